@@ -1,0 +1,18 @@
+"""Lyapunov equations, spectra and their errors, certificates."""
+
+from jaxprune.linalg._certificate import Certificate as Certificate
+from jaxprune.linalg._certificate import Guarantee as Guarantee
+from jaxprune.linalg._certificate import certify as certify
+from jaxprune.linalg._certificate import dominance_slack as dominance_slack
+from jaxprune.linalg._covariance import stationary_covariance as stationary_covariance
+from jaxprune.linalg._errors import Modes as Modes
+from jaxprune.linalg._errors import SpectralErrors as SpectralErrors
+from jaxprune.linalg._errors import modes as modes
+from jaxprune.linalg._errors import spectral_errors as spectral_errors
+from jaxprune.linalg._lyapunov import LyapunovSolution as LyapunovSolution
+from jaxprune.linalg._lyapunov import Result as Result
+from jaxprune.linalg._lyapunov import lyapunov as lyapunov
+from jaxprune.linalg._spectrum import eigenvalues as eigenvalues
+from jaxprune.linalg._spectrum import is_symmetric as is_symmetric
+from jaxprune.linalg._spectrum import match_eigenvalues as match_eigenvalues
+from jaxprune.linalg._spectrum import spectral_abscissa as spectral_abscissa

@@ -1,0 +1,152 @@
+"""Certificate of a pruned matrix: what is true of this one matrix, and which guarantee follows."""
+
+import enum
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._types import Count, Matrix, Scalar
+from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, spectral_abscissa
+
+
+class Guarantee(enum.IntEnum):
+    """What a certificate guarantees, from what was checked; each level includes stability."""
+
+    NONE = 0
+    STABLE = 1
+    QUADRATIC_FORM = 2
+    SPECTRUM = 3
+
+    @property
+    def words(self) -> str:
+        """The guarantee as a sentence, in terms of the certificate's epsilon."""
+        return {
+            Guarantee.NONE: "none: the assumptions of no guarantee hold; only the measured numbers stand.",
+            Guarantee.STABLE: "stable: rows are diagonally dominant with positive slack, so every eigenvalue has a real part "
+            "of at most minus the slack (Gershgorin).",
+            Guarantee.QUADRATIC_FORM: "quadratic form: x'Bx lies within a factor 1 +- epsilon of x'Ax for every x, so the "
+            "pruned network is stable and the energy of every activity pattern decays as before within that factor.",
+            Guarantee.SPECTRUM: "spectrum: (1 - epsilon) A and (1 + epsilon) A bound the pruned matrix in the Loewner order, so "
+            "every ordered eigenvalue, every quadratic form and every principal submatrix (each active set of a "
+            "rectified-linear network) is kept within a factor 1 +- epsilon.",
+        }[self]
+
+
+class Certificate(NamedTuple):
+    """What was checked of a pruned matrix B against its original A.
+
+    Attributes:
+      epsilon: realised spectral error, the largest $|\\theta - 1|$ over the generalised eigenvalues
+        $\\operatorname{sym}(B) x = \\theta \\operatorname{sym}(A) x$; NaN when $-\\operatorname{sym}(A)$ is not positive
+        definite and no such number exists.
+      abscissa: largest real part of the eigenvalues of B, in 1/time; negative means stable.
+      dominance_slack: $\\min_i (|b_{ii}| - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time.
+      kept: number of nonzero off-diagonal entries of B.
+      kept_fraction: the same as a fraction of those of A.
+      max_amplification: largest $|b_{ij} / a_{ij}|$ over kept synapses.
+      guarantee: a `Guarantee`.
+    """
+
+    epsilon: Scalar
+    abscissa: Scalar
+    dominance_slack: Scalar
+    kept: Count
+    kept_fraction: Scalar
+    max_amplification: Scalar
+    guarantee: Count
+
+
+def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certificate:
+    r"""Certify a pruned matrix B against its original A.
+
+    With $M = -\tfrac12 (A + A^T) = L L^T$ positive definite, the realised error
+
+    $$\epsilon = \max_i \bigl|\lambda_i\bigl(L^{-1} M_B L^{-T}\bigr) - 1\bigr|, \qquad M_B = -\tfrac12 (B + B^T)$$
+
+    is the smallest number with $(1 - \epsilon) M \le M_B \le (1 + \epsilon) M$. If $\epsilon < 1$ every quadratic form is kept
+    within that factor and B is stable; if A and B are symmetric, so is every ordered eigenvalue and every principal submatrix.
+    Nothing here is probabilistic: it is a statement about these two matrices, up to rounding.
+
+    Args:
+      A: the original dynamics matrix.
+      B: the pruned one.
+      symmetric: whether both are symmetric; by default looked up (inside `jit` taken as false).
+
+    Returns:
+      The certificate; `Guarantee(int(certificate.guarantee)).words` says it in words.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> certificate = certify(A, jnp.diag(jnp.array([-1.0, -1.0])))
+      >>> certificate.epsilon, Guarantee(int(certificate.guarantee)).name
+      (Array(0.66666667, dtype=float64), 'STABLE')
+
+    Reference: Spielman2011, spectral approximation in the Loewner order; Varga2004, Gershgorin discs.
+    """
+    check_square("A", A)
+    check_square("B", B)
+    if A.shape != B.shape:
+        raise InputError(f"B has shape {B.shape} and A has {A.shape}: certify a network against its own pruned matrix.")
+    if symmetric is None:
+        symmetric = is_concrete(A, B) and is_symmetric(A) and is_symmetric(B)
+    F = whitening(A)
+    deviations = eigenvalues(relative_deviation(F, A, B), symmetric=True)
+    abscissa = spectral_abscissa(B, symmetric=symmetric)
+    return assemble(A, B, epsilon=realised_epsilon(F, deviations), abscissa=abscissa, symmetric=symmetric)
+
+
+def assemble(A: Matrix, B: Matrix, *, epsilon: Scalar, abscissa: Scalar, symmetric: bool) -> Certificate:
+    """Certificate from an epsilon and an abscissa computed elsewhere (a sweep takes both from batched eigenvalues)."""
+    off_diagonal = 1 - jnp.eye(len(A), dtype=A.dtype)
+    synapses = jnp.sum((A * off_diagonal) != 0)
+    kept = jnp.sum((B * off_diagonal) != 0)
+    amplification = jnp.where((A * B * off_diagonal) != 0, jnp.abs(B / jnp.where(A != 0, A, 1)), 0)
+    slack = dominance_slack(B)
+    rounding = len(A) * jnp.finfo(A.dtype).eps
+    # Comparisons with NaN are false, so a missing epsilon promises nothing.
+    close = epsilon < 1 - jnp.sqrt(rounding)
+    dominant = slack > rounding * jnp.max(jnp.abs(jnp.diagonal(B)))
+    strongest = Guarantee.SPECTRUM if symmetric else Guarantee.QUADRATIC_FORM
+    return Certificate(
+        epsilon=epsilon,
+        abscissa=abscissa,
+        dominance_slack=slack,
+        kept=kept,
+        kept_fraction=kept / jnp.maximum(synapses, 1),
+        max_amplification=jnp.max(amplification),
+        guarantee=jnp.where(close, strongest, jnp.where(dominant, Guarantee.STABLE, Guarantee.NONE)),
+    )
+
+
+def dominance_slack(A: Matrix) -> Scalar:
+    r"""Smallest row slack, $\min_i \bigl(-a_{ii} - \sum_{j \ne i} |a_{ij}|\bigr)$, in 1/time."""
+    diagonal = jnp.diagonal(A)
+    return jnp.min(-diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal)))
+
+
+def whitening(A: Matrix) -> Matrix:
+    r"""A matrix F with $F^T M F = I$ for $M = -\tfrac12 (A + A^T)$; NaN when M is not positive definite."""
+    values, vectors = jnp.linalg.eigh(-(A + A.T) / 2)
+    positive = values[0] > jnp.finfo(A.dtype).eps * len(A) * values[-1]
+    return vectors * jnp.where(positive, values, jnp.nan)[None, :] ** -0.5
+
+
+def relative_deviation(F: Matrix, A: Matrix, B: Matrix) -> Matrix:
+    """$F^T (M_B - M) F$ for the whitening F of A: its eigenvalues are the generalised eigenvalues minus one.
+
+    Zeros where A has no whitening, which eigenvalue solvers can take; `realised_epsilon` restores the NaN.
+    """
+    difference = A - B
+    deviation = F.T @ ((difference + difference.T) / 2) @ F
+    return jnp.where(jnp.all(jnp.isfinite(F)), (deviation + deviation.T) / 2, 0)
+
+
+def realised_epsilon(F: Matrix, deviations: Float[Array, " mode"]) -> Scalar:
+    """Largest deviation of a generalised eigenvalue from one; NaN where A has no whitening."""
+    return jnp.where(jnp.all(jnp.isfinite(F)), jnp.max(jnp.abs(deviations)), jnp.nan)

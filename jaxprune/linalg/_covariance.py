@@ -1,0 +1,62 @@
+"""Stationary covariance of a noise-driven linear network."""
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
+
+from jaxprune._checks import InputError, check_choice, check_leak, check_positive, check_square, is_concrete
+from jaxprune._types import Matrix, Real
+from jaxprune.linalg._lyapunov import lyapunov
+from jaxprune.linalg._spectrum import is_symmetric
+
+
+def stationary_covariance(
+    A: Matrix, sigma: Real = 1.0, *, structure: Literal["auto", "general", "normal", "symmetric"] = "auto"
+) -> Matrix:
+    r"""Stationary covariance C of $\dot x = A x + \sigma \xi(t)$ with independent unit white noise on every neuron.
+
+    $$A C + C A^T = -\sigma^2 I$$
+
+    Closed forms are used where the structure allows: $C = -\tfrac{\sigma^2}{2} A^{-1}$ for symmetric A and
+    $C = -\sigma^2 (A + A^T)^{-1}$ for normal A, each one Cholesky factorisation. Otherwise `lyapunov`.
+
+    Args:
+      A: dynamics matrix, in 1/time. Assumed stable.
+      sigma: noise intensity, in activity per square root of time.
+      structure: `"auto"` looks whether A is symmetric (inside `jit`, where it cannot look, it takes the general path).
+        `"normal"` is the caller's word that $A A^T = A^T A$; it is not checked.
+
+    Returns:
+      The covariance, symmetric, in activity squared; NaN when A is not stable and its entries are not known (inside `jit`).
+
+    Raises:
+      InputError: A not square, empty, not finite, with a positive diagonal, or not stable; sigma negative.
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> stationary_covariance(A)
+      Array([[0.33333333, 0.16666667],
+             [0.16666667, 0.33333333]], dtype=float64)
+
+    Reference: Gardiner2009, multivariate Ornstein-Uhlenbeck process.
+    """
+    check_square("A", A)
+    check_leak("A", A)
+    check_positive("sigma", sigma, zero=True)
+    check_choice("structure", structure, ("auto", "general", "normal", "symmetric"))
+    if structure == "auto":
+        structure = "symmetric" if is_concrete(A) and is_symmetric(A) else "general"
+    identity = jnp.eye(len(A), dtype=A.dtype)
+    if structure == "general":
+        C = lyapunov(A, identity).value
+    else:
+        # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
+        C = cho_solve(cho_factor(-(A + A.T)), identity)
+    C = sigma**2 * (C + C.T) / 2
+    if is_concrete(C) and not bool(jnp.all(jnp.isfinite(C))):
+        raise InputError(
+            "A is singular or unstable (an eigenvalue with real part >= 0), so the noise-driven network has no stationary "
+            "covariance: increase the leak, for example with networks.dominant_leak(W, slack) or networks.stable_leak(W, -0.1)."
+        )
+    return C

@@ -1,0 +1,74 @@
+"""Importance of a synapse: from noise-driven activity, from its weight alone, or none."""
+
+import jax.numpy as jnp
+
+from jaxprune._checks import InputError, check_square
+from jaxprune._types import Matrix
+
+
+def noise_importance(A: Matrix, C: Matrix) -> Matrix:
+    r"""Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons.
+
+    $$r_{ij} = |a_{ij}| \, \bigl(C_{ii} + C_{jj} - 2 \, \mathrm{sign}(a_{ij}) \, C_{ij}\bigr), \qquad r_{ii} = 0$$
+
+    Each synapse sees all it needs: its weight and the activity of the two neurons it joins. For symmetric, diagonally dominant
+    A it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see `theory.leverage`.
+
+    Args:
+      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time.
+      C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared.
+
+    Returns:
+      Importance, in activity squared per time; zero where there is no synapse and on the diagonal, symmetric when `A` and `C`
+      are.
+
+    Raises:
+      InputError: A or C not square, empty or not finite, or of different shapes.
+
+    Example:
+      >>> from jaxprune.linalg import stationary_covariance
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> noise_importance(A, stationary_covariance(A))[0, 1]
+      Array(0.33333333, dtype=float64)
+
+    Reference: Moore2020, the pruning rule before normalisation.
+    """
+    check_square("A", A)
+    check_square("C", C)
+    if A.shape != C.shape:
+        raise InputError(f"C has shape {C.shape} and A has {A.shape}: pass the covariance of the same network.")
+    variance = jnp.diagonal(C)
+    difference = variance[:, None] + variance[None, :] - 2 * jnp.sign(A) * C
+    # Rounding can leave a variance just below zero where two neurons move as one.
+    return jnp.abs(A) * jnp.maximum(difference, 0) * _off_diagonal(A)
+
+
+def weight_importance(A: Matrix) -> Matrix:
+    r"""Size of the weight, $r_{ij} = |a_{ij}|$ off the diagonal, in 1/time.
+
+    At a fixed expected count it minimises the summed variance of the entries of a 1/p-strengthened matrix; it knows nothing
+    of what an entry does for the slow modes.
+
+    Example:
+      >>> weight_importance(jnp.array([[-2.0, 1.0], [-0.5, -2.0]]))
+      Array([[0. , 1. ],
+             [0.5, 0. ]], dtype=float64)
+    """
+    check_square("A", A)
+    return jnp.abs(A) * _off_diagonal(A)
+
+
+def uniform_importance(A: Matrix) -> Matrix:
+    r"""The same importance for every synapse, $r_{ij} = 1[a_{ij} \ne 0]$ off the diagonal, dimensionless.
+
+    Example:
+      >>> uniform_importance(jnp.array([[-2.0, 1.0], [0.0, -2.0]]))
+      Array([[0., 1.],
+             [0., 0.]], dtype=float64)
+    """
+    check_square("A", A)
+    return (A != 0).astype(A.dtype) * _off_diagonal(A)
+
+
+def _off_diagonal(A):
+    return 1 - jnp.eye(len(A), dtype=A.dtype)

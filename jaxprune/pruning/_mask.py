@@ -1,0 +1,112 @@
+"""From probabilities to a mask: independent coins, a negatively dependent tournament, or the largest."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxprune._checks import check_choice, check_square
+from jaxprune._types import Mask, Matrix, PRNGKey
+
+METHODS = ("bernoulli", "systematic", "top")
+
+
+def sample_mask(
+    key: PRNGKey,
+    probabilities: Matrix,
+    *,
+    symmetric: bool,
+    method: Literal["bernoulli", "systematic", "top"] = "bernoulli",
+) -> Mask:
+    r"""Draw which synapses stay, each with its probability.
+
+    - `"bernoulli"`: independent coins, $E[m_{ij}] = p_{ij}$.
+    - `"systematic"`: exact count, $\sum m = \sum p$ (rounded up or down at random if that is not an integer), still with
+      $E[m_{ij}] = p_{ij}$. Synapses play a knock-out tournament, neighbours in row order first: of two with probabilities a
+      and b, one is settled and the other goes on with what is left of a + b. The law is strongly Rayleigh, hence negatively
+      dependent: that one synapse stays makes no other likelier to stay, and each neuron keeps close to its share. Unlike
+      a fixed step through the cumulative sum it has no preferred lattice.
+    - `"top"`: the $\operatorname{round}(\sum p)$ largest, ties broken at random; with water-filled probabilities these are
+      the synapses of largest importance. Not random otherwise, and not unbiased.
+
+    Args:
+      key: random key; the same key gives the same mask, and for `"bernoulli"` masks of growing p are nested.
+      probabilities: p in [0, 1], full N x N with zero diagonal.
+      symmetric: decide once per pair (from the upper triangle) and mirror.
+      method: as above.
+
+    Returns:
+      Mask of ones and zeros.
+
+    Raises:
+      InputError: probabilities not square, empty or not finite; unknown method.
+
+    Example:
+      >>> p = jnp.array([[0.0, 0.5, 0.5], [0.5, 0.0, 1.0], [0.5, 1.0, 0.0]])
+      >>> mask = sample_mask(jax.random.key(0), p, symmetric=True, method="systematic")
+      >>> int(mask.sum()), bool((mask == mask.T).all())
+      (4, True)
+
+    Reference: Moore2020 (independent coins); Deville1998, Srinivasan2001 (pivotal tournament); Branden2012 (it is strongly
+    Rayleigh).
+    """
+    check_square("probabilities", probabilities)
+    check_choice("method", method, METHODS)
+    p = jnp.triu(probabilities, 1) if symmetric else probabilities
+    draw = {"bernoulli": _bernoulli, "systematic": _tournament, "top": _top}[method]
+    mask = draw(key, p).astype(p.dtype)
+    return mask + mask.T if symmetric else mask
+
+
+def _bernoulli(key, p):
+    return jax.random.uniform(key, p.shape, p.dtype) < p
+
+
+def _tournament(key, p):
+    size = p.size
+    levels = max(size - 1, 0).bit_length()
+    share = jnp.zeros(2**levels, p.dtype).at[:size].set(p.reshape(-1))
+    player = jnp.arange(2**levels)
+    mask = jnp.zeros(2**levels, bool)
+    for level in range(levels):
+        a, b = share[0::2], share[1::2]
+        total = a + b
+        overfull = total >= 1
+        # Overfull: one of the two is settled as kept, else as removed; the chances keep both expectations.
+        chance_a = jnp.where(overfull, _ratio(1 - b, 2 - total), _ratio(b, total))
+        settle_a = jax.random.uniform(jax.random.fold_in(key, level), a.shape, p.dtype) < chance_a
+        settled = jnp.where(settle_a, player[0::2], player[1::2])
+        mask = mask.at[settled].set(overfull, unique_indices=True)
+        player = jnp.where(settle_a, player[1::2], player[0::2])
+        share = jnp.where(overfull, total - 1, total)
+    last = jax.random.uniform(jax.random.fold_in(key, levels), (), p.dtype) < share[0]
+    return mask.at[player[0]].set(last)[:size].reshape(p.shape)
+
+
+def _ratio(part, whole):
+    # Of two players without chance either may be settled: both stay as they are.
+    return jnp.where(whole > 0, part / jnp.where(whole > 0, whole, 1), 1)
+
+
+def _top(key, p):
+    count = jnp.minimum(jnp.round(jnp.sum(p)).astype(jnp.int32), jnp.sum(p > 0))
+    threshold = _kth_largest(p, count)
+    above = p > threshold
+    tied = (p == threshold) & (p > 0)
+    ticket = jnp.where(tied, jax.random.uniform(key, p.shape, p.dtype, minval=jnp.finfo(p.dtype).tiny), 0)
+    return above | (tied & (ticket >= _kth_largest(ticket, count - jnp.sum(above))))
+
+
+def _kth_largest(values, k):
+    """The k-th largest of non-negative floats (k traced), by bisection of their bit patterns, which sort as they do."""
+    bits = jnp.finfo(values.dtype).bits
+    pattern = lax.bitcast_convert_type(values, f"uint{bits}")
+    one = jnp.ones((), pattern.dtype)
+
+    def halve(step, floor):
+        candidate = floor | (one << (bits - 2 - step).astype(pattern.dtype))
+        return jnp.where(jnp.sum(pattern >= candidate) >= k, candidate, floor)
+
+    threshold = lax.fori_loop(0, bits - 1, halve, jnp.zeros((), pattern.dtype))
+    return jnp.where(k > 0, lax.bitcast_convert_type(threshold, values.dtype), jnp.inf)

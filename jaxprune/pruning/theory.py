@@ -1,0 +1,136 @@
+r"""Bounds for noise-pruning of symmetric, diagonally dominant networks.
+
+Let $M = -A$ be symmetric with $M_{ii} = \sum_{j \ne i} |w_{ij}| + \delta_i$, $\delta_i \ge 0$, and positive definite. Then
+
+$$M = \sum_{i < j} |w_{ij}|\, b_{ij} b_{ij}^T + \operatorname{diag}(\delta), \qquad b_{ij} = e_i - \operatorname{sign}(w_{ij})\, e_j,$$
+
+each pair has a leverage $\ell_{ij} = |w_{ij}|\, b_{ij}^T M^{-1} b_{ij} \in (0, 1]$, and $\sum_{i<j} \ell_{ij} = N -
+\operatorname{tr}(M^{-1} \operatorname{diag} \delta) \le N$. Keep each pair with $p = \min(1, c \ln N\, \ell / \epsilon^2)$,
+strengthen by 1/p, match the diagonal. The pruned $M_S$ is a sum of independent positive semidefinite terms, each at most
+$\epsilon^2 / (c \ln N)$ in whitened norm, with mean M, so the matrix Chernoff bound gives, for $\epsilon \le 1$,
+
+$$\Pr\bigl[(1 - \epsilon) M \le M_S \le (1 + \epsilon) M\bigr] \ge 1 - N^{1 - c/3} - N^{1 - c/2}.$$
+
+Derived here from Tropp2012 (matrix Chernoff) along the lines of Spielman2011 (sampling by effective resistance).
+"""
+
+import jax.numpy as jnp
+
+from jaxprune._checks import InputError, check_positive, is_concrete
+from jaxprune._types import Matrix, Real, Scalar
+from jaxprune.linalg import is_symmetric
+from jaxprune.pruning._importance import noise_importance
+
+
+def leverage(A: Matrix, C: Matrix, *, sigma: Real = 1.0) -> Matrix:
+    r"""Leverage of every pair, weight times effective resistance: $\ell_{ij} = \tfrac{2}{\sigma^2}\, r_{ij}$ with the noise
+    importance r.
+
+    Args:
+      A: symmetric, diagonally dominant, stable.
+      C: stationary covariance under noise of intensity sigma.
+      sigma: that intensity.
+
+    Returns:
+      Leverages in [0, 1], dimensionless, full N x N and symmetric (sum over pairs is half the sum of entries).
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> leverage(A, -jnp.linalg.inv(A) / 2)[0, 1]
+      Array(0.66666667, dtype=float64)
+    """
+    check_positive("sigma", sigma)
+    return 2 / sigma**2 * noise_importance(A, C)
+
+
+def keep_scale(epsilon: Real, n: int, *, sigma: Real = 1.0, c: Real = 4.0) -> Scalar:
+    r"""The scale K of $p = \min(1, K r)$ that the theorem asks for, $K = 2 c \ln N / (\epsilon^2 \sigma^2)$.
+
+    Args:
+      epsilon: wanted spectral error, in (0, 1].
+      n: number of neurons.
+      sigma: noise intensity.
+      c: constant of the theorem; 4 gives $8 \ln N / (\epsilon^2 \sigma^2)$.
+
+    Returns:
+      K, in time per activity squared.
+
+    Example:
+      >>> keep_scale(0.5, 100)
+      Array(147.36544595, dtype=float64, weak_type=True)
+    """
+    _check_epsilon(epsilon)
+    check_positive("sigma", sigma)
+    check_positive("c", c)
+    return 2 * c * jnp.log(n) / (epsilon**2 * sigma**2)
+
+
+def theorem_probabilities(A: Matrix, C: Matrix, epsilon: Real, *, sigma: Real = 1.0, c: Real = 4.0) -> Matrix:
+    r"""Probabilities of the theorem, $p_{ij} = \min(1, K(\epsilon, N, \sigma)\, r_{ij})$.
+
+    Raises:
+      InputError: A not symmetric or not diagonally dominant (the theorem's assumptions), epsilon outside (0, 1].
+    """
+    check_assumptions(A)
+    return jnp.minimum(1, keep_scale(epsilon, len(A), sigma=sigma, c=c) * noise_importance(A, C))
+
+
+def failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
+    r"""Bound on the probability that a draw with the matched diagonal misses epsilon: $N^{1-c/3} + N^{1-c/2}$, at most 1.
+
+    Example:
+      >>> failure_probability(1000, c=6)
+      Array(0.001001, dtype=float64, weak_type=True)
+    """
+    return jnp.minimum(1.0, jnp.power(float(n), 1 - c / 3) + jnp.power(float(n), 1 - c / 2))
+
+
+def diagonal_failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
+    r"""Bound on the probability that some neuron's total weight moves by more than epsilon: $2 N^{1-c/3}$, at most 1.
+
+    It is what the *original* diagonal leaves uncorrected: $\max_i |d_i| / M_{ii} \le \epsilon$ with
+    $d_i = \sum_j |w_{ij}| - \sum_j |s_{ij}|$.
+
+    Example:
+      >>> diagonal_failure_probability(1000, c=6)
+      Array(0.002, dtype=float64, weak_type=True)
+    """
+    return jnp.minimum(1.0, 2 * jnp.power(float(n), 1 - c / 3))
+
+
+def expected_synapses(epsilon: Real, n: int, *, c: Real = 4.0) -> Scalar:
+    r"""Bound on the expected number of entries kept (twice the pairs), $2 c N \ln N / \epsilon^2$.
+
+    It grows more slowly than the number of synapses of a dense network, so there the fraction pruned tends to 1.
+
+    Example:
+      >>> expected_synapses(1.0, 1000)
+      Array(55262.04223186, dtype=float64, weak_type=True)
+    """
+    _check_epsilon(epsilon)
+    check_positive("c", c)
+    return 2 * c * n * jnp.log(n) / epsilon**2
+
+
+def check_assumptions(A: Matrix) -> None:
+    """Refuse a network that the theorem does not speak of: not symmetric, or a row not diagonally dominant.
+
+    Raises:
+      InputError: naming the assumption that fails.
+    """
+    if not is_concrete(A):
+        return
+    if not is_symmetric(A):
+        raise InputError("A is not symmetric, but the theorem is for symmetric networks: use linalg.certify for what is true of A.")
+    diagonal = jnp.diagonal(A)
+    slack = -diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal))
+    if float(slack.min()) < -len(A) * jnp.finfo(A.dtype).eps * float(jnp.max(jnp.abs(diagonal))):
+        raise InputError(
+            f"A has a row with dominance slack {float(slack.min()):g}, but the theorem needs diagonal dominance (slack >= 0): "
+            "use networks.dominant_leak."
+        )
+
+
+def _check_epsilon(epsilon):
+    if is_concrete(epsilon) and not 0 < float(epsilon) <= 1:
+        raise InputError(f"epsilon is {float(epsilon):g}, but must be in (0, 1]: the wanted relative spectral error.")
