@@ -3,7 +3,6 @@
 import doctest
 import importlib
 import pkgutil
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +25,8 @@ def test_examples(name, tmp_path, monkeypatch):
     assert runner.failures == 0, "".join(report)
 
 
-def test_every_public_callable_has_a_docstring():
+def test_every_public_function_and_class_has_a_docstring():
     for package in (jaxprune, jaxprune.networks, jaxprune.linalg, jaxprune.pruning, jaxprune.pruning.theory):
-        for name in (name for name in vars(package) if not name.startswith("_")):
-            assert getattr(package, name).__doc__ is not None or isinstance(getattr(package, name), dict), f"{package.__name__}.{name}"
-
-
-def test_every_example_folder_is_walked():
-    found = {Path(importlib.import_module(name).__file__).parent.name for name in MODULES}
-    assert {"networks", "linalg", "pruning", "sweep"} <= found
+        for name, value in vars(package).items():
+            if callable(value) and not name.startswith("_"):
+                assert value.__doc__, f"{package.__name__}.{name}"

@@ -85,7 +85,7 @@ def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certifica
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
       >>> certificate = certify(A, jnp.diag(jnp.array([-1.0, -1.0])))
       >>> certificate.epsilon, Guarantee(int(certificate.guarantee)).name
-      (Array(0.66666667, dtype=float64), 'STABLE')
+      (Array(0.66666667, dtype=float64), 'SPECTRUM')
 
     Reference: Spielman2011, spectral approximation in the Loewner order; Varga2004, Gershgorin discs.
     """
