@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Count, Matrix, Scalar
+from jaxprune.linalg._lapack import eigh
 from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, spectral_abscissa
 
 
@@ -132,7 +133,7 @@ def dominance_slack(A: Matrix) -> Scalar:
 
 def whitening(A: Matrix) -> Matrix:
     r"""A matrix F with $F^T M F = I$ for $M = -\tfrac12 (A + A^T)$; NaN when M is not positive definite."""
-    values, vectors = jnp.linalg.eigh(-(A + A.T) / 2)
+    values, vectors = eigh(-(A + A.T) / 2)
     positive = values[0] > jnp.finfo(A.dtype).eps * len(A) * values[-1]
     return vectors * jnp.where(positive, values, jnp.nan)[None, :] ** -0.5
 

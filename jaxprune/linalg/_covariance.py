@@ -3,10 +3,10 @@
 from typing import Literal
 
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxprune._checks import InputError, check_choice, check_leak, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real
+from jaxprune.linalg._lapack import cho_inverse
 from jaxprune.linalg._lyapunov import lyapunov
 from jaxprune.linalg._spectrum import is_symmetric
 
@@ -47,12 +47,11 @@ def stationary_covariance(
     check_choice("structure", structure, ("auto", "general", "normal", "symmetric"))
     if structure == "auto":
         structure = "symmetric" if is_concrete(A) and is_symmetric(A) else "general"
-    identity = jnp.eye(len(A), dtype=A.dtype)
     if structure == "general":
-        C = lyapunov(A, identity).value
+        C = lyapunov(A, jnp.eye(len(A), dtype=A.dtype)).value
     else:
         # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
-        C = cho_solve(cho_factor(-(A + A.T)), identity)
+        C = cho_inverse(-(A + A.T))
     C = sigma**2 * (C + C.T) / 2
     if is_concrete(C) and not bool(jnp.all(jnp.isfinite(C))):
         raise InputError(

@@ -8,6 +8,7 @@ from jaxtyping import Float, Inexact
 
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix
+from jaxprune.linalg._lapack import eig, eigh
 from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, match_eigenvalues
 
 
@@ -54,7 +55,7 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
     check_square("A", A)
     if symmetric is None:
         symmetric = is_concrete(A) and is_symmetric(A)
-    values, vectors = (jnp.linalg.eigh if symmetric else jnp.linalg.eig)(A)
+    values, vectors = (eigh if symmetric else eig)(A)
     order = jnp.argsort(-values.real)
     return Modes(values[order], vectors[:, order])
 

@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxprune._checks import check_square
 from jaxprune._types import Count, Matrix, Scalar
+from jaxprune.linalg._lapack import inv, lu_factor, lu_solve
 
 
 class Result(enum.IntEnum):
@@ -119,7 +120,7 @@ def _solve_jvp(max_doublings, primals, tangents):
 def _doubling(A, Q, max_doublings):
     identity = jnp.eye(len(A), dtype=A.dtype)
     shift = _shift(A)
-    resolvent = jnp.linalg.inv(A - shift * identity)
+    resolvent = inv(A - shift * identity)
     transform = identity + 2 * shift * resolvent
     tolerance = jnp.finfo(A.dtype).eps
 
@@ -142,7 +143,7 @@ def _doubling(A, Q, max_doublings):
 
 def _shift(A, steps=10):
     """Geometric mean of the spectral radii of A and of the inverse of A^-1, by power iteration from a fixed vector."""
-    factors = jax.scipy.linalg.lu_factor(A)
+    factors = lu_factor(A)
     start = jnp.cos(jnp.arange(len(A), dtype=A.dtype))
 
     def growth(apply):
@@ -159,6 +160,6 @@ def _shift(A, steps=10):
         return log_growth / steps
 
     largest = growth(lambda v: A @ v)
-    smallest = -growth(lambda v: jax.scipy.linalg.lu_solve(factors, v))
+    smallest = -growth(lambda v: lu_solve(*factors, v))
     shift = jnp.exp((largest + smallest) / 2)
     return jnp.where(jnp.isfinite(shift) & (shift > 0), shift, jnp.linalg.norm(A))

@@ -12,6 +12,7 @@ from jaxtyping import Float, Inexact, Int
 
 from jaxprune._checks import check_square, is_concrete
 from jaxprune._types import Matrix, Scalar
+from jaxprune.linalg._lapack import eigvals, eigvalsh
 
 
 def is_symmetric(A: Matrix) -> bool:
@@ -44,7 +45,7 @@ def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
         values = (np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(np.asarray(A))
         values = jnp.asarray(values if symmetric else values.astype(np.result_type(values, np.complex64)))
     else:
-        values = (jnp.linalg.eigvalsh if symmetric else jnp.linalg.eigvals)(A)
+        values = (eigvalsh if symmetric else eigvals)(A)
     return values[jnp.argsort(-values.real)]
 
 

@@ -75,6 +75,31 @@ def theorem_probabilities(A: Matrix, C: Matrix, epsilon: Real, *, sigma: Real = 
     return jnp.minimum(1, keep_scale(epsilon, len(A), sigma=sigma, c=c) * noise_importance(A, C))
 
 
+def implied_epsilon(importance: Matrix, probabilities: Matrix, *, sigma: Real = 1.0, c: Real = 4.0) -> Scalar:
+    r"""The epsilon that given probabilities buy: $\epsilon = \sqrt{2 c \ln N / (K \sigma^2)}$ with the scale K that they were
+    made with, read off the synapses that are not capped at one.
+
+    Above 1 the theorem says nothing; 0 when every synapse is kept. Holds for `noise_importance` of a network that meets
+    `check_assumptions`, independent coins, and the matched diagonal.
+
+    Args:
+      importance: noise importance r.
+      probabilities: $p = \min(1, K r)$.
+      sigma: noise intensity behind `importance`.
+      c: constant of the theorem.
+
+    Example:
+      >>> r = jnp.array([[0.0, 0.02], [0.02, 0.0]])
+      >>> p = jnp.minimum(1, keep_scale(0.9, 2) * r)
+      >>> implied_epsilon(r, p)
+      Array(0.9, dtype=float64)
+    """
+    n = len(importance)
+    open_ended = (importance > 0) & (probabilities < 1)
+    scale = jnp.min(jnp.where(open_ended, probabilities / jnp.where(open_ended, importance, 1), jnp.inf))
+    return jnp.sqrt(2 * c * jnp.log(jnp.asarray(n, importance.dtype)) / (scale * sigma**2))
+
+
 def failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
     r"""Bound on the probability that a draw with the matched diagonal misses epsilon: $N^{1-c/3} + N^{1-c/2}$, at most 1.
 

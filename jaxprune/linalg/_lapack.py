@@ -1,0 +1,45 @@
+"""Dense factorisations that may be vmapped.
+
+jaxlib's CPU kernels split a *batched* factorisation over the thread pool that also runs the program, and wait for it. As many
+independent batched calls as there are threads, two on a small machine, then wait for each other for ever. Under `vmap` on a
+CPU these functions therefore loop over the batch; LAPACK does so in any case, and uses the cores inside each matrix. On
+accelerators they batch.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+from jax import lax
+from jax.custom_batching import sequential_vmap
+
+Outcome = TypeVar("Outcome")
+
+
+def _loop_on_cpu(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    looped = sequential_vmap(function)
+
+    @jax.custom_jvp
+    def call(*arguments):
+        return lax.platform_dependent(*arguments, cpu=looped, default=function)
+
+    @call.defjvp
+    def _(primals, tangents):
+        # sequential_vmap has no reverse mode; derivatives take JAX's own rules, batched or not.
+        return jax.jvp(function, primals, tangents)
+
+    return call
+
+
+eigh = _loop_on_cpu(lambda A: tuple(jnp.linalg.eigh(A)))
+eig = _loop_on_cpu(lambda A: tuple(jnp.linalg.eig(A)))
+eigvalsh = _loop_on_cpu(lambda A: jnp.linalg.eigvalsh(A))
+eigvals = _loop_on_cpu(lambda A: jnp.linalg.eigvals(A))
+inv = _loop_on_cpu(lambda A: jnp.linalg.inv(A))
+lu_factor = _loop_on_cpu(lambda A: jax.scipy.linalg.lu_factor(A))
+lu_solve = _loop_on_cpu(lambda lu, pivots, b: jax.scipy.linalg.lu_solve((lu, pivots), b))
+cho_inverse = _loop_on_cpu(
+    lambda A: jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), jnp.eye(len(A), dtype=A.dtype))
+)

@@ -1,0 +1,129 @@
+"""Errors mode by mode against a plain loop in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, untyped
+
+import jaxprune
+from jaxprune.linalg import modes, spectral_errors
+
+
+def perturbed(A, symmetric, size=0.05, seed=3):
+    noise = size * jax.random.normal(jax.random.key(seed), A.shape)
+    return A + (noise + noise.T if symmetric else noise)
+
+
+def by_pair(values, errors):
+    """Errors with those of a conjugate pair in rising order: which of the two meets which of two real partners is a tie."""
+    errors = np.array(errors)
+    for i in range(len(errors) - 1):
+        if np.imag(values[i]) != 0 and values[i] == np.conj(values[i + 1]):
+            errors[i : i + 2] = np.sort(errors[i : i + 2])
+    return errors
+
+
+def loop(A, B, symmetric):
+    """The three measures, written as they are defined."""
+    A, B = np.asarray(A), np.asarray(B)
+    if symmetric:
+        values, vectors = np.linalg.eigh(A)
+        order = np.argsort(-values)
+        partners = np.sort(np.linalg.eigvalsh(B))[::-1]
+    else:
+        values, vectors = np.linalg.eig(A)
+        order = np.argsort(-values.real, kind="stable")
+        others = np.linalg.eigvals(B)
+        distance = [[abs(values[i] - other) ** 2 for other in others] for i in order]
+        partners = others[scipy.optimize.linear_sum_assignment(distance)[1]]
+    rows = []
+    for i, partner in zip(order, partners, strict=True):
+        v, image = vectors[:, i], B @ vectors[:, i]
+        form = v.conj() @ image / (v.conj() @ v)
+        cosine = abs(v.conj() @ image) / np.linalg.norm(v) / np.linalg.norm(image)
+        rows.append((abs(partner / values[i] - 1), abs(form / values[i] - 1), cosine))
+    return np.array(rows).T
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "feedforward"])
+def test_agrees_with_the_definition(family):
+    A = dominant(family)
+    symmetric = family in SYMMETRIC
+    B = perturbed(A, symmetric)
+    errors = spectral_errors(A, B)
+    values = modes(A).eigenvalues
+    for got, expected in zip(errors, loop(A, B, symmetric), strict=True):
+        np.testing.assert_allclose(by_pair(values, got), by_pair(values, expected), rtol=1e-8, atol=1e-10)
+        assert got.shape == (SIZE,)
+    assert bool(jnp.all(errors.angle <= 1 + 1e-12))
+    assert float(errors.eigenvalue.max()) > 1e-3
+
+
+def test_modes_are_unit_eigenvectors_slowest_first():
+    for family in ("clustered", "gaussian"):
+        A = dominant(family)
+        values, vectors = modes(A)
+        assert bool(jnp.all(jnp.diff(values.real) <= 0))
+        np.testing.assert_allclose(A @ vectors, vectors * values[None, :], atol=1e-12)
+        np.testing.assert_allclose(jnp.linalg.norm(vectors, axis=0), 1, rtol=1e-12)
+        assert jnp.iscomplexobj(values) == (family == "gaussian")
+
+
+def test_an_unchanged_network_has_no_errors():
+    for family in ("clustered", "gaussian"):
+        A = dominant(family)
+        errors = spectral_errors(A, A)
+        np.testing.assert_allclose(errors.eigenvalue, 0, atol=1e-12)
+        np.testing.assert_allclose(errors.quadratic, 0, atol=1e-12)
+        np.testing.assert_allclose(errors.angle, 1, atol=1e-12)
+
+
+def test_a_scaled_network_has_that_relative_error_everywhere():
+    A = dominant("gaussian")
+    errors = spectral_errors(A, 1.1 * A)
+    np.testing.assert_allclose(errors.eigenvalue, 0.1, rtol=1e-10)
+    np.testing.assert_allclose(errors.quadratic, 0.1, rtol=1e-10)
+    np.testing.assert_allclose(errors.angle, 1, rtol=1e-10)
+
+
+@pytest.mark.parametrize("family", ["clustered", "gaussian"])
+def test_modes_given_once_serve_many_pruned_matrices_under_vmap(family):
+    A, symmetric = dominant(family), family in SYMMETRIC
+    pruned = jnp.stack([perturbed(A, symmetric, seed=seed) for seed in range(2)])
+    original = modes(A)
+    batch = quick_jit(jax.vmap(lambda B: spectral_errors(original, B, symmetric=symmetric)))(pruned)
+    for position, B in enumerate(pruned):
+        alone = spectral_errors(A, B)
+        for got, expected in zip(batch, alone, strict=True):
+            pairs = (by_pair(original.eigenvalues, errors) for errors in (got[position], expected))
+            np.testing.assert_allclose(*pairs, rtol=1e-8, atol=1e-11)
+
+
+def test_a_pruned_network_may_lose_its_symmetry():
+    A = dominant("clustered")
+    B = perturbed(A, symmetric=False)
+    errors = spectral_errors(A, B)
+    expected = np.linalg.eigvals(B)
+    values = np.linalg.eigvalsh(A)[::-1]
+    assignment = scipy.optimize.linear_sum_assignment(np.abs(values[:, None] - expected[None, :]) ** 2)[1]
+    np.testing.assert_allclose(errors.eigenvalue, np.abs(expected[assignment] / values - 1), rtol=1e-8, atol=1e-10)
+
+
+def test_precision_follows_the_matrices():
+    for family in ("clustered", "gaussian"):
+        A = dominant(family).astype(jnp.float32)
+        assert all(value.dtype == jnp.float32 for value in spectral_errors(A, A))
+
+
+def test_errors():
+    A = dominant("clustered")
+    with pytest.raises(jaxprune.InputError, match="B has 2 neurons and A has 16"):
+        spectral_errors(modes(A), -jnp.eye(2))
+    with untyped(), pytest.raises(jaxprune.InputError, match="B has 2 neurons and A has 16"):
+        spectral_errors(A, -jnp.eye(2))
+    with pytest.raises(jaxprune.InputError, match="B has shape"):
+        spectral_errors(modes(A), jnp.ones((2, 3)))
+    with pytest.raises(jaxprune.InputError, match=r"B\[0, 0\] is nan"):
+        spectral_errors(A, A.at[0, 0].set(jnp.nan))
