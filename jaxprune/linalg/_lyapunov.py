@@ -117,6 +117,7 @@ def _solve_jvp(max_doublings, primals, tangents):
     return (value, doublings, converged), (dX, no_tangent, no_tangent)
 
 
+@partial(jax.jit, static_argnums=2)
 def _doubling(A, Q, max_doublings):
     identity = jnp.eye(len(A), dtype=A.dtype)
     shift = _shift(A)

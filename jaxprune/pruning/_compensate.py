@@ -1,8 +1,10 @@
 """What survivors can do with what they see: keep each neuron's drive, or the whole quadratic form."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -50,8 +52,7 @@ def compensate(A: Matrix, mask: Mask, C: Matrix, *, symmetric: bool | None = Non
     _check(A, mask, C)
     if symmetric is None:
         symmetric = is_concrete(A, mask) and is_symmetric(A) and is_symmetric(mask)
-    metric = _shared_drive(C) if symmetric else _drive(C)
-    return _project(A, mask, metric, max_iterations)
+    return _compensate(A, mask, C, symmetric, max_iterations)
 
 
 def refit(A: Matrix, mask: Mask, C: Matrix, *, blend: Real = 1.0, max_iterations: int = 500) -> Matrix:
@@ -89,6 +90,16 @@ def refit(A: Matrix, mask: Mask, C: Matrix, *, blend: Real = 1.0, max_iterations
         raise InputError("A or mask is not symmetric, but refit keeps a symmetric quadratic form: use compensate instead.")
     if is_concrete(blend) and not 0 <= float(blend) <= 1:
         raise InputError(f"blend is {float(blend):g}, but must be in [0, 1].")
+    return _refit(A, mask, C, blend, max_iterations)
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _compensate(A, mask, C, symmetric, max_iterations):
+    return _project(A, mask, _shared_drive(C) if symmetric else _drive(C), max_iterations)
+
+
+@partial(jax.jit, static_argnums=4)
+def _refit(A, mask, C, blend, max_iterations):
     scale = jnp.trace(C) / len(C)
     drive, form = _shared_drive(C / scale), _form(C / scale)
     metric = _Metric(

@@ -1,5 +1,6 @@
 """From probabilities to a mask: independent coins, a negatively dependent tournament, or the largest."""
 
+from functools import partial
 from typing import Literal
 
 import jax
@@ -53,6 +54,11 @@ def sample_mask(
     """
     check_square("probabilities", probabilities)
     check_choice("method", method, METHODS)
+    return _sample(key, probabilities, symmetric, method)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _sample(key, probabilities, symmetric, method):
     p = jnp.triu(probabilities, 1) if symmetric else probabilities
     draw = {"bernoulli": _bernoulli, "systematic": _tournament, "top": _top}[method]
     mask = draw(key, p).astype(p.dtype)

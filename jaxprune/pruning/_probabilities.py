@@ -1,5 +1,6 @@
 """From importance to the probability of staying, by exact water-filling."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -50,9 +51,14 @@ def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: R
         count = keep * jnp.sum(importance > 0)
     else:
         check_positive("count", count)
+    return _fill(importance, jnp.asarray(count, importance.dtype))
+
+
+@jax.jit
+def _fill(importance, count):
     # Newton from below needs a start below the solution: the scale at which nothing is capped.
     importance = importance / jnp.max(importance)
-    target = jnp.minimum(jnp.asarray(count, importance.dtype), jnp.sum(importance > 0))
+    target = jnp.minimum(count, jnp.sum(importance > 0))
 
     def refill(state):
         scale, capped, _ = state

@@ -48,7 +48,12 @@ class SweepConfig:
     seed: int = 0
     chunk: int = 8
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Refuse what cannot be computed; `run` does so before anything else.
+
+        Raises:
+          InputError: naming the field, its value, the rule and the remedy.
+        """
         check_choice("family", self.family, FAMILIES)
         check_choice("leak", self.leak, LEAKS)
         check_fraction("density", self.density)

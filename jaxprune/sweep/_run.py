@@ -37,7 +37,7 @@ def run(
       attributes.
 
     Raises:
-      InputError: `out` holds something else, or the store of another config; nothing is changed.
+      InputError: a config that cannot be computed; `out` holds something else, or the store of another config; nothing is changed.
       OSError: a place that cannot be written, or a full disk.
 
     Example:
@@ -48,6 +48,7 @@ def run(
       >>> bool((results.epsilon.sel(rule="noise", keep=1.0) < 1e-12).all())
       True
     """
+    config.check()
     path = Path(out)
     dtype = str(jnp.zeros(()).dtype)
     open_or_create(path, config, dtype)

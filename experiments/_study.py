@@ -1,0 +1,154 @@
+"""What all studies share: command line, points that survive an interruption, results with the command that made them."""
+
+import dataclasses
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import rich.progress
+import tyro
+import xarray as xr
+from matplotlib.figure import Figure
+
+from jaxprune import InputError
+from jaxprune.networks._files import replacing
+from jaxprune.pruning import FragmentationWarning
+from jaxprune.sweep import save_figure
+
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
+Config = TypeVar("Config")
+
+
+def main(
+    config_type: type[Config],
+    run: Callable[[Config, Path], xr.Dataset],
+    draw: Callable[[xr.Dataset], Figure] | None,
+    show: Callable[[xr.Dataset], None],
+) -> None:
+    """Run a study from the command line: compute, store the table, the figure and their provenance, print."""
+    jax.config.update("jax_enable_x64", True)
+    warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
+    name = Path(sys.argv[0]).stem
+    config, out = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=sys.modules["__main__"].__doc__)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        started = time.perf_counter()
+        results = run(config, out / f".{name}.jsonl")
+        seconds = time.perf_counter() - started
+        show(results)
+        _store(name, results, config, out, seconds)
+        if draw is not None:
+            save_figure(draw(results), out / f"{name}.png")
+        (out / f".{name}.jsonl").unlink(missing_ok=True)
+    except (InputError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    print(f"\n{seconds:.0f} s; written to {out}/{name}.*")
+
+
+def _command(config_type):
+    def command(config: tyro.conf.OmitArgPrefixes[config_type], out: Path = RESULTS) -> tuple[Any, Path]:  # type: ignore[valid-type]
+        """Parse.
+
+        Args:
+          config: the study.
+          out: directory of the results.
+        """
+        return config, out
+
+    return command
+
+
+def compute(points: Sequence[Row], evaluate: Callable[[Row], Iterable[Row]], journal: Path, config: Any) -> list[Row]:
+    """Evaluate points one after the other, each written to a journal as soon as it is done.
+
+    A point is a row of coordinates; what `evaluate` returns are rows of results for it. Points that the journal holds already,
+    from an interrupted run of the same config, are not computed again.
+    """
+    head = json.dumps({"config": dataclasses.asdict(config), "versions": _versions()}, sort_keys=True)
+    done: dict[str, list[Row]] = {}
+    if journal.exists():
+        lines = journal.read_text(encoding="utf-8").splitlines()
+        if lines and lines[0] == head:
+            # A kill can leave the last line half written; only whole lines end in the closing brace of their object.
+            done = {entry["point"]: entry["rows"] for entry in map(_parse, lines[1:]) if entry}
+    with open(journal, "w", encoding="utf-8") as file:
+        _append(file, head)
+        for point, rows in done.items():
+            _append(file, json.dumps({"point": point, "rows": rows}))
+        rows = []
+        for point in rich.progress.track(points, description="points", console=rich.console.Console(stderr=True)):
+            label = json.dumps(point, sort_keys=True)
+            if label not in done:
+                done[label] = [{**point, **row} for row in evaluate(point)]
+                _append(file, json.dumps({"point": label, "rows": done[label]}))
+            rows += done[label]
+    return rows
+
+
+def _parse(line):
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _append(file, line):
+    file.write(line + "\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def dataset(rows: Sequence[Row], dims: Sequence[str], **attributes: Any) -> xr.Dataset:
+    """Rows as a dataset with the named dimensions; coordinates in order of first appearance."""
+    coordinates = {dim: list(dict.fromkeys(row[dim] for row in rows)) for dim in dims}
+    where = {dim: {value: i for i, value in enumerate(values)} for dim, values in coordinates.items()}
+    shape = [len(values) for values in coordinates.values()]
+    names = [name for name in rows[0] if name not in dims]
+    arrays = {name: np.full(shape, np.nan) for name in names}
+    for row in rows:
+        index = tuple(where[dim][row[dim]] for dim in dims)
+        for name in names:
+            arrays[name][index] = np.nan if row[name] is None else row[name]
+    return xr.Dataset({name: (dims, array) for name, array in arrays.items()}, coordinates, attributes)
+
+
+def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean and standard error over a dimension."""
+    count = values.notnull().sum(over)
+    return values.mean(over), values.std(over, ddof=1) / np.sqrt(count)
+
+
+def pruned_name(name: str) -> str:
+    """A rule's name for a table: what it keeps, and how survivors adjust."""
+    return name.replace("+", " + ")
+
+
+def _store(name, results, config, out, seconds):
+    frame = results.to_dataframe().dropna(how="all").reset_index()
+    with replacing(out / f"{name}.csv") as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    facts = {
+        "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
+        "config": dataclasses.asdict(config),
+        "seconds": round(seconds, 1),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {jax.default_backend()}",
+        "versions": _versions(),
+    }
+    with replacing(out / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _versions():
+    return {"python": platform.python_version()} | {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")}
