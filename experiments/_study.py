@@ -40,7 +40,9 @@ def main(
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
     name = Path(sys.argv[0]).stem
-    config, out = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=sys.modules["__main__"].__doc__)
+    config, out = tyro.cli(
+        _command(config_type), prog=f"python -m experiments.{name}", description=sys.modules["__main__"].__doc__
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
@@ -76,7 +78,7 @@ def compute(points: Sequence[Row], evaluate: Callable[[Row], Iterable[Row]], jou
     A point is a row of coordinates; what `evaluate` returns are rows of results for it. Points that the journal holds already,
     from an interrupted run of the same config, are not computed again.
     """
-    head = json.dumps({"config": dataclasses.asdict(config), "versions": _versions()}, sort_keys=True)
+    head = json.dumps({"config": dataclasses.asdict(config), "versions": _versions()}, sort_keys=True, default=str)
     done: dict[str, list[Row]] = {}
     if journal.exists():
         lines = journal.read_text(encoding="utf-8").splitlines()
@@ -130,11 +132,6 @@ def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.Da
     return values.mean(over), values.std(over, ddof=1) / np.sqrt(count)
 
 
-def pruned_name(name: str) -> str:
-    """A rule's name for a table: what it keeps, and how survivors adjust."""
-    return name.replace("+", " + ")
-
-
 def _store(name, results, config, out, seconds):
     frame = results.to_dataframe().dropna(how="all").reset_index()
     with replacing(out / f"{name}.csv") as temporary:
@@ -147,8 +144,10 @@ def _store(name, results, config, out, seconds):
         "versions": _versions(),
     }
     with replacing(out / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def _versions():
-    return {"python": platform.python_version()} | {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")}
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")
+    }

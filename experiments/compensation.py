@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from jaxprune import linalg, networks, pruning
-from jaxprune.sweep._style import SETTINGS, rule_style
+from jaxprune.sweep import figure_settings, rule_style
 
 PAPER, COMPENSATED = "noise", "noise+compensation"
 ROWWISE = "noise+compensation, row by row"
@@ -83,7 +83,9 @@ def _network(config, index):
 
 def show(results: xr.Dataset) -> None:
     """Print median / slow / worst of the rules, means over networks with standard errors."""
-    table = rich.table.Table(title=f"N = {results.attrs['neurons']}, {results.sizes['network']} networks: mean ± standard error")
+    table = rich.table.Table(
+        title=f"N = {results.attrs['neurons']}, {results.sizes['network']} networks: mean ± standard error"
+    )
     for name in ("kept", "rule", "median", f"{results.attrs['slow']} slowest", "worst slow", "worst", "stable"):
         table.add_column(name)
     for keep in results.keep.values:
@@ -101,19 +103,37 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """The frontier of median against worst mode at each fraction, with the rules beside it."""
     refits = [rule for rule in results.rule.values if rule.startswith("refit")]
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(12, 3.8), layout="constrained")
         axes = figure.subplots(1, results.sizes["keep"], sharey=True)
         for ax, keep in zip(np.atleast_1d(axes), results.keep.values, strict=True):
             at = results.sel(keep=keep)
             line = at.sel(rule=refits)
             (x, dx), (y, dy) = (_study.mean_and_error(line[name], "network") for name in ("median", "worst"))
-            ax.errorbar(x, y, xerr=dx, yerr=dy, color="#009E73", marker=".", capsize=2, label="noise + refit, blend 0 to 1")
+            ax.errorbar(
+                x, y, xerr=dx, yerr=dy, color="#009E73", marker=".", capsize=2, label="noise + refit, blend 0 to 1"
+            )
             for end, dx_text in ((0, 4), (-1, -4)):
-                ax.annotate(refits[end].removeprefix("refit "), (x[end], y[end]), (dx_text, 5), textcoords="offset points", fontsize=7)
+                ax.annotate(
+                    refits[end].removeprefix("refit "),
+                    (x[end], y[end]),
+                    (dx_text, 5),
+                    textcoords="offset points",
+                    fontsize=7,
+                )
             for rule in (PAPER, COMPENSATED, "weight+compensation", "uniform+compensation"):
-                (x, dx), (y, dy) = (_study.mean_and_error(at[name].sel(rule=rule), "network") for name in ("median", "worst"))
-                ax.errorbar(x, y, xerr=dx, yerr=dy, label=rule, capsize=2, **{**rule_style(rule), "linestyle": "none", "markersize": 7})
+                (x, dx), (y, dy) = (
+                    _study.mean_and_error(at[name].sel(rule=rule), "network") for name in ("median", "worst")
+                )
+                ax.errorbar(
+                    x,
+                    y,
+                    xerr=dx,
+                    yerr=dy,
+                    label=rule,
+                    capsize=2,
+                    **{**rule_style(rule), "linestyle": "none", "markersize": 7},
+                )
             ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="median eigenvalue error")
         np.atleast_1d(axes)[0].set_ylabel("largest eigenvalue error")
         handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()

@@ -19,7 +19,9 @@ def check_square(name: str, A: Any) -> None:
     """Refuse anything but a non-empty square matrix of real floats; finite where its entries are known."""
     shape = np.shape(A)
     if len(shape) != 2 or shape[0] != shape[1]:
-        raise InputError(f"{name} has shape {shape}, but must be square (neurons x neurons): pass one network's matrix.")
+        raise InputError(
+            f"{name} has shape {shape}, but must be square (neurons x neurons): pass one network's matrix."
+        )
     if shape[0] == 0:
         raise InputError(f"{name} is empty (0 x 0): a network needs at least one neuron.")
     if not np.issubdtype(A.dtype, np.floating):

@@ -130,7 +130,9 @@ def prune(
     if not out.parent.is_dir():
         raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
     named = pruning.named_rule(rule)
-    changes = {name: value for name, value in (("method", method), ("diagonal", diagonal), ("cap", cap)) if value is not None}
+    changes = {
+        name: value for name, value in (("method", method), ("diagonal", diagonal), ("cap", cap)) if value is not None
+    }
     named = dataclasses.replace(named, **changes)
     original = _dynamics(networks.read_matrix(matrix, neurons=neurons), matrix, leak, margin)
     A = original.matrix
@@ -176,7 +178,9 @@ def certify(
     original = _dynamics(networks.read_matrix(a, neurons=neurons), a, leak, margin)
     pruned = networks.read_matrix(b)
     if sorted(original.names) != sorted(pruned.names):
-        raise InputError(f"{a} has {len(original.names)} neurons and {b} has {len(pruned.names)}, or other names: they must be of one network.")
+        raise InputError(
+            f"{a} has {len(original.names)} neurons and {b} has {len(pruned.names)}, or other names: they must be of one network."
+        )
     order = np.array([pruned.names.index(name) for name in original.names])
     certificate = linalg.certify(original.matrix, pruned.matrix[np.ix_(order, order)])
     _print_certificate(certificate)
@@ -206,7 +210,9 @@ def _report(results, figure, table):
     if table is not None:
         sweep.write_table(rows, table)
     count = int(results.finished.sum())
-    view = rich.table.Table(title=f"{count} networks of {results.sizes['mode']} neurons; mean over networks ± standard error")
+    view = rich.table.Table(
+        title=f"{count} networks of {results.sizes['mode']} neurons; mean over networks ± standard error"
+    )
     for name in ("rule", "keep", "kept", "median mode", "10 slowest", "worst slow", "epsilon", "bound", "stable"):
         view.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     last = rows[0]["rule"]
@@ -216,7 +222,9 @@ def _report(results, figure, table):
             last = row["rule"]
         pairs = [f"{row[name]:.3f} ± {row[name + '_se']:.3f}" for name in ("median", "slow", "worst_slow", "epsilon")]
         bound = f"{row['epsilon_bound']:.2f}" if row["epsilon_bound"] <= 1 else ""
-        view.add_row(row["rule"], f"{row['keep']:g}", f"{row['kept_fraction']:.3f}", *pairs, bound, f"{row['stable']:.0%}")
+        view.add_row(
+            row["rule"], f"{row['keep']:g}", f"{row['kept_fraction']:.3f}", *pairs, bound, f"{row['stable']:.0%}"
+        )
     rich.console.Console(width=max(120, rich.get_console().width)).print(view)
 
 
@@ -245,3 +253,7 @@ def _plain(certificate):
 def _write_json(path, facts):
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

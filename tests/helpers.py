@@ -38,11 +38,6 @@ def dominant(family: str, seed: int = 0, slack: float = 0.1) -> jax.Array:
     return networks.dominant_leak(weights(family, seed), slack)
 
 
-def stationary(A: jax.Array) -> jax.Array:
-    """Covariance by the general solver, whatever the structure of A."""
-    return linalg.stationary_covariance(A, structure="general")
-
-
 def row_slack(A) -> np.ndarray:
     """Dominance slack of every row, as a loop over rows."""
     A = np.asarray(A)
@@ -79,3 +74,9 @@ def untyped() -> Iterator[None]:
 def quick_jit(function: Callable, **options) -> Callable:
     """`jax.jit` that compiles fast rather than well: the small networks of the tests cost more to compile than to run."""
     return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0}, **options)
+
+
+@quick_jit
+def stationary(A: jax.Array) -> jax.Array:
+    """Covariance by the general solver, whatever the structure of A."""
+    return linalg.stationary_covariance(A)

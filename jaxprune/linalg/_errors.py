@@ -9,7 +9,7 @@ from jaxtyping import Float, Inexact
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix
 from jaxprune.linalg._lapack import eig, eigh
-from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, match_eigenvalues
+from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, match_eigenvalues, slowest_first
 
 
 class Modes(NamedTuple):
@@ -56,7 +56,7 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
     if symmetric is None:
         symmetric = is_concrete(A) and is_symmetric(A)
     values, vectors = (eigh if symmetric else eig)(A)
-    order = jnp.argsort(-values.real)
+    order = slowest_first(values)
     return Modes(values[order], vectors[:, order])
 
 
@@ -97,9 +97,7 @@ def spectral_errors(A: Matrix | Modes, B: Matrix, *, symmetric: bool | None = No
     return SpectralErrors(eigenvalue_errors(original.eigenvalues, pruned), quadratic, angle)
 
 
-def eigenvalue_errors(
-    original: Inexact[Array, " mode"], pruned: Inexact[Array, " mode"]
-) -> Float[Array, " mode"]:
+def eigenvalue_errors(original: Inexact[Array, " mode"], pruned: Inexact[Array, " mode"]) -> Float[Array, " mode"]:
     """Relative error of each eigenvalue of the original, its partner found by `match_eigenvalues`."""
     return jnp.abs(pruned[match_eigenvalues(original, pruned)] / original - 1)
 

@@ -46,7 +46,12 @@ def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
         values = jnp.asarray(values if symmetric else values.astype(np.result_type(values, np.complex64)))
     else:
         values = (eigvalsh if symmetric else eigvals)(A)
-    return values[jnp.argsort(-values.real)]
+    return values[slowest_first(values)]
+
+
+def slowest_first(values: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
+    """Order of falling real part; of a conjugate pair the one with positive imaginary part first."""
+    return jnp.lexsort((-values.imag, -values.real))
 
 
 def spectral_abscissa(A: Matrix, *, symmetric: bool = False) -> Scalar:

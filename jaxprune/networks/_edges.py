@@ -70,7 +70,9 @@ def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = N
     for line, row in rows:
         for end in ("pre", "post"):
             if row[end] not in index:
-                raise InputError(f"{path}, line {line}: neuron {row[end]!r} is not in {neurons}: add it there, or drop the edge.")
+                raise InputError(
+                    f"{path}, line {line}: neuron {row[end]!r} is not in {neurons}: add it there, or drop the edge."
+                )
         pre, post = index[row["pre"]], index[row["post"]]
         value = _number(path, line, row)
         electrical = row.get("type") == "electrical"
@@ -108,7 +110,9 @@ def _rows(path: str | os.PathLike, required: tuple[str, ...], one_of: tuple[str,
             missing = [name for name in required if name not in header]
             if missing or (one_of and not set(one_of) & set(header)):
                 need = ", ".join((*required, " or ".join(one_of))) if one_of else ", ".join(required)
-                raise InputError(f"{path}, line 1: the header is {','.join(header) or 'empty'!r}, but must name the columns {need}.")
+                raise InputError(
+                    f"{path}, line 1: the header is {','.join(header) or 'empty'!r}, but must name the columns {need}."
+                )
             for row in reader:
                 if None in row or None in row.values():
                     raise InputError(

@@ -7,7 +7,9 @@ from jaxprune._checks import InputError, check_fraction, check_positive
 from jaxprune._types import Matrix, PRNGKey, Real
 
 
-def feedforward(key: PRNGKey, layers: int, width: int, *, strength: Real = 1.0, density: Real = 1.0, gain: Real = 0.0) -> Matrix:
+def feedforward(
+    key: PRNGKey, layers: int, width: int, *, strength: Real = 1.0, density: Real = 1.0, gain: Real = 0.0
+) -> Matrix:
     r"""Layers of neurons, each driving the next: all eigenvalues equal, dynamics far from what they say.
 
     $$w_{ij} = \frac{s\, |\chi_{ij}|}{\rho K \sqrt{2/\pi}} \quad \text{for } j \text{ in the layer before } i, \text{ with
@@ -38,7 +40,9 @@ def feedforward(key: PRNGKey, layers: int, width: int, *, strength: Real = 1.0, 
     Reference: Ganguli2008, Goldman2009 (memory in feed-forward chains hidden in recurrent networks).
     """
     if layers < 2 or width < 1:
-        raise InputError(f"layers is {layers} and width {width}, but a chain needs at least two layers of at least one neuron.")
+        raise InputError(
+            f"layers is {layers} and width {width}, but a chain needs at least two layers of at least one neuron."
+        )
     check_positive("strength", strength, zero=True)
     check_positive("gain", gain, zero=True)
     check_fraction("density", density)

@@ -71,7 +71,9 @@ def _read_array(path):
         if "format" in names:
             return scipy.sparse.load_npz(path).toarray()
         if len(names) != 1:
-            raise InputError(f"{path} holds the arrays {', '.join(names) or '(none)'}, but must hold exactly one, or a SciPy sparse matrix.")
+            raise InputError(
+                f"{path} holds the arrays {', '.join(names) or '(none)'}, but must hold exactly one, or a SciPy sparse matrix."
+            )
         return archive[names[0]]
 
 

@@ -60,7 +60,9 @@ def stable_leak(W: Matrix, abscissa: Real) -> Matrix:
     """
     check_square("W", W)
     if is_concrete(abscissa) and not float(abscissa) < 0:
-        raise InputError(f"abscissa is {float(abscissa):g}, but must be negative: the real part of the slowest mode, in 1/time.")
+        raise InputError(
+            f"abscissa is {float(abscissa):g}, but must be negative: the real part of the slowest mode, in 1/time."
+        )
     identity = jnp.eye(len(W), dtype=W.dtype)
     W = W * (1 - identity)
     symmetric = is_concrete(W) and is_symmetric(W)

@@ -78,7 +78,9 @@ def dale(
     check_fraction("density", density)
     count = round(float(excitatory) * n)
     if not 0 < count < n:
-        raise InputError(f"excitatory is {float(excitatory):g}, which leaves {count} of {n} neurons excitatory: both kinds must exist.")
+        raise InputError(
+            f"excitatory is {float(excitatory):g}, which leaves {count} of {n} neurons excitatory: both kinds must exist."
+        )
     weight_key, mask_key = jax.random.split(key)
     size = jnp.abs(jax.random.normal(weight_key, (n, n)))
     size = jnp.where(jax.random.uniform(mask_key, (n, n)) < density, size, 0)

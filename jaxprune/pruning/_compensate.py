@@ -87,7 +87,9 @@ def refit(A: Matrix, mask: Mask, C: Matrix, *, blend: Real = 1.0, max_iterations
     """
     _check(A, mask, C)
     if is_concrete(A, mask) and not (is_symmetric(A) and is_symmetric(mask)):
-        raise InputError("A or mask is not symmetric, but refit keeps a symmetric quadratic form: use compensate instead.")
+        raise InputError(
+            "A or mask is not symmetric, but refit keeps a symmetric quadratic form: use compensate instead."
+        )
     if is_concrete(blend) and not 0 <= float(blend) <= 1:
         raise InputError(f"blend is {float(blend):g}, but must be in [0, 1].")
     return _refit(A, mask, C, blend, max_iterations)
@@ -135,7 +137,9 @@ def _shared_drive(C):
 
 def _form(C):
     variance = jnp.diagonal(C)
-    return _Metric(lambda E: C @ E @ C, variance[:, None] * variance[None, :] + C**2, lambda E: jnp.sum(E, keepdims=True))
+    return _Metric(
+        lambda E: C @ E @ C, variance[:, None] * variance[None, :] + C**2, lambda E: jnp.sum(E, keepdims=True)
+    )
 
 
 def _project(A, mask, metric, max_iterations):

@@ -106,6 +106,9 @@ def apply_rule(key: PRNGKey, A: Matrix, C: Matrix, rule: Rule, *, count: Count, 
       rule: the rule.
       count: number of entries to keep, from `synapse_count`.
       symmetric: decide once per pair.
+
+    Returns:
+      As `prune`; the matrix is NaN where the rule needs a covariance that is not finite (an unstable network).
     """
     importance = rule.importance(A, C)
     probabilities = keep_probabilities(importance, count=count)
@@ -118,7 +121,10 @@ def apply_rule(key: PRNGKey, A: Matrix, C: Matrix, rule: Rule, *, count: Count, 
         matrix = strengthen(A, mask, probabilities, cap=rule.cap)
         if rule.diagonal == "matched":
             matrix = matched_diagonal(A, matrix)
-    return Pruned(matrix, mask, probabilities, importance)
+    # A covariance that failed must not pass for "nothing is important".
+    used = (importance,) if rule.adjust == "strengthen" else (importance, C)
+    known = jnp.array([jnp.all(jnp.isfinite(value)) for value in used]).all()
+    return Pruned(jnp.where(known, matrix, jnp.nan), mask, probabilities, importance)
 
 
 def synapse_count(A: Matrix, keep: Real, *, symmetric: bool) -> Count:
@@ -129,7 +135,9 @@ def synapse_count(A: Matrix, keep: Real, *, symmetric: bool) -> Count:
 
 def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"]) -> int:
     """Number of connected components, directions ignored, of the network whose synapses are the nonzero entries."""
-    return int(scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(np.asarray(mask)), connection="weak")[0])
+    return int(
+        scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(np.asarray(mask)), connection="weak")[0]
+    )
 
 
 def _synapses(A):

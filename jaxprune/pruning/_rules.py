@@ -37,7 +37,9 @@ class Rule(abc.ABC):
         check_choice("adjust", self.adjust, ADJUSTMENTS)
         check_choice("diagonal", self.diagonal, DIAGONALS)
         if self.cap is not None and not self.cap >= 1:
-            raise InputError(f"cap is {self.cap:g}, but must be at least 1: the largest factor by which a synapse may grow.")
+            raise InputError(
+                f"cap is {self.cap:g}, but must be at least 1: the largest factor by which a synapse may grow."
+            )
 
     @abc.abstractmethod
     def importance(self, A: Matrix, C: Matrix) -> Matrix:

@@ -38,7 +38,9 @@ def strengthen(A: Matrix, mask: Mask, probabilities: Matrix, *, cap: Real | None
     gain = 1 / jnp.where(probabilities > 0, probabilities, 1)
     if cap is not None:
         if is_concrete(cap) and not float(cap) >= 1:
-            raise InputError(f"cap is {float(cap):g}, but must be at least 1: the largest factor by which a synapse may grow.")
+            raise InputError(
+                f"cap is {float(cap):g}, but must be at least 1: the largest factor by which a synapse may grow."
+            )
         gain = jnp.minimum(gain, cap)
     off_diagonal = 1 - jnp.eye(len(A), dtype=A.dtype)
     return jnp.diag(jnp.diagonal(A)) + A * mask * gain * off_diagonal

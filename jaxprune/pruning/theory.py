@@ -146,7 +146,9 @@ def check_assumptions(A: Matrix) -> None:
     if not is_concrete(A):
         return
     if not is_symmetric(A):
-        raise InputError("A is not symmetric, but the theorem is for symmetric networks: use linalg.certify for what is true of A.")
+        raise InputError(
+            "A is not symmetric, but the theorem is for symmetric networks: use linalg.certify for what is true of A."
+        )
     diagonal = jnp.diagonal(A)
     slack = -diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal))
     if float(slack.min()) < -len(A) * jnp.finfo(A.dtype).eps * float(jnp.max(jnp.abs(diagonal))):

@@ -10,6 +10,8 @@ from jaxprune.sweep._figure import plot_sweep as plot_sweep
 from jaxprune.sweep._figure import save_figure as save_figure
 from jaxprune.sweep._run import run as run
 from jaxprune.sweep._store import load as load
+from jaxprune.sweep._style import figure_settings as figure_settings
+from jaxprune.sweep._style import rule_style as rule_style
 from jaxprune.sweep._table import rows as rows
 from jaxprune.sweep._table import summarise as summarise
 from jaxprune.sweep._table import write_table as write_table

@@ -33,9 +33,9 @@ class SweepConfig:
       chunk: networks computed, and written, together.
     """
 
-    family: Literal["clustered", "clustered-directed", "gaussian", "gaussian-symmetric", "dale", "feedforward", "low-rank"] = (
-        "clustered"
-    )
+    family: Literal[
+        "clustered", "clustered-directed", "gaussian", "gaussian-symmetric", "dale", "feedforward", "low-rank"
+    ] = "clustered"
     sizes: tuple[int, ...] = (100, 20, 80)
     bridges: int = 500
     density: float = 0.6
@@ -70,7 +70,9 @@ class SweepConfig:
             check_fraction("keep", fraction)
         for rule in self.pruning_rules:
             if rule.adjust == "refit" and not self.symmetric:
-                raise InputError(f"family is {self.family!r}, which is not symmetric, but refit rules need symmetric networks.")
+                raise InputError(
+                    f"family is {self.family!r}, which is not symmetric, but refit rules need symmetric networks."
+                )
         for name in ("networks", "chunk"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, but must be at least 1.")
@@ -116,4 +118,6 @@ class SweepConfig:
     def keys(self, chunk: int) -> jax.Array:
         """Keys of a chunk's networks: that of network i is the seed's, folded with i, however networks are chunked."""
         first = chunk * self.chunk
-        return jax.vmap(lambda i: jax.random.fold_in(jax.random.key(self.seed), i))(jax.numpy.arange(first, first + self.chunk))
+        return jax.vmap(lambda i: jax.random.fold_in(jax.random.key(self.seed), i))(
+            jax.numpy.arange(first, first + self.chunk)
+        )

@@ -128,7 +128,9 @@ def _trial(member, rule, keep, *, symmetric):
     pruned = apply_rule(member.key, A, member.C, rule, count=count, symmetric=symmetric)
     quadratic, angle = directional_errors(member.modes, pruned.matrix)
     covered = symmetric and isinstance(rule, NoisePrune) and (rule.method, rule.adjust, rule.diagonal) == _THEOREM
-    bound = theory.implied_epsilon(pruned.importance, pruned.probabilities) if covered else jnp.full((), jnp.nan, A.dtype)
+    bound = (
+        theory.implied_epsilon(pruned.importance, pruned.probabilities) if covered else jnp.full((), jnp.nan, A.dtype)
+    )
     return Trial(pruned.matrix, relative_deviation(member.F, A, pruned.matrix), quadratic, angle, bound)
 
 
@@ -168,4 +170,6 @@ def _over_members(function, chunk, in_axes):
     mesh = Mesh(np.array(devices), ("members",))
     in_specs = tuple(PartitionSpec() if axis is None else PartitionSpec("members") for axis in in_axes)
     mapped = jax.vmap(function, in_axes=in_axes)
-    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=in_specs, out_specs=PartitionSpec("members"), check_vma=False))
+    return jax.jit(
+        jax.shard_map(mapped, mesh=mesh, in_specs=in_specs, out_specs=PartitionSpec("members"), check_vma=False)
+    )

@@ -1,12 +1,13 @@
 """Where chunks are computed: here one after the other, or on the workers of a Dask cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Maps a function over items and yields each item with its result, in whatever order they come."""
 

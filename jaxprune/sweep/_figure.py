@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxprune.networks._files import replacing
-from jaxprune.sweep._style import SETTINGS, rule_style
+from jaxprune.sweep._style import figure_settings, rule_style
 from jaxprune.sweep._table import summarise
 
 
@@ -19,7 +19,14 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
         mean, se = line.sel(statistic="mean"), line.sel(statistic="se")
-        ax.errorbar(line.keep, np.where(mean > 0, mean, np.nan), yerr=np.nan_to_num(se), label=rule, capsize=2, **rule_style(str(rule)))
+        ax.errorbar(
+            line.keep,
+            np.where(mean > 0, mean, np.nan),
+            yerr=np.nan_to_num(se),
+            label=rule,
+            capsize=2,
+            **rule_style(str(rule)),
+        )
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
     ticks = np.sort(summary.keep.values)
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
@@ -33,7 +40,14 @@ def plot_bound(summary: xr.Dataset, ax: Axes) -> Axes:
     bound = summary.epsilon_bound.max("rule").sortby("keep")
     bound = bound.where((bound <= 1) & (bound > 0), drop=True)
     if bound.size:
-        ax.plot(bound.keep, bound, color="black", linestyle=(0, (1, 1)), marker="_", label="bound for noise (theorem, c = 4)")
+        ax.plot(
+            bound.keep,
+            bound,
+            color="black",
+            linestyle=(0, (1, 1)),
+            marker="_",
+            label="bound for noise (theorem, c = 4)",
+        )
     return ax
 
 
@@ -41,7 +55,7 @@ def plot_sweep(results: xr.Dataset) -> Figure:
     """Median mode, slowest modes, worst slow mode, and certificate, side by side."""
     summary = summarise(results)
     n, slow, networks = results.sizes["mode"], summary.attrs["slow"], summary.attrs["networks"]
-    with mpl.rc_context(SETTINGS):
+    with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(12, 3.6), layout="constrained")
         axes = figure.subplots(1, 4)
         titles = {
@@ -56,10 +70,14 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         axes[3].set_ylabel(r"$\epsilon$")
         axes[3].axhline(1, color="black", linewidth=0.6)
         plot_bound(summary, axes[3])
-        axes[3].annotate("no guarantee above 1", (0.98, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
+        axes[3].annotate(
+            "no guarantee above 1", (0.98, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
+        )
         handles, labels = axes[3].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-        figure.suptitle(f"{networks} networks of {n} neurons: error after pruning (mean over networks, bars: 1 s.e.)", fontsize=10)
+        figure.suptitle(
+            f"{networks} networks of {n} neurons: error after pruning (mean over networks, bars: 1 s.e.)", fontsize=10
+        )
     return figure
 
 

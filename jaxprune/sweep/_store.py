@@ -86,7 +86,9 @@ def load(path: str | os.PathLike) -> xr.Dataset:
     except Exception as error:  # the storage library has many ways to say that this is no store
         raise InputError(f"{path} is not the store of a sweep, or is damaged ({_one_line(error)}).") from error
     if dataset.attrs.get("format") != FORMAT:
-        raise InputError(f"{path} is not the store of a sweep: it says format {dataset.attrs.get('format')!r}, not {FORMAT!r}.")
+        raise InputError(
+            f"{path} is not the store of a sweep: it says format {dataset.attrs.get('format')!r}, not {FORMAT!r}."
+        )
     return dataset
 
 
@@ -109,7 +111,12 @@ def _template(config, dtype, attributes):
 def _encoding(config):
     encoding = {}
     for name, (dims, *_) in VARIABLES.items():
-        sizes = {"network": min(config.chunk, config.networks), "rule": len(config.rules), "keep": len(config.keep), "mode": config.neurons}
+        sizes = {
+            "network": min(config.chunk, config.networks),
+            "rule": len(config.rules),
+            "keep": len(config.keep),
+            "mode": config.neurons,
+        }
         encoding[name] = {"chunks": tuple(sizes[dim] for dim in dims)}
     return encoding
 
@@ -120,7 +127,9 @@ def _attributes(config, dtype):
         "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
         "seed": config.seed,
         "dtype": dtype,
-        "versions": json.dumps({name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")}, sort_keys=True),
+        "versions": json.dumps(
+            {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")}, sort_keys=True
+        ),
     }
 
 
@@ -128,14 +137,20 @@ def _check_same(path, attributes):
     stored = load(path).attrs
     for name in ("config", "versions"):
         old, new = json.loads(stored[name]), json.loads(attributes[name])
-        different = [f"{key} {old.get(key)!r} there, {new.get(key)!r} here" for key in sorted(old | new) if old.get(key) != new.get(key)]
+        different = [
+            f"{key} {old.get(key)!r} there, {new.get(key)!r} here"
+            for key in sorted(old | new)
+            if old.get(key) != new.get(key)
+        ]
         if different:
             raise InputError(
                 f"{path} was written with another {'config' if name == 'config' else 'installation'} ({'; '.join(different)}): "
                 "choose another place, or go on with the same one. Nothing was changed."
             )
     if stored["dtype"] != attributes["dtype"]:
-        raise InputError(f"{path} was written in {stored['dtype']}, this process computes in {attributes['dtype']}. Nothing was changed.")
+        raise InputError(
+            f"{path} was written in {stored['dtype']}, this process computes in {attributes['dtype']}. Nothing was changed."
+        )
 
 
 def _networks(config, chunk):

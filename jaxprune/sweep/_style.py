@@ -21,8 +21,17 @@ SETTINGS = {
 }
 
 
+def figure_settings() -> dict[str, object]:
+    """Matplotlib settings that all figures share."""
+    return dict(SETTINGS)
+
+
 def rule_style(name: str) -> dict[str, str]:
     """Line style of a rule: colour and marker say what counts as important, the dashes how survivors adjust."""
     base, plus, rest = name.partition("+")
     fill = {"markerfacecolor": "white"} if plus else {}
-    return {**RULES.get(base, {"color": "#000000", "marker": "x"}), "linestyle": SUFFIXES.get(plus + rest, "-."), **fill}
+    return {
+        **RULES.get(base, {"color": "#000000", "marker": "x"}),
+        "linestyle": SUFFIXES.get(plus + rest, "-."),
+        **fill,
+    }

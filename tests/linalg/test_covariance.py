@@ -68,7 +68,9 @@ def test_inside_vmap_an_unstable_member_is_nan_and_alone(structure):
     C = jax.vmap(lambda member: stationary_covariance(member, structure=structure))(members)
     assert bool(jnp.all(jnp.isnan(C[1])))
     for position in (0, 2):
-        np.testing.assert_allclose(C[position], scipy_covariance(members[position]), rtol=0, atol=rounding(C[0], factor=1000))
+        np.testing.assert_allclose(
+            C[position], scipy_covariance(members[position]), rtol=0, atol=rounding(C[0], factor=1000)
+        )
 
 
 @pytest.mark.parametrize("family", ["clustered", "gaussian"])
@@ -87,7 +89,7 @@ def test_no_noise_no_variance():
 @pytest.mark.parametrize("family", ["clustered", "gaussian", "dale"])
 def test_unstable_networks_are_refused(family):
     A = stable_leak(weights(family), -0.1) + 0.2 * jnp.eye(SIZE)
-    with pytest.raises(jaxprune.InputError, match="singular or unstable.*increase the leak"):
+    with pytest.raises(jaxprune.InputError, match=r"singular or unstable.*increase the leak"):
         stationary_covariance(A)
 
 

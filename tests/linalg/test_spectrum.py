@@ -25,7 +25,9 @@ def test_eigenvalues_are_those_of_lapack_slowest_first(family):
     assert bool(jnp.all(jnp.diff(values.real) <= 0))
     np.testing.assert_allclose(as_multiset(values), as_multiset(np.linalg.eigvals(A)), atol=1e-10)
     assert jnp.iscomplexobj(values) != (family in SYMMETRIC)
-    np.testing.assert_allclose(spectral_abscissa(A, symmetric=family in SYMMETRIC), np.linalg.eigvals(A).real.max(), atol=1e-12)
+    np.testing.assert_allclose(
+        spectral_abscissa(A, symmetric=family in SYMMETRIC), np.linalg.eigvals(A).real.max(), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -57,11 +59,12 @@ def test_is_symmetric_to_the_last_bit():
 
 def best_cost(reference, other):
     return min(
-        sum(abs(reference[i] - other[j]) ** 2 for i, j in enumerate(order)) for order in itertools.permutations(range(len(other)))
+        sum(abs(reference[i] - other[j]) ** 2 for i, j in enumerate(order))
+        for order in itertools.permutations(range(len(other)))
     )
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("n", [1, 3, 6])
 @pytest.mark.parametrize("real", [True, False])
 def test_matching_is_optimal(n, real):
     for seed in range(4):

@@ -116,7 +116,7 @@ def test_errors_in_the_neuron_table(edges, table):
 
 
 def test_an_empty_neuron_table_is_refused(edges, table):
-    with pytest.raises(jaxprune.InputError, match="neurons.csv"):
+    with pytest.raises(jaxprune.InputError, match=r"neurons\.csv"):
         edges("pre,post,count\na,b,1\n", neurons=table("name\n"))
 
 
@@ -130,7 +130,9 @@ def test_a_missing_file_says_so(tmp_path):
         read_edges(tmp_path / "none.csv")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no connectomes at {DATA}: set JAXPRUNE_DATA, relative to the repository")
+@pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"no connectomes at {DATA}: set JAXPRUNE_DATA, relative to the repository"
+)
 def test_measured_connectomes():
     worm = read_edges(DATA / "celegans_edges.csv", neurons=DATA / "celegans_neurons.csv")
     chemical, electrical = read_lines(DATA / "celegans_edges.csv")

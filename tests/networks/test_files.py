@@ -236,7 +236,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, suffix, existing):
     if existing:
         write_matrix(path, -jnp.eye(2))
     before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
-    with pytest.raises(OSError, match="."), largest_file(200):
+    with pytest.raises(OSError, match=r"."), largest_file(200):
         write_matrix(path, weights("gaussian"))
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == before
 

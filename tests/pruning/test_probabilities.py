@@ -17,7 +17,9 @@ def by_root(importance, count):
     """The same probabilities by bracketing the scale."""
     r = np.asarray(importance, float)
     highest = 1 / r[r > 0].min()
-    scale = scipy.optimize.brentq(lambda k: np.minimum(1, k * r).sum() - count, 0, highest * 1.1, xtol=1e-300, rtol=1e-14)
+    scale = scipy.optimize.brentq(
+        lambda k: np.minimum(1, k * r).sum() - count, 0, highest * 1.1, xtol=1e-300, rtol=1e-14
+    )
     return np.minimum(1, scale * r)
 
 
@@ -25,7 +27,7 @@ def by_root(importance, count):
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.97])
 def test_agrees_with_a_root_finder(family, share):
     A = dominant(family)
-    importance = noise_importance(A, stationary(A) if family == "dale" else jnp.eye(len(A)))
+    importance = noise_importance(A, stationary(A))
     count = share * int((importance > 0).sum())
     p = fill(importance, count)
     np.testing.assert_allclose(p, by_root(importance, count), rtol=1e-10)
@@ -44,7 +46,9 @@ def test_heavy_tails_need_many_rounds_and_are_met():
 
 def test_keep_is_the_fraction_of_what_is_there():
     importance = jnp.array([[0.0, 5.0, 1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-    np.testing.assert_allclose(keep_probabilities(importance, keep=0.5), keep_probabilities(importance, count=2.0), rtol=1e-15)
+    np.testing.assert_allclose(
+        keep_probabilities(importance, keep=0.5), keep_probabilities(importance, count=2.0), rtol=1e-15
+    )
 
 
 @pytest.mark.parametrize("count", [4.0, 5.0, 1e9])
@@ -81,7 +85,9 @@ def test_vmap_over_counts_and_members_without_synapses():
 
 
 def test_single_precision():
-    importance = jnp.exp(jax.random.normal(jax.random.key(2), (16, 16), jnp.float32)) * (1 - jnp.eye(16, dtype=jnp.float32))
+    importance = jnp.exp(jax.random.normal(jax.random.key(2), (16, 16), jnp.float32)) * (
+        1 - jnp.eye(16, dtype=jnp.float32)
+    )
     p = keep_probabilities(importance, count=100)
     assert p.dtype == jnp.float32
     np.testing.assert_allclose(p, by_root(importance, 100), rtol=1e-5)
@@ -91,7 +97,7 @@ def test_errors():
     r = jnp.array([[0.0, 1.0], [1.0, 0.0]])
     with pytest.raises(jaxprune.InputError, match="exactly one of them"):
         keep_probabilities(r)
-    with pytest.raises(jaxprune.InputError, match="keep is 0.5 and count 1"):
+    with pytest.raises(jaxprune.InputError, match=r"keep is 0\.5 and count 1"):
         keep_probabilities(r, keep=0.5, count=1)
     for keep in (0.0, -0.1, 1.01, float("nan")):
         with pytest.raises(jaxprune.InputError, match=r"keep is .*\(0, 1\]"):

@@ -1,0 +1,273 @@
+"""Speed and memory, as ratios against a peer in the same run.
+
+Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep against NumPy, once as one would first write it and once
+as well as we know how; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up,
+ours and the peer's in turn.
+"""
+
+import dataclasses
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+import rich.table
+import scipy.linalg
+import xarray as xr
+
+from experiments import _study
+from jaxprune import linalg, networks
+from jaxprune.sweep import SweepConfig
+from jaxprune.sweep._evaluate import evaluate
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      neurons: neurons of the large problems.
+      batch: networks of the batched solve, of a tenth as many neurons.
+      repeats: timed runs, after one that is not counted.
+      keep: fractions of the sweep.
+      networks: networks of the sweep.
+      memory: measure the peak memory of the default sweep, too.
+    """
+
+    neurons: int = 1000
+    batch: int = 64
+    repeats: int = 3
+    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
+    networks: int = 4
+    memory: bool = True
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Rows of (benchmark): seconds of ours and of the peer, ratio, and what else matters."""
+    cases = ["gaussian", "clustered-directed", "dale", "feedforward"]
+    points = [{"benchmark": f"Lyapunov {name}, N = {config.neurons}", "case": name} for name in cases]
+    points += [{"benchmark": f"Lyapunov {config.batch} x N = {config.neurons // 10}", "case": "batch"}]
+    points += [{"benchmark": f"sweep N = {config.neurons}, against plain NumPy", "case": "plain"}]
+    points += [{"benchmark": f"sweep N = {config.neurons}, against the best NumPy", "case": "best"}]
+    points += [{"benchmark": "default sweep, whole process", "case": "memory"}] if config.memory else []
+    rows = _study.compute(points, lambda point: [_case(config, point["case"])], journal, config)
+    for row in rows:
+        row.pop("case")
+    return _study.dataset(rows, ("benchmark",))
+
+
+def _case(config, name):
+    if name == "memory":
+        return _memory()
+    if name in ("plain", "best"):
+        return _sweep(config, name)
+    return _lyapunov(config, name)
+
+
+def _compare(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> dict[str, float]:
+    """Median seconds of both, run in turn, after a first run of ours that compiles."""
+    started = time.perf_counter()
+    jax.block_until_ready(ours())
+    first = time.perf_counter() - started
+    times: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(repeats):
+        for label, function in (("ours", ours), ("peer", peer)):
+            started = time.perf_counter()
+            jax.block_until_ready(function())
+            times[label].append(time.perf_counter() - started)
+    mine, other = (float(np.median(times[label])) for label in ("ours", "peer"))
+    return {
+        "ours_s": mine,
+        "peer_s": other,
+        "ratio": other / mine,
+        "first_s": first,
+        "residual": np.nan,
+        "doublings": np.nan,
+        "memory_gb": np.nan,
+    }
+
+
+def _lyapunov(config, name):
+    n, key = config.neurons, jax.random.key(0)
+    if name == "batch":
+        keys = jax.random.split(key, config.batch)
+        A = jax.vmap(lambda k: networks.stable_leak(networks.gaussian(k, n // 10), -0.2))(keys)
+    elif name == "gaussian":
+        A = networks.stable_leak(networks.gaussian(key, n), -0.2)[None]
+    elif name == "clustered-directed":
+        A = networks.dominant_leak(
+            networks.clustered(key, (n // 2, n // 10, 2 * n // 5), bridges=5 * n // 2, directed=True)
+        )[None]
+    elif name == "dale":
+        A = networks.dominant_leak(networks.dale(key, n), 0.1)[None]
+    else:
+        A = networks.stable_leak(networks.feedforward(key, 10, n // 10, gain=0.5), -0.5)[None]
+    identity = jnp.eye(A.shape[-1])
+    solve = jax.jit(jax.vmap(lambda A: linalg.lyapunov(A, identity)))
+    host = np.asarray(A)
+    result = _compare(
+        lambda: solve(A),
+        lambda: [scipy.linalg.solve_continuous_lyapunov(a, -np.eye(len(a))) for a in host],
+        config.repeats,
+    )
+    solution = solve(A)
+    return result | {"residual": float(solution.residual.max()), "doublings": float(solution.doublings.max())}
+
+
+def _sweep(config, name):
+    n = config.neurons
+    sweep = SweepConfig(
+        sizes=(n // 2, n // 10, 2 * n // 5),
+        bridges=5 * n // 2,
+        rules=("noise", "weight", "uniform"),
+        keep=config.keep,
+        networks=config.networks,
+        chunk=1,
+    )
+    keys = jnp.concatenate([sweep.keys(chunk) for chunk in range(sweep.chunks)])
+    matrices = [np.asarray(sweep.network(jax.random.split(key)[0])) for key in keys]
+    peer = {"plain": _plain_numpy, "best": _best_numpy}[name]
+
+    def ours():
+        return [evaluate(sweep, chunk, "float64") for chunk in range(sweep.chunks)]
+
+    return _compare(ours, lambda: [peer(A, config.keep) for A in matrices], 1 if name == "plain" else config.repeats)
+
+
+def _importances(A, C):
+    variance = np.diag(C)
+    weight = np.abs(A - np.diag(np.diag(A)))
+    return {
+        "noise": weight * (variance[:, None] + variance[None, :] - 2 * np.sign(A) * C),
+        "weight": weight,
+        "uniform": 1.0 * (weight > 0),
+    }
+
+
+def _plain_numpy(A, keep):
+    """Point by point: covariance, probabilities, sample, eigenvalues of the pruned matrix, quadratic measures."""
+    rng = np.random.default_rng(0)
+    out = []
+    for fraction in keep:
+        for rule in ("noise", "weight", "uniform"):
+            values, vectors = np.linalg.eigh(A)
+            C = -np.linalg.inv(A) / 2
+            r = _importances(A, C)[rule]
+            count = fraction * np.count_nonzero(r)
+            scale = count / r.sum()
+            for _ in range(50):
+                full = scale * r >= 1
+                refilled = (count - full.sum()) / max(r[~full].sum(), 1e-300)
+                if refilled <= scale:
+                    break
+                scale = refilled
+            p = np.minimum(1, scale * r)
+            mask = np.triu(rng.random(A.shape) < p, 1)
+            mask = mask | mask.T
+            S = np.where(mask, A / np.where(p > 0, p, 1), 0)
+            np.fill_diagonal(S, np.diag(A) + np.abs(A - np.diag(np.diag(A))).sum(1) - np.abs(S).sum(1))
+            pruned = np.sort(np.linalg.eigvals(S).real)
+            image = S @ vectors
+            form = (vectors * image).sum(0)
+            out.append(
+                (np.abs(pruned / values - 1), np.abs(form / values - 1), np.abs(form) / np.linalg.norm(image, axis=0))
+            )
+    return out
+
+
+def _best_numpy(A, keep):
+    """The same measures and the certificate's epsilon: everything of one network computed once, only the upper triangle
+    sampled, symmetric solvers, the eigenvectors as whitening, no temporary that can be spared."""
+    rng = np.random.default_rng(0)
+    values, vectors = np.linalg.eigh(A)
+    C = -(vectors / values) @ vectors.T / 2
+    upper = np.triu_indices(len(A), 1)
+    present = np.flatnonzero(A[upper])
+    rows, columns = upper[0][present], upper[1][present]
+    weights = A[rows, columns]
+    importances = {name: r[rows, columns] for name, r in _importances(A, C).items()}
+    total = np.abs(A).sum(1) + np.diag(A)
+    whitening = 1 / np.sqrt(-values)
+    out = []
+    for r in importances.values():
+        coins = rng.random(len(r))
+        for fraction in keep:
+            count = fraction * len(r)
+            scale = count / r.sum()
+            while True:
+                full = scale * r >= 1
+                refilled = (count - np.count_nonzero(full)) / max(r[~full].sum(), 1e-300)
+                if refilled <= scale:
+                    break
+                scale = refilled
+            p = np.minimum(1, scale * r)
+            kept = np.flatnonzero(coins < p)
+            S = np.zeros_like(A)
+            S[rows[kept], columns[kept]] = S[columns[kept], rows[kept]] = weights[kept] / p[kept]
+            np.fill_diagonal(S, np.diag(A) + total - np.abs(S).sum(1))
+            pruned = np.linalg.eigvalsh(S)
+            image = S @ vectors
+            form = np.einsum("ij,ij->j", vectors, image)
+            deviation = np.linalg.eigvalsh(-(vectors.T @ image) * whitening[:, None] * whitening[None, :])
+            epsilon = max(abs(deviation[0] - 1), abs(deviation[-1] - 1))
+            out.append(
+                (
+                    np.abs(pruned / values - 1),
+                    np.abs(form / values - 1),
+                    np.abs(form) / np.linalg.norm(image, axis=0),
+                    epsilon,
+                )
+            )
+    return out
+
+
+def _memory():
+    with tempfile.TemporaryDirectory() as place:
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "jaxprune.cli", "sweep", "--out", f"{place}/sweep.zarr"],
+            check=True,
+            capture_output=True,
+        )
+        seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    return {
+        "ours_s": seconds,
+        "peer_s": np.nan,
+        "ratio": np.nan,
+        "first_s": seconds,
+        "residual": np.nan,
+        "doublings": np.nan,
+        "memory_gb": peak,
+    }
+
+
+def show(results: xr.Dataset) -> None:
+    """Print the table."""
+    table = rich.table.Table(
+        "benchmark", "ours, s", "peer, s", "peer / ours", "first run, s", "residual", "doublings", "peak, GB"
+    )
+    for name in results.benchmark.values:
+        at = results.sel(benchmark=name)
+        numbers = [
+            (at.ours_s, ".3f"),
+            (at.peer_s, ".3f"),
+            (at.ratio, ".2f"),
+            (at.first_s, ".1f"),
+            (at.residual, ".1e"),
+            (at.doublings, ".0f"),
+            (at.memory_gb, ".2f"),
+        ]
+        table.add_row(name, *["" if np.isnan(float(value)) else format(float(value), spec) for value, spec in numbers])
+    rich.console.Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, None, show)

@@ -1,0 +1,156 @@
+"""The reference ensemble at N = 2000, 20 % kept: spectral measures of every rule beside an independent implementation's."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import linalg, networks, pruning
+from jaxprune.sweep import figure_settings
+
+RULES = {
+    "noise, matched": pruning.NoisePrune(),
+    "noise, original": pruning.NoisePrune(diagonal="original"),
+    "weight, matched": pruning.WeightPrune(),
+    "uniform, matched": pruning.UniformPrune(),
+    "noise, systematic": pruning.NoisePrune(method="systematic"),
+    "noise + compensation": pruning.named_rule("noise+compensation"),
+    "noise + refit": pruning.named_rule("noise+refit"),
+}
+MEASURES = ("eigenvalue_median", "eigenvalue_max", "quadratic_median", "quadratic_max", "cosine_median", "cosine_min")
+
+REFERENCE = {
+    "noise, matched": (0.0245, 0.221, 0.0057, 0.081, 0.993, 0.945),
+    "noise, original": (0.0186, 0.078, 0.0026, 0.037, 0.9965, 0.851),
+    "weight, matched": (0.0223, 0.324, 0.0061, 0.175, 0.9935, 0.835),
+    "uniform, matched": (0.0378, 0.415, 0.0078, 0.244, 0.9893, 0.860),
+}
+"""Means of 2 draws of an independent NumPy implementation of the same ensemble and rules, in the order of `MEASURES`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      sizes: neurons in each cluster.
+      bridges: long-range entries.
+      keep: fraction kept.
+      draws: number of networks, each pruned once by every rule.
+      slow: number of slowest modes reported apart.
+      seed: seed of the ensemble.
+    """
+
+    sizes: tuple[int, ...] = (1000, 200, 800)
+    bridges: int = 5000
+    keep: float = 0.2
+    draws: int = 6
+    slow: int = 10
+    seed: int = 0
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Measures of every rule: (rule, draw)."""
+    points = [{"draw": i} for i in range(config.draws)]
+    rows = _study.compute(points, lambda point: _draw(config, point["draw"]), journal, config)
+    return _study.dataset(rows, ("rule", "draw"), slow=config.slow, neurons=sum(config.sizes), keep=config.keep)
+
+
+def _draw(config, index):
+    network_key, mask_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), index))
+    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
+    C = linalg.stationary_covariance(A)
+    modes = linalg.modes(A)
+    for name, rule in RULES.items():
+        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=C).matrix
+        eigenvalue, quadratic, cosine = linalg.spectral_errors(modes, S)
+        certificate = linalg.certify(A, S)
+        yield {
+            "rule": name,
+            "eigenvalue_median": float(jnp.median(eigenvalue)),
+            "eigenvalue_max": float(eigenvalue.max()),
+            "quadratic_median": float(jnp.median(quadratic)),
+            "quadratic_max": float(quadratic.max()),
+            "cosine_median": float(jnp.median(cosine)),
+            "cosine_min": float(cosine.min()),
+            "slow": float(eigenvalue[: config.slow].mean()),
+            "epsilon": float(certificate.epsilon),
+            "abscissa": float(certificate.abscissa),
+        }
+
+
+def show(results: xr.Dataset) -> None:
+    """Print ours (mean over draws, and the spread of single draws) above the reference."""
+    title = f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.sizes['draw']} draws: mean (standard deviation of one draw)"
+    table = rich.table.Table("rule", "", *MEASURES, f"{results.attrs['slow']} slowest", "epsilon", title=title)
+    for rule in results.rule.values:
+        at = results.sel(rule=rule)
+        cells = [
+            f"{float(at[name].mean()):.4f} ({float(at[name].std(ddof=1)):.4f})"
+            for name in (*MEASURES, "slow", "epsilon")
+        ]
+        table.add_row(rule, "ours", *cells)
+        if rule in REFERENCE:
+            inside = [
+                abs(float(at[name].mean()) - value)
+                <= 3 * float(at[name].std(ddof=1)) * np.sqrt(1 / 2 + 1 / at.sizes["draw"])
+                for name, value in zip(MEASURES, REFERENCE[rule], strict=True)
+            ]
+            marks = [
+                f"{value:g} {'ok' if fits else 'differs'}" for value, fits in zip(REFERENCE[rule], inside, strict=True)
+            ]
+            table.add_row("", "reference", *marks, "", "")
+    rich.console.Console(width=200).print(table)
+    print("ok: within 3 standard errors of the difference between our mean and a mean of 2 draws")
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Each rule's measures, one dot a draw, crosses the reference."""
+    rules = list(results.rule.values)
+    panels = {
+        "eigenvalue_median": "median eigenvalue error",
+        "slow": f"mean of {results.attrs['slow']} slowest",
+        "eigenvalue_max": "largest eigenvalue error",
+        "epsilon": "certificate epsilon",
+    }
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(11, 3.4), layout="constrained")
+        axes = figure.subplots(1, len(panels), sharey=True)
+        for ax, (name, title) in zip(axes, panels.items(), strict=True):
+            for row, rule in enumerate(rules):
+                values = results[name].sel(rule=rule).values
+                ax.plot(
+                    values,
+                    np.full(len(values), row),
+                    "o",
+                    color="#0072B2",
+                    alpha=0.6,
+                    label="ours, one draw" if not row else None,
+                )
+                if rule in REFERENCE and name in MEASURES:
+                    ax.plot(
+                        REFERENCE[rule][MEASURES.index(name)],
+                        row,
+                        "x",
+                        color="#D55E00",
+                        markersize=7,
+                        label="reference, mean of 2 draws" if not row else None,
+                    )
+            ax.set(xscale="log", title=title)
+        axes[0].set_yticks(range(len(rules)), rules)
+        axes[0].invert_yaxis()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.suptitle(f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} of synapses kept", fontsize=10)
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, draw, show)

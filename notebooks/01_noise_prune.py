@@ -1,0 +1,149 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Noise tells a network which synapses it can lose
+#
+# Ten minutes, for a neuroscientist. A recurrent network is full of synapses that do the same work twice. Which ones can go
+# without changing what the network does? The answer of Moore and Chaudhuri (NeurIPS 2020): *let the network run on noise and
+# watch pairs of neurons*. If two neurons already move together without help, the synapse between them is not what holds them
+# together. Every synapse can see that for itself, from the activity of its two neurons.
+#
+# We build such a network, look at what the noise says, prune it, and look at the spectrum (the time scales of the network)
+# before and after.
+
+# %%
+import os
+
+import jax
+
+jax.config.update("jax_enable_x64", True)  # spectra want double precision
+
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+
+import jaxprune
+from jaxprune import linalg, networks, pruning
+from jaxprune.sweep import figure_settings, rule_style
+
+plt.rcParams.update(figure_settings())
+scale = 1 if os.environ.get("JAXPRUNE_FAST") else 4  # a small network when only checking that the notebook runs
+
+# %% [markdown]
+# ## A network of clusters
+#
+# Three clusters of densely connected neurons, and a few weak long-range synapses. The dynamics are
+# $\dot x = A x + \sigma \xi(t)$, with $A = W - \mathrm{leak}$; each neuron's leak just outweighs its incoming synapses.
+
+# %%
+network_key, prune_key = jax.random.split(jax.random.key(0))
+sizes = (50 * scale, 10 * scale, 40 * scale)
+W = networks.clustered(network_key, sizes, bridges=250 * scale)
+A = networks.dominant_leak(W)
+n = len(A)
+print(
+    f"{n} neurons, {int((W != 0).sum())} synapses, slowest mode {float(linalg.spectral_abscissa(A, symmetric=True)):.4f}"
+)
+
+# %% [markdown]
+# ## What the noise says
+#
+# Noise drives the network; $C$ is the covariance of its activity. From it, the *difference covariance*
+# $C_{ii} + C_{jj} - 2 s_{ij} C_{ij}$: how far apart two neurons drift (for an inhibitory synapse, $s = -1$, how far their sum
+# does). Importance is that times the weight. Within a cluster neurons move together, so their many synapses are individually
+# redundant. Between clusters a synapse joins neurons that drift apart: weak as it is, it matters.
+
+# %%
+keep = 0.2
+C = linalg.stationary_covariance(A)
+variance = jnp.diagonal(C)
+difference = variance[:, None] + variance[None, :] - 2 * jnp.sign(A) * C
+importance = pruning.noise_importance(A, C)
+probability = pruning.keep_probabilities(importance, keep=keep)
+
+panels = {
+    "weights": (W, "RdBu_r"),
+    "covariance under noise": (C * (1 - jnp.eye(n)), "viridis"),
+    "difference covariance, where\nthere is a synapse": (jnp.where(W != 0, difference, jnp.nan), "viridis"),
+    f"probability to stay ({keep:.0%} kept)": (jnp.where(W != 0, probability, jnp.nan), "magma"),
+}
+figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), layout="constrained")
+for ax, (title, (matrix, colours)) in zip(axes, panels.items(), strict=True):
+    values = np.asarray(matrix)
+    top = np.nanpercentile(np.abs(values[np.isfinite(values) & (values != 0)]), 98)
+    low = -top if colours == "RdBu_r" else 0
+    image = ax.imshow(values, cmap=colours, vmin=low, vmax=top, interpolation="nearest")
+    ax.set(title=title, xlabel="from neuron")
+    ax.grid(False)
+    figure.colorbar(image, ax=ax, shrink=0.8)
+axes[0].set_ylabel("to neuron")
+plt.show()
+
+# %% [markdown]
+# The three blocks on the diagonal are the clusters. The specks outside are the long-range synapses: weak in the first panel,
+# bright in the third, and nearly certain to stay in the fourth.
+
+# %%
+cluster = np.repeat(np.arange(3), sizes)
+between = (cluster[:, None] != cluster[None, :]) & np.asarray(W != 0)
+within = (cluster[:, None] == cluster[None, :]) & np.asarray(W != 0)
+by_weight = pruning.keep_probabilities(pruning.weight_importance(A), keep=keep)
+print("mean probability to stay      within clusters   between clusters")
+for name, p in (("by noise", probability), ("by weight", by_weight)):
+    print(f"  {name:26s}  {float(p[within].mean()):8.3f}          {float(p[between].mean()):8.3f}")
+
+# %% [markdown]
+# ## Prune
+#
+# Each synapse stays with its probability, and those that stay grow by one over it. The leak follows the weights. The certificate
+# says how far every quadratic form $x^T A x$, and with it every eigenvalue, can have moved.
+
+# %%
+rules = ("noise", "weight", "uniform", "noise+compensation")
+pruned = {name: jaxprune.prune(prune_key, A, pruning.named_rule(name), keep=keep) for name in rules}
+modes = linalg.modes(A)
+print(f"{'rule':20s} kept    median   10 slowest  worst of them  epsilon")
+for name, result in pruned.items():
+    error = linalg.spectral_errors(modes, result.matrix).eigenvalue
+    certificate = linalg.certify(A, result.matrix)
+    print(
+        f"{name:20s} {float(certificate.kept_fraction):.3f}  {float(jnp.median(error)):7.3f}  {float(error[:10].mean()):9.3f}"
+        f"  {float(error[:10].max()):12.3f}  {float(certificate.epsilon):8.3f}"
+    )
+
+# %% [markdown]
+# ## Before and after
+#
+# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error of each.
+# Pruning by weight, or at random, gets the bulk about right and loses the slow modes, which are the network's memory.
+# Pruning by noise keeps them. With *local compensation* the strongest survivors by noise stay, and each neuron adjusts them
+# until its total drive under noise is what it was: nothing but its own inputs and its own error is needed for that.
+
+# %%
+figure, (spectrum, errors) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+rank = np.arange(1, n + 1)
+spectrum.plot(rank, -modes.eigenvalues, color="black", linewidth=3, alpha=0.3, label="original")
+for name, result in pruned.items():
+    style = {**rule_style(name), "marker": ""}
+    spectrum.plot(rank, -linalg.eigenvalues(result.matrix, symmetric=True), label=name, **style)
+    errors.plot(rank, linalg.spectral_errors(modes, result.matrix).eigenvalue, **style)
+spectrum.set(xscale="log", yscale="log", xlabel="mode, slowest first", ylabel="decay rate", title="spectrum")
+errors.set(
+    xscale="log", yscale="log", xlabel="mode, slowest first", ylabel=r"$|\mu/\lambda - 1|$", title="error of each mode"
+)
+spectrum.legend()
+plt.show()
+
+# %% [markdown]
+# ## What was needed
+#
+# For each synapse: its weight, and the noise-driven activity of the two neurons it joins. No task, no gradient, no knowledge of
+# the rest of the network. `jaxprune sweep` repeats this over ensembles and fractions; `jaxprune prune` does it to your matrix.

@@ -1,0 +1,38 @@
+"""The figure shows what was stored."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from jaxprune import sweep
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    config = sweep.SweepConfig(sizes=(12, 8), bridges=12, keep=(0.3, 0.6, 0.9), networks=3, chunk=3)
+    return sweep.run(config, tmp_path_factory.mktemp("sweep") / "small.zarr").load()
+
+
+def test_lines_are_the_means(results):
+    summary = sweep.summarise(results)
+    ax = sweep.plot_statistic(summary, "median", Figure().subplots())
+    lines = {container.get_label(): container.lines[0] for container in ax.containers}
+    assert set(lines) == set(results.rule.values)
+    for rule, line in lines.items():
+        np.testing.assert_allclose(line.get_ydata(), summary["median"].sel(rule=rule, statistic="mean"))
+
+
+def test_bound_is_drawn_only_where_it_says_something(results):
+    summary = sweep.summarise(results)
+    summary["epsilon_bound"] = summary.epsilon_bound.copy(
+        data=np.broadcast_to([1.5, 0.9, 0.4], summary.epsilon_bound.shape)
+    )
+    ax = sweep.plot_bound(summary, Figure().subplots())
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.6, 0.9])
+
+
+def test_png(results, tmp_path):
+    sweep.save_figure(sweep.plot_sweep(results), tmp_path / "sweep.png")
+    assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
+    assert (tmp_path / "sweep.png").stat().st_size < 200_000
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sweep.png"]
