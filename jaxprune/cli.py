@@ -27,12 +27,13 @@ Leak = Literal["auto", "none", "dominant", "stable"]
 def main() -> None:
     """Run the command line in double precision; bad input is one line on standard error and exit status 2."""
     jax.config.update("jax_enable_x64", True)
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     commands = {"sweep": run_sweep, "plot": plot, "prune": prune, "certify": certify}
+    description = "Prune networks by what noise shows, and certify what survives."
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            commands, prog="jaxprune", description="Prune networks by what noise shows, and certify what survives."
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", pruning.FragmentationWarning)
+            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            tyro.extras.subcommand_cli_from_dict(commands, prog="jaxprune", description=description)
     except KeyboardInterrupt:
         sys.exit(130)
     except (InputError, OSError, MemoryError) as error:

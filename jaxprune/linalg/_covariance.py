@@ -52,10 +52,11 @@ def stationary_covariance(
     else:
         # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
         C = cho_inverse(-(A + A.T))
-    C = sigma**2 * (C + C.T) / 2
-    if is_concrete(C) and not bool(jnp.all(jnp.isfinite(C))):
+    C = (C + C.T) / 2
+    # A singular matrix may pass the factorisation by rounding; then its inverse is as large as rounding is small.
+    if is_concrete(C) and not bool(jnp.linalg.norm(A) * jnp.linalg.norm(C) < 0.1 / jnp.finfo(A.dtype).eps):
         raise InputError(
             "A is singular or unstable (an eigenvalue with real part >= 0), so the noise-driven network has no stationary "
             "covariance: increase the leak, for example with networks.dominant_leak(W, slack) or networks.stable_leak(W, -0.1)."
         )
-    return C
+    return sigma**2 * C

@@ -43,7 +43,7 @@ class SweepConfig:
     leak: Literal["dominant", "stable"] = "dominant"
     margin: float = 0.0
     rules: tuple[str, ...] = ("noise", "weight", "uniform", "noise+compensation")
-    keep: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
+    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.9)
     networks: int = 32
     seed: int = 0
     chunk: int = 8

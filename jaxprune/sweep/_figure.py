@@ -71,7 +71,7 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         axes[3].axhline(1, color="black", linewidth=0.6)
         plot_bound(summary, axes[3])
         axes[3].annotate(
-            "no guarantee above 1", (0.98, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7
+            "no guarantee above 1", (0.02, 1), (0, -3), ("axes fraction", "data"), "offset points", va="top", fontsize=7
         )
         handles, labels = axes[3].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
