@@ -139,7 +139,8 @@ def draw(results: xr.Dataset) -> Figure:
         handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         figure.suptitle(
-            f"Median against worst mode, N = {results.attrs['neurons']}, {results.sizes['network']} networks (bars: 1 s.e.); lower left is better",
+            f"Median against worst mode, N = {results.attrs['neurons']}, {results.sizes['network']} networks "
+            "(bars: 1 s.e.); lower left is better",
             fontsize=10,
         )
     return figure

@@ -89,7 +89,8 @@ def _draw(config, index):
 
 def show(results: xr.Dataset) -> None:
     """Print ours (mean over draws, and the spread of single draws) above the reference."""
-    title = f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.sizes['draw']} draws: mean (standard deviation of one draw)"
+    size = f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.sizes['draw']} draws"
+    title = f"{size}: mean (standard deviation of one draw)"
     table = rich.table.Table("rule", "", *MEASURES, f"{results.attrs['slow']} slowest", "epsilon", title=title)
     for rule in results.rule.values:
         at = results.sel(rule=rule)

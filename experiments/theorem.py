@@ -172,8 +172,10 @@ def show(results: xr.Dataset) -> None:
                 or int(sums.unstable) > 0
             )
             table.add_row(
-                f"{n}", f"{epsilon:g}", f"{draws}", f"{int(sums.missed)}", f"{bound:.3f}", f"{int(sums.diagonal_missed)}", f"{diagonal:.3f}",
-                f"{float(at.largest.max()) / epsilon:.3f}", f"{int(sums.unstable)}", f"{1 - float((at.kept / at.synapses).mean()):.3f}",
+                f"{n}", f"{epsilon:g}", f"{draws}", f"{int(sums.missed)}", f"{bound:.3f}",
+                f"{int(sums.diagonal_missed)}", f"{diagonal:.3f}",
+                f"{float(at.largest.max()) / epsilon:.3f}", f"{int(sums.unstable)}",
+                f"{1 - float((at.kept / at.synapses).mean()):.3f}",
                 f"{float(at.kept.mean()) / 2 / (n * np.log(n) / epsilon**2):.3f}", f"{float(at.submatrix_ratio.max()):.3f}",
             )  # fmt: skip
     console = rich.console.Console(width=160)
@@ -181,10 +183,12 @@ def show(results: xr.Dataset) -> None:
     theorem = results.sel(case=THEOREM)
     print(f"bounds violated: {violations} of {results.sizes['neurons'] * results.sizes['epsilon']} cells")
     print(
-        f"largest change of a row's slack: {float(theorem.slack_error.max()):.2g}; leverage identity off by at most {float(theorem.identity_error.max()):.2g}"
+        f"largest change of a row's slack: {float(theorem.slack_error.max()):.2g}; "
+        f"leverage identity off by at most {float(theorem.identity_error.max()):.2g}"
     )
     print(
-        f"largest |z| over cells: mean of draws against A {float(abs(theorem.bias_z).max()):.2f}, kept count against sum p {float(abs(theorem.kept_z).max()):.2f}"
+        f"largest |z| over cells: mean of draws against A {float(abs(theorem.bias_z).max()):.2f}, "
+        f"kept count against sum p {float(abs(theorem.kept_z).max()):.2f}"
     )
     controls = rich.table.Table(
         "N", "epsilon", *CONTROLS, title="Controls: draws that miss epsilon, unstable draws in brackets"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 
 class InputError(ValueError):
@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 def is_concrete(*values: Any) -> bool:
     """Whether all values are known now, so that they may be looked at (false inside `jit`, `vmap` and `grad`)."""
-    return not any(isinstance(value, jax.core.Tracer) for value in values)
+    return not any(isinstance(value, Tracer) for value in values)
 
 
 def check_square(name: str, A: Any) -> None:

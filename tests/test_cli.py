@@ -133,7 +133,10 @@ BAD = {
     "missing column": (text("bad.csv", "from,to,count\na,b,3\n"), "line 1: the header is"),
     "too few fields": (text("bad.csv", "pre,post,count\na,b\n"), "line 2"),
     "no edge": (text("bad.csv", "pre,post,count\n"), "holds no edge"),
-    "malformed Matrix Market": (text("bad.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n1 x 3\n"), "malformed .mtx"),
+    "malformed Matrix Market": (
+        text("bad.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 1\n1 x 3\n"),
+        "malformed .mtx",
+    ),
     "not NumPy": (text("bad.npy", "hello"), "malformed .npy"),
     "not zip": (text("bad.npz", "hello"), "malformed .npz"),
     "unknown suffix": (text("bad.txt", "1 2"), "must be one of .npy"),

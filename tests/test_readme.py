@@ -28,12 +28,16 @@ def test_python_runs():
 
 
 def test_commands_on_a_file_run(tmp_path):
-    commands = [line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")]
+    commands = [
+        line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")
+    ]
     assert len(commands) == 2
     np.save(tmp_path / "A.npy", np.asarray(dominant("clustered")))
     for command in commands:
         arguments = shlex.split(command.replace("--keep 0.1", "--keep 0.9"))[1:]
-        subprocess.run([sys.executable, "-m", "jaxprune.cli", *arguments], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "jaxprune.cli", *arguments], cwd=tmp_path, check=True, capture_output=True
+        )
 
 
 def test_continuous_integration_runs_the_test_command_word_for_word():

@@ -99,7 +99,7 @@ def ensemble_eigenvalues(A: Float[Array, "members post pre"], *, symmetric: bool
     """`eigenvalues` of every member of an ensemble, outside `jit`; a member that is not finite gets NaN."""
     if not on_host(A):
         return jax.vmap(partial(eigenvalues, symmetric=symmetric))(A)
-    finite = np.isfinite(np.asarray(A)).all(axis=(1, 2))
+    finite = np.asarray(np.isfinite(np.asarray(A)).all(axis=(1, 2)))
     usable = np.where(finite[:, None, None], np.asarray(A), 0)
     values = -np.sort(-(np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(usable))
     return jnp.asarray(np.where(finite[:, None], values, np.nan))

@@ -115,9 +115,9 @@ def _rows(path: str | os.PathLike, required: tuple[str, ...], one_of: tuple[str,
                 )
             for row in reader:
                 if None in row or None in row.values():
+                    fewer_or_more = "more" if None in row else "fewer"
                     raise InputError(
-                        f"{path}, line {reader.line_num}: {sum(v is not None for k, v in row.items() if k) + len(row.get(None) or ())} "
-                        f"fields, but the header has {len(header)}."
+                        f"{path}, line {reader.line_num}: {fewer_or_more} fields than the header's {len(header)}."
                     )
                 yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:

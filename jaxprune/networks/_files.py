@@ -64,12 +64,11 @@ def _read_array(path):
     if path.suffix == ".npy":
         return np.load(path, allow_pickle=False)
     if path.suffix == ".mtx":
-        matrix = scipy.io.mmread(path)
-        return matrix.toarray() if scipy.sparse.issparse(matrix) else np.asarray(matrix)
+        return scipy.sparse.coo_array(scipy.io.mmread(path)).toarray()
     with np.load(path, allow_pickle=False) as archive:
         names = archive.files
         if "format" in names:
-            return scipy.sparse.load_npz(path).toarray()
+            return np.asarray(scipy.sparse.csr_array(scipy.sparse.load_npz(path)).todense())
         if len(names) != 1:
             raise InputError(
                 f"{path} holds the arrays {', '.join(names) or '(none)'}, but must hold exactly one, or a SciPy sparse matrix."

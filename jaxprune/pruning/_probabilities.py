@@ -39,18 +39,18 @@ def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: R
     Reference: Moore2020 scales p to a wanted number and clips afterwards; refilling what the clip took is ours.
     """
     check_square("importance", importance)
-    if (keep is None) == (count is None):
-        raise InputError(f"keep is {keep} and count {count}, but exactly one of them must be given.")
     if is_concrete(importance) and not (bool(jnp.all(importance >= 0)) and bool(jnp.any(importance > 0))):
         raise InputError(
             f"importance ranges from {float(importance.min()):g} to {float(importance.max()):g}, but must not be negative and "
             "must be positive somewhere: is there a synapse at all?"
         )
-    if count is None:
+    if keep is not None and count is None:
         check_fraction("keep", keep)
         count = keep * jnp.sum(importance > 0)
-    else:
+    elif count is not None and keep is None:
         check_positive("count", count)
+    else:
+        raise InputError(f"keep is {keep} and count {count}, but exactly one of them must be given.")
     return _fill(importance, jnp.asarray(count, importance.dtype))
 
 

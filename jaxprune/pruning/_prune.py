@@ -148,9 +148,9 @@ def _warn_of_fragments(A, mask):
     before, after = count_components(_synapses(A)), count_components(mask)
     if after > before:
         warnings.warn(
-            f"the pruned network falls apart into {after} connected components ({before} before): {int(mask.sum())} synapses "
-            f"stay, and {len(A)} neurons need at least {len(A) - before} connected pairs to hold together; raise keep if modes across "
-            "components matter.",
+            f"the pruned network falls apart into {after} connected components ({before} before): {int(mask.sum())} "
+            f"synapses stay, and {len(A)} neurons need at least {len(A) - before} connected pairs to hold together; raise keep "
+            "if modes across components matter.",
             FragmentationWarning,
             stacklevel=3,
         )

@@ -2,7 +2,8 @@ r"""Bounds for noise-pruning of symmetric, diagonally dominant networks.
 
 Let $M = -A$ be symmetric with $M_{ii} = \sum_{j \ne i} |w_{ij}| + \delta_i$, $\delta_i \ge 0$, and positive definite. Then
 
-$$M = \sum_{i < j} |w_{ij}|\, b_{ij} b_{ij}^T + \operatorname{diag}(\delta), \qquad b_{ij} = e_i - \operatorname{sign}(w_{ij})\, e_j,$$
+$$M = \sum_{i < j} |w_{ij}|\, b_{ij} b_{ij}^T + \operatorname{diag}(\delta), \qquad
+  b_{ij} = e_i - \operatorname{sign}(w_{ij})\, e_j,$$
 
 each pair has a leverage $\ell_{ij} = |w_{ij}|\, b_{ij}^T M^{-1} b_{ij} \in (0, 1]$, and $\sum_{i<j} \ell_{ij} = N -
 \operatorname{tr}(M^{-1} \operatorname{diag} \delta) \le N$. Keep each pair with $p = \min(1, c \ln N\, \ell / \epsilon^2)$,

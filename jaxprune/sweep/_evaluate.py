@@ -62,14 +62,15 @@ def evaluate(config: SweepConfig, chunk: int, dtype: str) -> dict[str, np.ndarra
     here = str(jnp.zeros(()).dtype)
     if here != dtype:
         raise InputError(
-            f"this process computes in {here}, but the sweep in {dtype}: start every worker with JAX_ENABLE_X64={int(dtype == 'float64')}."
+            f"this process computes in {here}, but the sweep in {dtype}: "
+            f"start every worker with JAX_ENABLE_X64={int(dtype == 'float64')}."
         )
     stages = stages_of(config)
     members = stages.member(config.keys(chunk))
     measured = [_measure(stages, members, keep, symmetric=config.symmetric) for keep in config.keep]
     results = {name: np.stack([point[name] for point in measured], axis=2) for name in measured[0]}
     original = np.asarray(members.modes.eigenvalues)
-    results |= {"eigenvalue_real": original.real, "eigenvalue_imag": original.imag}
+    results |= {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)}
     present = min(config.chunk, config.networks - chunk * config.chunk)
     return {name: values[:present] for name, values in results.items()}
 
@@ -79,7 +80,7 @@ class Stages(NamedTuple):
 
     member: Callable[[Array], Member]
     trial: Callable[[Member, Array], Trial]
-    errors: Callable[[Array, Array], Array]
+    errors: Callable[[Array, Array], Array | np.ndarray]
     certificate: Callable[[Member, Trial, Array, Array], Certificate]
 
 

@@ -37,7 +37,8 @@ def run(
       attributes.
 
     Raises:
-      InputError: a config that cannot be computed; `out` holds something else, or the store of another config; nothing is changed.
+      InputError: a config that cannot be computed; `out` holds something else, or the store of
+        another config; nothing is changed.
       OSError: a place that cannot be written, or a full disk.
 
     Example:

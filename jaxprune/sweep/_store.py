@@ -62,17 +62,15 @@ def open_or_create(path: Path, config: SweepConfig, dtype: str) -> None:
 
 def missing_chunks(path: Path, config: SweepConfig) -> list[int]:
     """Chunks that are not complete yet."""
-    finished = np.asarray(zarr.open_group(path, mode="r")["finished"])
+    finished = np.asarray(zarr.open_array(path, path="finished", mode="r"))
     return [chunk for chunk in range(config.chunks) if not finished[_networks(config, chunk)].all()]
 
 
 def write_chunk(path: Path, config: SweepConfig, chunk: int, results: dict[str, np.ndarray]) -> None:
     """Write a chunk's results, then, and only then, the mark that it is whole."""
-    group = zarr.open_group(path, mode="r+")
     where = _networks(config, chunk)
-    for name, values in results.items():
-        group[name][where] = values
-    group["finished"][where] = True
+    for name, values in (*results.items(), ("finished", np.array(True))):
+        zarr.open_array(path, path=name, mode="r+")[where] = values
 
 
 def load(path: str | os.PathLike) -> xr.Dataset:

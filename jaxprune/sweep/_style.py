@@ -1,5 +1,7 @@
 """One look for all figures: what each rule is drawn with."""
 
+from typing import Any
+
 RULES = {
     "noise": {"color": "#0072B2", "marker": "o"},
     "weight": {"color": "#D55E00", "marker": "s"},
@@ -21,12 +23,12 @@ SETTINGS = {
 }
 
 
-def figure_settings() -> dict[str, object]:
+def figure_settings() -> dict[Any, Any]:
     """Matplotlib settings that all figures share."""
     return dict(SETTINGS)
 
 
-def rule_style(name: str) -> dict[str, str]:
+def rule_style(name: str) -> dict[str, Any]:
     """Line style of a rule: colour and marker say what counts as important, the dashes how survivors adjust."""
     base, plus, rest = name.partition("+")
     fill = {"markerfacecolor": "white"} if plus else {}

@@ -3,6 +3,7 @@
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -44,13 +45,13 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
     return xr.Dataset(summary, attrs={"networks": count, "slow": slow})
 
 
-def rows(summary: xr.Dataset) -> list[dict[str, float | str]]:
+def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
     """The summary as rows for a table, `name` and `name_se` for each statistic; fractions from small to large."""
     table = []
     for rule in summary.rule.values:
         for keep in np.sort(summary.keep.values):
             at = summary.sel(rule=rule, keep=keep)
-            row: dict[str, float | str] = {"rule": str(rule), "keep": float(keep)}
+            row: dict[str, Any] = {"rule": str(rule), "keep": float(keep)}
             for name in ("kept_fraction", "median", "slow", "worst_slow", "epsilon"):
                 row[name] = float(at[name].sel(statistic="mean"))
                 row[f"{name}_se"] = float(at[name].sel(statistic="se"))
@@ -59,7 +60,7 @@ def rows(summary: xr.Dataset) -> list[dict[str, float | str]]:
     return table
 
 
-def write_table(table: list[dict[str, float | str]], path: str | os.PathLike) -> None:
+def write_table(table: list[dict[str, Any]], path: str | os.PathLike) -> None:
     """Write rows as CSV, numbers to six significant digits; the file appears whole or not at all."""
     with replacing(Path(path)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(table[0]), lineterminator="\n")

@@ -53,14 +53,17 @@ def test_bridges_are_counted_and_weigh_between_zero_and_one(directed):
 
 
 def test_bridges_are_uniform_over_the_whole_network():
-    # 60,000 pairs with replacement over 3160 places: each place gains a sum of Binomial(60000, 1/3160) uniform weights.
-    n, pairs = 80, 60_000
+    # Pairs drawn with replacement over 3160 places: each place gains a sum of Binomial(pairs, 1/3160) uniform weights.
+    n, pairs = 80, 200_000
     W = np.asarray(clustered(jax.random.key(2), (1,) * n, bridges=2 * pairs))
     drawn = W[np.triu_indices(n, 1)]
     drawn = drawn / drawn.mean() * pairs / len(drawn) / 2
     chance = 1 / len(drawn)
     # Per pair drawn: E[b u] = chance / 2 and E[(b u)^2] = chance / 3 for a coin b of that chance and u uniform.
-    assert standard_errors(drawn, pairs * chance / 2, pairs * (chance / 3 - chance**2 / 4), 1) < 5
+    mean, variance = pairs * chance / 2, pairs * (chance / 3 - chance**2 / 4)
+    assert standard_errors(drawn, mean, variance, 1) < 5
+    # Places vary as they should, no less; the square of a normal score has variance 2.
+    assert standard_errors(((drawn - mean) ** 2 / variance).mean(), 1, 2, len(drawn)) < 5
 
 
 @pytest.mark.parametrize("directed", [False, True])

@@ -59,23 +59,24 @@ def test_gaussian_spectrum_has_radius_gain(draw, share):
 
 
 def test_dale_columns_have_one_sign_and_rows_balance():
-    gain, density, count = 0.9, 0.3, 90
-    W = np.asarray(dale(jax.random.key(5), N, excitatory=0.75, gain=gain, density=density))
+    n, gain, density, count = 400, 0.9, 0.3, 300
+    off_diagonal = ~np.eye(n, dtype=bool)
+    W = np.asarray(dale(jax.random.key(5), n, excitatory=0.75, gain=gain, density=density))
     assert (W[:, :count] >= 0).all()
     assert (W[:, count:] <= 0).all()
     assert (W[:, :count] > 0).any(axis=0).all()
     assert (W[:, count:] < 0).any(axis=0).all()
-    column = np.where(np.arange(N) < count, 1.0, -count / (N - count))
+    column = np.where(np.arange(n) < count, 1.0, -count / (n - count))
     present = W != 0
-    assert standard_errors(present[OFF_DIAGONAL].mean(), density, density * (1 - density), OFF_DIAGONAL.sum()) < 5
+    assert standard_errors(present[off_diagonal].mean(), density, density * (1 - density), off_diagonal.sum()) < 5
     # E[size] = density sqrt(2 / pi), E[size^2] = density; the sum of the variances of a row is gain^2.
     spread = density - 2 * density**2 / np.pi
-    scale = gain / np.sqrt(N * np.mean(column**2) * spread)
-    sizes = np.abs(W / (scale * column))[OFF_DIAGONAL]
+    scale = gain / np.sqrt(n * np.mean(column**2) * spread)
+    sizes = np.abs(W / (scale * column))[off_diagonal]
     assert standard_errors(sizes.mean(), density * np.sqrt(2 / np.pi), spread, len(sizes)) < 5
     assert standard_errors((sizes**2).mean(), density, 3 * density - density**2, len(sizes)) < 5
     inputs = W.sum(axis=1) + scale * density * np.sqrt(2 / np.pi) * column  # as if there were a diagonal
-    assert standard_errors(inputs.mean(), 0, gain**2, N) < 5
+    assert standard_errors(inputs.mean(), 0, gain**2, n) < 5
 
 
 def test_low_rank_structure_makes_one_outlier_per_rank():
@@ -88,6 +89,14 @@ def test_low_rank_structure_makes_one_outlier_per_rank():
     assert np.abs(values[:rank]).min() > strength / 2
     # Edge of a disc of radius 0.5, past which the largest of 120 radii reaches by about sqrt(ln N / (4 N)) = 10 %.
     assert 0.5 < np.abs(values[rank]) < 0.5 * 1.2
+
+
+def test_low_rank_entries_have_their_size():
+    n, strength = 1000, 1.5
+    W = np.asarray(low_rank(jax.random.key(8), n, strength=strength, gain=0.0))
+    # The mean of (m_i n_j / N)^2 is a product of the means of m^2 and n^2, each of relative variance 2 / N.
+    expected = (strength**2 + 1) / n**2
+    assert standard_errors((W**2).mean(), expected, 4 * expected**2, n) < 5
 
 
 def test_low_rank_without_bulk_has_that_rank():

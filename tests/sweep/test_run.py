@@ -144,7 +144,7 @@ def test_killed_process_loses_at_most_its_chunk(tmp_path):
             if (tmp_path / "killed.zarr").exists():
                 finished = int(sweep.load(tmp_path / "killed.zarr").finished.sum())
         process.send_signal(signal.SIGKILL)
-    assert 2 <= finished
+    assert finished >= 2
     assert not bool(sweep.load(tmp_path / "killed.zarr").finished.all())
     for name in ("killed", "whole"):
         subprocess.run([*command, str(tmp_path / f"{name}.zarr")], env=environment, check=True, capture_output=True)
