@@ -21,7 +21,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxprune import InputError
-from jaxprune.networks._files import replacing
+from jaxprune.networks._files import write_whole
 from jaxprune.pruning import FragmentationWarning
 from jaxprune.sweep import save_figure
 
@@ -134,8 +134,8 @@ def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.Da
 
 def _store(name, results, config, out, seconds):
     frame = results.to_dataframe().dropna(how="all").reset_index()
-    with replacing(out / f"{name}.csv") as temporary:
-        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    table = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_whole(out / f"{name}.csv", table.encode())
     facts = {
         "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
         "config": dataclasses.asdict(config),
@@ -143,8 +143,7 @@ def _store(name, results, config, out, seconds):
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {jax.default_backend()}",
         "versions": _versions(),
     }
-    with replacing(out / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, default=str) + "\n", encoding="utf-8")
+    write_whole(out / f"{name}.json", (json.dumps(facts, indent=2, default=str) + "\n").encode())
 
 
 def _versions():

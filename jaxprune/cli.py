@@ -19,7 +19,7 @@ import tyro
 from jaxprune import linalg, networks, pruning, sweep
 from jaxprune._checks import InputError, check_leak, check_positive
 from jaxprune.networks import Connectome
-from jaxprune.networks._files import SUFFIXES, replacing
+from jaxprune.networks._files import SUFFIXES, write_whole
 
 Leak = Literal["auto", "none", "dominant", "stable"]
 
@@ -252,8 +252,7 @@ def _plain(certificate):
 
 
 def _write_json(path, facts):
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
 
 
 if __name__ == "__main__":

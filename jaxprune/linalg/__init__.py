@@ -15,4 +15,5 @@ from jaxprune.linalg._lyapunov import lyapunov as lyapunov
 from jaxprune.linalg._spectrum import eigenvalues as eigenvalues
 from jaxprune.linalg._spectrum import is_symmetric as is_symmetric
 from jaxprune.linalg._spectrum import match_eigenvalues as match_eigenvalues
+from jaxprune.linalg._spectrum import resolve_symmetry as resolve_symmetry
 from jaxprune.linalg._spectrum import spectral_abscissa as spectral_abscissa

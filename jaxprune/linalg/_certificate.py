@@ -7,10 +7,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._checks import InputError, check_square
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._lapack import eigh
-from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, spectral_abscissa
+from jaxprune.linalg._spectrum import eigenvalues, resolve_symmetry, spectral_abscissa
 
 
 class Guarantee(enum.IntEnum):
@@ -94,8 +94,7 @@ def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certifica
     check_square("B", B)
     if A.shape != B.shape:
         raise InputError(f"B has shape {B.shape} and A has {A.shape}: certify a network against its own pruned matrix.")
-    if symmetric is None:
-        symmetric = is_concrete(A, B) and is_symmetric(A) and is_symmetric(B)
+    symmetric = resolve_symmetry(symmetric, A=A, B=B)
     F = whitening(A)
     deviations = eigenvalues(relative_deviation(F, A, B), symmetric=True)
     abscissa = spectral_abscissa(B, symmetric=symmetric)

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Inexact
 
-from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._checks import InputError, check_square
 from jaxprune._types import Matrix
 from jaxprune.linalg._lapack import eig, eigh
-from jaxprune.linalg._spectrum import eigenvalues, is_symmetric, match_eigenvalues, slowest_first
+from jaxprune.linalg._spectrum import eigenvalues, match_eigenvalues, resolve_symmetry, slowest_first
 
 
 class Modes(NamedTuple):
@@ -53,8 +53,7 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
       Array([-1., -3.], dtype=float64)
     """
     check_square("A", A)
-    if symmetric is None:
-        symmetric = is_concrete(A) and is_symmetric(A)
+    symmetric = resolve_symmetry(symmetric, A=A)
     values, vectors = (eigh if symmetric else eig)(A)
     order = slowest_first(values)
     return Modes(values[order], vectors[:, order])
@@ -86,13 +85,13 @@ def spectral_errors(A: Matrix | Modes, B: Matrix, *, symmetric: bool | None = No
     Reference: Moore2020, the three measures of spectrum preservation.
     """
     original = A if isinstance(A, Modes) else modes(A)
-    if symmetric is None:
-        symmetric = is_concrete(B) and is_symmetric(B)
-    pruned = eigenvalues(B, symmetric=symmetric)
-    if original.eigenvalues.shape != pruned.shape:
+    check_square("B", B)
+    if len(original.eigenvalues) != len(B):
         raise InputError(
-            f"B has {len(pruned)} neurons and A has {len(original.eigenvalues)}: compare a network with its own pruned matrix."
+            f"B has {len(B)} neurons and A has {len(original.eigenvalues)}: compare a network with its own pruned matrix."
         )
+    symmetric = resolve_symmetry(symmetric, B=B)
+    pruned = eigenvalues(B, symmetric=symmetric)
     quadratic, angle = directional_errors(original, B)
     return SpectralErrors(eigenvalue_errors(original.eigenvalues, pruned), quadratic, angle)
 

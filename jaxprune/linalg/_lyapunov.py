@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprune._checks import check_square
+from jaxprune._checks import InputError, check_square
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._lapack import inv, lu_factor, lu_solve
 
@@ -77,7 +77,7 @@ def lyapunov(A: Matrix, Q: Matrix, *, max_doublings: int = 48) -> LyapunovSoluti
     check_square("A", A)
     check_square("Q", Q)
     if A.shape != Q.shape:
-        raise ValueError(f"Q has shape {Q.shape}, but must have A's shape {A.shape}.")
+        raise InputError(f"Q has shape {Q.shape}, but must have A's shape {A.shape}.")
 
     value, doublings, converged = _solve(max_doublings, A, Q)
     finite = jnp.all(jnp.isfinite(value))

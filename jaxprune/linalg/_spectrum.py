@@ -10,14 +10,28 @@ import scipy.optimize
 from jax import Array
 from jaxtyping import Float, Inexact, Int
 
-from jaxprune._checks import check_square, is_concrete
+from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix, Scalar
 from jaxprune.linalg._lapack import eigvals, eigvalsh
 
 
 def is_symmetric(A: Matrix) -> bool:
     """Whether $A = A^T$ to the last bit."""
-    return bool(jnp.array_equal(A, A.T))
+    return bool(np.array_equal(np.asarray(A), np.asarray(A).T))
+
+
+def resolve_symmetry(symmetric: bool | None, **matrices: Matrix) -> bool:
+    """The caller's word on whether matrices are symmetric, or a look at them; unknown (inside `jit`) means no.
+
+    Raises:
+      InputError: the word is yes, and a matrix whose entries are known is not symmetric.
+    """
+    skewed = [name for name, matrix in matrices.items() if is_concrete(matrix) and not is_symmetric(matrix)]
+    if symmetric and skewed:
+        raise InputError(
+            f"symmetric is True, but {skewed[0]} is not symmetric: leave it out, or pass (matrix + matrix.T) / 2."
+        )
+    return bool(is_concrete(*matrices.values()) and not skewed) if symmetric is None else symmetric
 
 
 def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
@@ -43,7 +57,7 @@ def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
     check_square("A", A)
     if on_host(A):
         values = (np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(np.asarray(A))
-        values = jnp.asarray(values if symmetric else values.astype(np.result_type(values, np.complex64)))
+        values = jnp.asarray(_as_declared(values, symmetric))
     else:
         values = (eigvalsh if symmetric else eigvals)(A)
     return values[slowest_first(values)]
@@ -101,8 +115,14 @@ def ensemble_eigenvalues(A: Float[Array, "members post pre"], *, symmetric: bool
         return jax.vmap(partial(eigenvalues, symmetric=symmetric))(A)
     finite = np.asarray(np.isfinite(np.asarray(A)).all(axis=(1, 2)))
     usable = np.where(finite[:, None, None], np.asarray(A), 0)
-    values = -np.sort(-(np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(usable))
+    values = (np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(usable)
+    values = -np.sort(-_as_declared(values, symmetric))
     return jnp.asarray(np.where(finite[:, None], values, np.nan))
+
+
+def _as_declared(values, symmetric):
+    # NumPy returns real numbers for a general matrix whose eigenvalues happen to be real.
+    return values if symmetric else values.astype(np.result_type(values, np.complex64))
 
 
 def on_host(A: Array) -> bool:

@@ -25,8 +25,8 @@ def clustered(
     Within a cluster, each pair is joined with probability `density` by a weight from $N(\text{mean}, \text{std}^2)$. On top,
     `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from $U(0, 1)$. Finally
     $W \leftarrow W / (1.1 \max_i \operatorname{Re} \lambda_i(W))$, so that weights are in units of the leak that would just
-    hold the network. The symmetric form mirrors each pair; the directed form draws the two triangles independently, which
-    makes a nearly normal matrix (a weak test of non-normal effects).
+    hold the network (one without synapses stays as it is). The symmetric form mirrors each pair; the directed form draws the
+    two triangles independently, which makes a nearly normal matrix (a weak test of non-normal effects).
 
     Args:
       key: random key.
@@ -72,7 +72,8 @@ def clustered(
         upper = jnp.triu(within, 1) + _bridges(bridge_key, n, bridges // 2)
         W = upper + upper.T
     W = W * (1 - jnp.eye(n))
-    return W / (1.1 * spectral_abscissa(W, symmetric=not directed))
+    largest = spectral_abscissa(W, symmetric=not directed)
+    return W / jnp.where(largest > 0, 1.1 * largest, 1)
 
 
 def _bridges(key, n, pairs):

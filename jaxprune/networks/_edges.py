@@ -99,25 +99,33 @@ def _number(path, line, row):
 
 
 def _read_neurons(path):
-    return {row["name"]: row.get("neurotransmitters") or "" for _, row in _rows(path, ("name",), ())}
+    table: dict[str, str] = {}
+    for line, row in _rows(path, ("name",), ()):
+        if row["name"] in table:
+            raise InputError(f"{path}, line {line}: neuron {row['name']!r} is listed a second time: each has one line.")
+        table[row["name"]] = row.get("neurotransmitters") or ""
+    if not table:
+        raise InputError(f"{path} lists no neuron: it needs a line for each below its header.")
+    return table
 
 
 def _rows(path: str | os.PathLike, required: tuple[str, ...], one_of: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    with open(path, "rb") as file:
+        reader = csv.DictReader(
+            line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(file)
+        )
         try:
             header = tuple(reader.fieldnames or ())
             missing = [name for name in required if name not in header]
             if missing or (one_of and not set(one_of) & set(header)):
                 need = ", ".join((*required, " or ".join(one_of))) if one_of else ", ".join(required)
-                raise InputError(
-                    f"{path}, line 1: the header is {','.join(header) or 'empty'!r}, but must name the columns {need}."
-                )
+                given = ",".join(header) or "empty"
+                raise InputError(f"{path}, line 1: the header is {given!r}, but must name the columns {need}.")
             for row in reader:
-                if None in row or None in row.values():
-                    fewer_or_more = "more" if None in row else "fewer"
+                fields = sum(row[name] is not None for name in header) + len(row.get(None, ()))
+                if fields != len(header):
                     raise InputError(
-                        f"{path}, line {reader.line_num}: {fewer_or_more} fields than the header's {len(header)}."
+                        f"{path}, line {reader.line_num}: {fields} fields, but the header has {len(header)}."
                     )
                 yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:

@@ -1,10 +1,9 @@
 """Matrices in files: NumPy, Matrix Market and edge lists."""
 
-import contextlib
 import csv
+import io
 import os
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import scipy.sparse
 from jaxprune._checks import InputError, check_square
 from jaxprune._types import Matrix
 from jaxprune.networks._edges import Connectome, read_edges
+from jaxprune.networks._matrix_market import read_matrix_market
 
 SUFFIXES = (".npy", ".npz", ".mtx", ".csv")
 
@@ -45,13 +45,11 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
     _check_suffix(path)
     if path.suffix == ".csv":
         return read_edges(path, neurons=neurons)
-    with open(path, "rb"):  # a file that cannot be opened says so itself, before any parser tries
-        pass
     try:
-        matrix = _read_array(path)
-    except InputError:
+        matrix = read_matrix_market(path) if path.suffix == ".mtx" else _read_numpy(path)
+    except (InputError, OSError):
         raise
-    except (ValueError, TypeError, OverflowError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # parsers of damaged files fail in many ways
         raise InputError(f"{path}: malformed {path.suffix} file: {' '.join(str(error).split())}") from error
     if not np.issubdtype(matrix.dtype, np.integer) and not np.issubdtype(matrix.dtype, np.floating):
         raise InputError(f"{path} holds values of type {matrix.dtype}, but a network's weights are real numbers.")
@@ -60,20 +58,26 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
     return Connectome(matrix, tuple(str(i) for i in range(len(matrix))))
 
 
-def _read_array(path):
-    if path.suffix == ".npy":
-        return np.load(path, allow_pickle=False)
-    if path.suffix == ".mtx":
-        return scipy.sparse.coo_array(scipy.io.mmread(path)).toarray()
-    with np.load(path, allow_pickle=False) as archive:
-        names = archive.files
-        if "format" in names:
-            return np.asarray(scipy.sparse.csr_array(scipy.sparse.load_npz(path)).todense())
-        if len(names) != 1:
+def _read_numpy(path):
+    with open(path, "rb") as file:
+        content = np.load(file, allow_pickle=False)
+        archive = isinstance(content, np.lib.npyio.NpzFile)
+        if archive != (path.suffix == ".npz"):
             raise InputError(
-                f"{path} holds the arrays {', '.join(names) or '(none)'}, but must hold exactly one, or a SciPy sparse matrix."
+                f"{path} holds {'an archive' if archive else 'a single array'}: name it {'.npz' if archive else '.npy'}."
             )
-        return archive[names[0]]
+        if not archive:
+            return content
+        names = content.files
+        if "format" in names:
+            sparse = scipy.sparse.load_npz(path)
+            if hasattr(sparse, "check_format"):
+                sparse.check_format(full_check=True)  # indices that point outside would end the process below
+            return scipy.sparse.coo_array(sparse).toarray()
+        if len(names) != 1:
+            listed = ", ".join(names) or "(none)"
+            raise InputError(f"{path} holds the arrays {listed}, but must hold exactly one, or a SciPy sparse matrix.")
+        return content[names[0]]
 
 
 def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str] | None = None) -> None:
@@ -87,7 +91,7 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
       names: neurons' names for an edge list; their numbers by default.
 
     Raises:
-      InputError: an unknown suffix, or a matrix that is not square, empty or not finite.
+      InputError: an unknown suffix; a matrix that is not square, empty or not finite; names that do not fit it.
       OSError: a place that cannot be written, or a full disk; nothing is left behind.
 
     Example:
@@ -103,30 +107,37 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
     _check_suffix(path)
     check_square("matrix", matrix)
     array = np.asarray(matrix)
-    with replacing(path) as temporary:
-        if path.suffix == ".npy":
-            np.save(temporary, array, allow_pickle=False)
-        elif path.suffix == ".npz":
-            scipy.sparse.save_npz(temporary, scipy.sparse.csr_array(array))
-        elif path.suffix == ".mtx":
-            scipy.io.mmwrite(temporary, scipy.sparse.coo_array(array), precision=17)
-        else:
-            names = names or [str(i) for i in range(len(array))]
-            with open(temporary, "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(("pre", "post", "weight"))
-                for post, pre in np.argwhere(array):
-                    writer.writerow((names[pre], names[post], repr(float(array[post, pre]))))
+    names = tuple(str(i) for i in range(len(array))) if names is None else tuple(names)
+    if len(set(names)) != len(array) or len(names) != len(array):
+        raise InputError(
+            f"names lists {len(names)} neurons, {len(set(names))} of them different, but the matrix has {len(array)}."
+        )
+    content = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(content, array, allow_pickle=False)
+    elif path.suffix == ".npz":
+        scipy.sparse.save_npz(content, scipy.sparse.csr_array(array))
+    elif path.suffix == ".mtx":
+        scipy.io.mmwrite(content, scipy.sparse.coo_array(array.astype(np.float64)), precision=17)
+    else:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("pre", "post", "weight"))
+        for post, pre in np.argwhere(array):
+            writer.writerow((names[pre], names[post], repr(float(array[post, pre]))))
+        content.write(text.getvalue().encode())
+    write_whole(path, content.getvalue())
 
 
-@contextlib.contextmanager
-def replacing(path: Path):
-    """A temporary file beside `path`, moved to it at the end; removed instead if the writing fails."""
-    handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=f".{path.stem}-", dir=path.parent)
-    os.close(handle)
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all: beside its place first, then moved there."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     temporary = Path(name)
     try:
-        yield temporary
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:

@@ -10,7 +10,7 @@ from jax import lax
 
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Mask, Matrix, Real, Scalar
-from jaxprune.linalg import is_symmetric
+from jaxprune.linalg import resolve_symmetry
 
 
 def compensate(A: Matrix, mask: Mask, C: Matrix, *, symmetric: bool | None = None, max_iterations: int = 500) -> Matrix:
@@ -50,8 +50,7 @@ def compensate(A: Matrix, mask: Mask, C: Matrix, *, symmetric: bool | None = Non
     Reference: Widrow1960, the delta rule; Hassibi1992 for compensation by second-order information.
     """
     _check(A, mask, C)
-    if symmetric is None:
-        symmetric = is_concrete(A, mask) and is_symmetric(A) and is_symmetric(mask)
+    symmetric = resolve_symmetry(symmetric, A=A, mask=mask)
     return _compensate(A, mask, C, symmetric, max_iterations)
 
 
@@ -86,10 +85,7 @@ def refit(A: Matrix, mask: Mask, C: Matrix, *, blend: Real = 1.0, max_iterations
              [ 0. , -1.2]], dtype=float64)
     """
     _check(A, mask, C)
-    if is_concrete(A, mask) and not (is_symmetric(A) and is_symmetric(mask)):
-        raise InputError(
-            "A or mask is not symmetric, but refit keeps a symmetric quadratic form: use compensate instead."
-        )
+    resolve_symmetry(True, A=A, mask=mask)
     if is_concrete(blend) and not 0 <= float(blend) <= 1:
         raise InputError(f"blend is {float(blend):g}, but must be in [0, 1].")
     return _refit(A, mask, C, blend, max_iterations)
@@ -125,20 +121,24 @@ def _drive(C):
     return _Metric(lambda E: E @ C, diagonal, lambda E: jnp.sum(E, axis=1, keepdims=True))
 
 
+def _symmetric(product):
+    # To the last bit, so that what is symmetric by construction is symmetric to every later look.
+    return (product + product.T) / 2
+
+
 def _shared_drive(C):
     variance = jnp.diagonal(C)
-
-    def apply(E):
-        product = E @ C
-        return (product + product.T) / 2
-
-    return _Metric(apply, (variance[:, None] + variance[None, :]) / 2, lambda E: jnp.sum(E, keepdims=True))
+    return _Metric(
+        lambda E: _symmetric(E @ C), (variance[:, None] + variance[None, :]) / 2, lambda E: jnp.sum(E, keepdims=True)
+    )
 
 
 def _form(C):
     variance = jnp.diagonal(C)
     return _Metric(
-        lambda E: C @ E @ C, variance[:, None] * variance[None, :] + C**2, lambda E: jnp.sum(E, keepdims=True)
+        lambda E: _symmetric(C @ E @ C),
+        variance[:, None] * variance[None, :] + _symmetric(C) ** 2,
+        lambda E: jnp.sum(E, keepdims=True),
     )
 
 

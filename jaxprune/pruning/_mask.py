@@ -101,7 +101,13 @@ def _top(key, p):
     above = p > threshold
     tied = (p == threshold) & (p > 0)
     ticket = jnp.where(tied, jax.random.uniform(key, p.shape, p.dtype, minval=jnp.finfo(p.dtype).tiny), 0)
-    return above | (tied & (ticket >= _kth_largest(ticket, count - jnp.sum(above))))
+    missing = count - jnp.sum(above)
+    last = _kth_largest(ticket, missing)
+    drawn = ticket > last
+    # Tickets have few random bits in single precision: of those that share the last one, the first in order stay.
+    shared = tied & (ticket == last)
+    place = jnp.cumsum(shared.reshape(-1)).reshape(p.shape)
+    return above | drawn | (shared & (place <= missing - jnp.sum(drawn)))
 
 
 def _kth_largest(values, k):

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxprune._checks import InputError, check_fraction, check_positive, check_square, is_concrete
@@ -39,11 +40,13 @@ def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: R
     Reference: Moore2020 scales p to a wanted number and clips afterwards; refilling what the clip took is ours.
     """
     check_square("importance", importance)
-    if is_concrete(importance) and not (bool(jnp.all(importance >= 0)) and bool(jnp.any(importance > 0))):
-        raise InputError(
-            f"importance ranges from {float(importance.min()):g} to {float(importance.max()):g}, but must not be negative and "
-            "must be positive somewhere: is there a synapse at all?"
-        )
+    if is_concrete(importance):
+        lowest, highest = np.min(np.asarray(importance)), np.max(np.asarray(importance))
+        if lowest < 0 or highest == 0:
+            raise InputError(
+                f"importance ranges from {lowest:g} to {highest:g}, but must not be negative and must be positive somewhere: "
+                "is there a synapse at all?"
+            )
     if keep is not None and count is None:
         check_fraction("keep", keep)
         count = keep * jnp.sum(importance > 0)
@@ -57,7 +60,9 @@ def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: R
 @jax.jit
 def _fill(importance, count):
     # Newton from below needs a start below the solution: the scale at which nothing is capped.
-    importance = importance / jnp.max(importance)
+    # A member of an ensemble without any synapse keeps probabilities of zero.
+    largest = jnp.max(importance)
+    importance = importance / jnp.where(largest == 0, 1, largest)
     target = jnp.minimum(count, jnp.sum(importance > 0))
 
     def refill(state):
@@ -67,6 +72,6 @@ def _fill(importance, count):
         refilled = jnp.where(rest > 0, (target - jnp.sum(full)) / rest, jnp.inf)
         return jnp.maximum(refilled, scale), jnp.sum(full), capped
 
-    start = (target / jnp.sum(importance), jnp.array(0), jnp.array(-1))
+    start = (target / jnp.where(largest == 0, 1, jnp.sum(importance)), jnp.array(0), jnp.array(-1))
     scale, _, _ = lax.while_loop(lambda state: state[1] != state[2], refill, start)
     return jnp.where(importance > 0, jnp.minimum(1, jnp.where(importance > 0, scale, 0) * importance), 0)

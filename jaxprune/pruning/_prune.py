@@ -11,7 +11,7 @@ from jaxtyping import Bool, Num
 
 from jaxprune._checks import InputError, check_fraction, check_leak, check_square, is_concrete
 from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real
-from jaxprune.linalg import is_symmetric, stationary_covariance
+from jaxprune.linalg import resolve_symmetry, stationary_covariance
 from jaxprune.pruning._compensate import compensate, refit
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._probabilities import keep_probabilities
@@ -78,8 +78,7 @@ def prune(
     check_square("A", A)
     check_leak("A", A)
     check_fraction("keep", keep)
-    if symmetric is None:
-        symmetric = is_concrete(A) and is_symmetric(A)
+    symmetric = resolve_symmetry(symmetric, A=A)
     if rule.adjust == "refit" and not symmetric:
         raise InputError("rule has adjust='refit', which needs a symmetric network: use adjust='compensate'.")
     count = synapse_count(A, keep, symmetric=symmetric)

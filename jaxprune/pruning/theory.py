@@ -16,6 +16,7 @@ Derived here from Tropp2012 (matrix Chernoff) along the lines of Spielman2011 (s
 """
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxprune._checks import InputError, check_positive, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
@@ -150,11 +151,12 @@ def check_assumptions(A: Matrix) -> None:
         raise InputError(
             "A is not symmetric, but the theorem is for symmetric networks: use linalg.certify for what is true of A."
         )
-    diagonal = jnp.diagonal(A)
-    slack = -diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal))
-    if float(slack.min()) < -len(A) * jnp.finfo(A.dtype).eps * float(jnp.max(jnp.abs(diagonal))):
+    matrix = np.asarray(A)
+    diagonal = np.diagonal(matrix)
+    slack = -diagonal - (np.sum(np.abs(matrix), axis=1) - np.abs(diagonal))
+    if slack.min() < -len(A) * np.finfo(matrix.dtype).eps * np.abs(diagonal).max():
         raise InputError(
-            f"A has a row with dominance slack {float(slack.min()):g}, but the theorem needs diagonal dominance (slack >= 0): "
+            f"A has a row with dominance slack {slack.min():g}, but the theorem needs diagonal dominance (slack >= 0): "
             "use networks.dominant_leak."
         )
 

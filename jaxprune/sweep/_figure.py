@@ -1,5 +1,6 @@
 """The figure of a sweep, drawn from its stored results."""
 
+import io
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxprune.networks._files import replacing
+from jaxprune.networks._files import write_whole
 from jaxprune.sweep._style import figure_settings, rule_style
 from jaxprune.sweep._table import summarise
 
@@ -83,5 +84,6 @@ def plot_sweep(results: xr.Dataset) -> Figure:
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure as PNG; the file appears whole or not at all."""
-    with replacing(Path(path)) as temporary:
-        figure.savefig(temporary, format="png")
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_whole(Path(path), content.getvalue())

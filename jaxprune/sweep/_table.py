@@ -1,6 +1,7 @@
 """Summary of a sweep: one row for each rule and fraction, means over networks with standard errors."""
 
 import csv
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxprune.networks._files import replacing
+from jaxprune.networks._files import write_whole
 
 SLOW = 10
 """Number of slowest modes that the summary looks at by themselves."""
@@ -62,7 +63,8 @@ def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
 
 def write_table(table: list[dict[str, Any]], path: str | os.PathLike) -> None:
     """Write rows as CSV, numbers to six significant digits; the file appears whole or not at all."""
-    with replacing(Path(path)) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
+    write_whole(Path(path), text.getvalue().encode())

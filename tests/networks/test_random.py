@@ -92,11 +92,11 @@ def test_low_rank_structure_makes_one_outlier_per_rank():
 
 
 def test_low_rank_entries_have_their_size():
-    n, strength = 1000, 1.5
-    W = np.asarray(low_rank(jax.random.key(8), n, strength=strength, gain=0.0))
-    # The mean of (m_i n_j / N)^2 is a product of the means of m^2 and n^2, each of relative variance 2 / N.
-    expected = (strength**2 + 1) / n**2
-    assert standard_errors((W**2).mean(), expected, 4 * expected**2, n) < 5
+    draws, strength = 2000, 1.5
+    keys = jax.random.split(jax.random.key(8), draws)
+    W = quick_jit(jax.vmap(lambda key: low_rank(key, 16, rank=2, strength=strength, gain=0.0)))(keys)
+    powers = np.asarray((W**2).sum(axis=(1, 2)))
+    assert standard_errors(powers.mean(), 16 * 15 * 2 * (strength**2 + 1) / 16**2, powers.var(ddof=1), draws) < 5
 
 
 def test_low_rank_without_bulk_has_that_rank():
