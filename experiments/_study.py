@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+import pandas
 import rich.progress
 import tyro
 import xarray as xr
@@ -40,34 +41,40 @@ def main(
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
     name = Path(sys.argv[0]).stem
-    config, out = tyro.cli(
-        _command(config_type), prog=f"python -m experiments.{name}", description=sys.modules["__main__"].__doc__
-    )
+    prog, about = f"python -m experiments.{name}", sys.modules["__main__"].__doc__
+    config, out, redraw = tyro.cli(_command(config_type), prog=prog, description=about)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        started = time.perf_counter()
-        results = run(config, out / f".{name}.jsonl")
-        seconds = time.perf_counter() - started
+        if redraw:
+            results = _load(name, out)
+        else:
+            out.mkdir(parents=True, exist_ok=True)
+            started = time.perf_counter()
+            results = run(config, out / f".{name}.jsonl")
+            _store(name, results, config, out, time.perf_counter() - started)
+            (out / f".{name}.jsonl").unlink(missing_ok=True)
         show(results)
-        _store(name, results, config, out, seconds)
         if draw is not None:
             save_figure(draw(results), out / f"{name}.png")
-        (out / f".{name}.jsonl").unlink(missing_ok=True)
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    print(f"\n{seconds:.0f} s; written to {out}/{name}.*")
+    print(f"\nwritten to {out}/{name}.*")
 
 
 def _command(config_type):
-    def command(config: tyro.conf.OmitArgPrefixes[config_type], out: Path = RESULTS) -> tuple[Any, Path]:  # type: ignore[valid-type]
+    def command(
+        config: tyro.conf.OmitArgPrefixes[config_type],  # type: ignore[valid-type]
+        out: Path = RESULTS,
+        redraw: bool = False,
+    ) -> tuple[Any, Path, bool]:
         """Parse.
 
         Args:
           config: the study.
           out: directory of the results.
+          redraw: compute nothing; show and draw the stored results.
         """
-        return config, out
+        return config, out, redraw
 
     return command
 
@@ -137,6 +144,8 @@ def _store(name, results, config, out, seconds):
     table = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_whole(out / f"{name}.csv", table.encode())
     facts = {
+        "dimensions": list(results.dims),
+        "attributes": results.attrs,
         "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
         "config": dataclasses.asdict(config),
         "seconds": round(seconds, 1),
@@ -144,6 +153,12 @@ def _store(name, results, config, out, seconds):
         "versions": _versions(),
     }
     write_whole(out / f"{name}.json", (json.dumps(facts, indent=2, default=str) + "\n").encode())
+
+
+def _load(name, out):
+    facts = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
+    rows = pandas.read_csv(out / f"{name}.csv").to_dict("records")
+    return dataset(rows, facts["dimensions"], **facts["attributes"])
 
 
 def _versions():

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
-import rich
+import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
@@ -97,7 +97,7 @@ def show(results: xr.Dataset) -> None:
                 cells.append(f"{float(mean):.4f} ± {float(error):.4f}")
             table.add_row(f"{keep:.0%}", rule, *cells, f"{float((at.abscissa < 0).mean()):.0%}")
         table.add_section()
-    rich.print(table)
+    rich.console.Console(width=140).print(table)
 
 
 def draw(results: xr.Dataset) -> Figure:
@@ -105,7 +105,7 @@ def draw(results: xr.Dataset) -> Figure:
     refits = [rule for rule in results.rule.values if rule.startswith("refit")]
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(12, 3.8), layout="constrained")
-        axes = figure.subplots(1, results.sizes["keep"], sharey=True)
+        axes = figure.subplots(1, results.sizes["keep"], sharex=True, sharey=True)
         for ax, keep in zip(np.atleast_1d(axes), results.keep.values, strict=True):
             at = results.sel(keep=keep)
             line = at.sel(rule=refits)
@@ -135,6 +135,10 @@ def draw(results: xr.Dataset) -> Figure:
                     **{**rule_style(rule), "linestyle": "none", "markersize": 7},
                 )
             ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="median eigenvalue error")
+            ticks = (0.02, 0.05, 0.1, 0.2, 0.5, 1)
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.minorticks_off()
+            ax.set_yticks((0.1, 0.2, 0.5, 1, 2), ("0.1", "0.2", "0.5", "1", "2"))
         np.atleast_1d(axes)[0].set_ylabel("largest eigenvalue error")
         handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -3,10 +3,11 @@
 The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions in both directions) and the brain of the larva
 of *Drosophila* (Winding2023: no signs known). Weights are synapse counts; every neuron gets a leak that outweighs its inputs by
 a tenth of the mean total input. Both are far from normal, so no Loewner certificate exists; what is compared are the slowest
-modes (eigenvalues nearest zero), each paired with the pruned network's.
+modes (eigenvalues of largest real part), each paired with the pruned network's.
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax
@@ -16,7 +17,6 @@ import numpy as np
 import rich.console
 import rich.table
 import scipy.optimize
-import scipy.sparse.linalg
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ class Config:
     """
 
     data: Path = Path("data/connectomes")
-    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
+    keep: tuple[float, ...] = (0.1, 0.2, 0.5)
     seeds: int = 3
     margin: float = 0.1
     modes: int = 20
@@ -55,45 +55,41 @@ def run(config: Config, journal: Path) -> xr.Dataset:
     for edges, _ in CONNECTOMES.values():
         if not (config.data / edges).exists():
             raise InputError(f"there is no {config.data / edges}: pass --data with the directory of the connectomes.")
-    points = [{"connectome": name} for name in CONNECTOMES]
-    rows = _study.compute(points, lambda point: _connectome(config, point["connectome"]), journal, config)
+    points = [{"connectome": name, "keep": keep} for name in CONNECTOMES for keep in config.keep]
+    rows = _study.compute(points, lambda point: _fraction(config, point["connectome"], point["keep"]), journal, config)
     return _study.dataset(rows, ("connectome", "rule", "keep", "seed"), modes=config.modes)
 
 
-def _connectome(config, name):
+@functools.lru_cache(maxsize=1)
+def _original(config, name):
     edges, table = CONNECTOMES[name]
     W = networks.read_edges(config.data / edges, neurons=config.data / table if table else None).matrix
     A = networks.dominant_leak(W, config.margin * float(jnp.abs(W).sum()) / len(W))
-    C = linalg.stationary_covariance(A, structure="general")
-    slow = _slow_modes(A, config.modes)
-    for keep in config.keep:
-        for rule in RULES:
-            random = pruning.named_rule(rule).method != "top" or rule.startswith("uniform")
-            for seed in range(config.seeds if random else 1):
-                S = pruning.prune(
-                    jax.random.key(seed), A, pruning.named_rule(rule), keep=keep, C=C, symmetric=False
-                ).matrix
-                # Twice as many candidates, so that a mode that other modes have overtaken still finds its partner.
-                candidates = _slow_modes(S, 2 * config.modes)
-                distance = np.abs(slow[:, None] - candidates[None, :]) ** 2
-                error = np.abs(candidates[scipy.optimize.linear_sum_assignment(distance)[1]] / slow - 1)
-                yield {
-                    "rule": rule,
-                    "keep": keep,
-                    "seed": seed,
-                    "median": float(np.median(error)),
-                    "mean": float(error.mean()),
-                    "worst": float(error.max()),
-                    "slack": float(linalg.dominance_slack(S)),
-                    "components": pruning.count_components(S),
-                }
+    slow = np.asarray(linalg.eigenvalues(A, symmetric=False)[: config.modes])
+    return A, linalg.stationary_covariance(A, structure="general"), slow
 
 
-def _slow_modes(A, count):
-    """Eigenvalues nearest zero, by inverse iteration in a Krylov space from a fixed start."""
-    matrix = scipy.sparse.csc_array(np.asarray(A))
-    values = scipy.sparse.linalg.eigs(matrix, count, sigma=0, v0=np.ones(len(A)), return_eigenvectors=False)
-    return values[np.argsort(np.abs(values))]
+def _fraction(config, name, keep):
+    A, C, slow = _original(config, name)
+    for rule in RULES:
+        random = pruning.named_rule(rule).method != "top" or rule.startswith("uniform")
+        for seed in range(config.seeds if random else 1):
+            key, named = jax.random.key(seed), pruning.named_rule(rule)
+            S = pruning.prune(key, A, named, keep=keep, C=C, symmetric=False).matrix
+            # Twice as many candidates, so that a mode that others have overtaken still finds its partner.
+            candidates = np.asarray(linalg.eigenvalues(S, symmetric=False)[: 2 * config.modes])
+            distance = np.abs(slow[:, None] - candidates[None, :]) ** 2
+            error = np.abs(candidates[scipy.optimize.linear_sum_assignment(distance)[1]] / slow - 1)
+            yield {
+                "rule": rule,
+                "seed": seed,
+                "median": float(np.median(error)),
+                "mean": float(error.mean()),
+                "worst": float(error.max()),
+                "abscissa_ratio": float(candidates[0].real / slow[0].real),
+                "slack": float(linalg.dominance_slack(S)),
+                "components": pruning.count_components(S),
+            }
 
 
 def show(results: xr.Dataset) -> None:

@@ -27,8 +27,9 @@ def check_square(name: str, A: Any) -> None:
     if not np.issubdtype(A.dtype, np.floating):
         raise InputError(f"{name} has dtype {A.dtype}, but must be real floating point: convert with .astype(float).")
     if is_concrete(A):
-        bad = np.argwhere(~np.isfinite(np.asarray(A)))
-        if len(bad):
+        finite = np.isfinite(np.asarray(A))
+        if not finite.all():
+            bad = np.argwhere(~finite)
             i, j = (int(index) for index in bad[0])
             raise InputError(
                 f"{name}[{i}, {j}] is {np.asarray(A)[i, j]} ({len(bad)} such entries in all), but every entry must be finite: "

@@ -89,9 +89,11 @@ def test_systematic_draws_are_negatively_dependent(count):
 
 def test_systematic_counts_are_rounded_at_random():
     p = probabilities(False, count=40.25)
-    counts = masks(p, symmetric=False, method="systematic").sum(axis=(1, 2))
+    drawn = masks(p, symmetric=False, method="systematic")
+    counts = drawn.sum(axis=(1, 2))
     assert set(counts) == {40, 41}
     assert standard_errors((counts == 41).mean(), 0.25, 0.25 * 0.75, DRAWS) < 5
+    assert standard_errors(drawn.mean(axis=0), p, p * (1 - p), DRAWS) < 5
 
 
 def test_systematic_shares_are_close_to_fair_for_every_neuron():
