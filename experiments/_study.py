@@ -22,7 +22,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxprune import InputError
-from jaxprune.networks._files import write_whole
+from jaxprune._write import write_whole
 from jaxprune.pruning import FragmentationWarning
 from jaxprune.sweep import save_figure
 

@@ -18,8 +18,9 @@ import tyro
 
 from jaxprune import linalg, networks, pruning, sweep
 from jaxprune._checks import InputError, check_leak, check_positive
+from jaxprune._write import write_whole
 from jaxprune.networks import Connectome
-from jaxprune.networks._files import SUFFIXES, write_whole
+from jaxprune.networks._files import SUFFIXES
 
 Leak = Literal["auto", "none", "dominant", "stable"]
 

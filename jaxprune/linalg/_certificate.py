@@ -132,8 +132,12 @@ def dominance_slack(A: Matrix) -> Scalar:
 
 def whitening(A: Matrix) -> Matrix:
     r"""A matrix F with $F^T M F = I$ for $M = -\tfrac12 (A + A^T)$; NaN when M is not positive definite."""
-    values, vectors = eigh(-(A + A.T) / 2)
-    positive = values[0] > jnp.finfo(A.dtype).eps * len(A) * values[-1]
+    return whitening_of_modes(*eigh(-(A + A.T) / 2))
+
+
+def whitening_of_modes(values: Float[Array, " mode"], vectors: Matrix) -> Matrix:
+    """`whitening` from the eigenvalues and eigenvectors of M, in any order."""
+    positive = jnp.min(values) > jnp.finfo(values.dtype).eps * len(values) * jnp.max(values)
     return vectors * jnp.where(positive, values, jnp.nan)[None, :] ** -0.5
 
 

@@ -92,7 +92,7 @@ def spectral_errors(A: Matrix | Modes, B: Matrix, *, symmetric: bool | None = No
         )
     symmetric = resolve_symmetry(symmetric, B=B)
     pruned = eigenvalues(B, symmetric=symmetric)
-    quadratic, angle = directional_errors(original, B)
+    quadratic, angle = directional_errors(original, B @ original.vectors)
     return SpectralErrors(eigenvalue_errors(original.eigenvalues, pruned), quadratic, angle)
 
 
@@ -101,9 +101,10 @@ def eigenvalue_errors(original: Inexact[Array, " mode"], pruned: Inexact[Array, 
     return jnp.abs(pruned[match_eigenvalues(original, pruned)] / original - 1)
 
 
-def directional_errors(original: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
-    """Change of the quadratic form along each eigenvector, and cosine of the angle it turns by: matrix products only."""
-    image = B @ original.vectors
+def directional_errors(
+    original: Modes, image: Inexact[Array, "post mode"]
+) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
+    """Change of the quadratic form along each eigenvector, and cosine of the angle it turns by, from `image` = B @ vectors."""
     form = jnp.sum(original.vectors.conj() * image, axis=0)
     quadratic = jnp.abs(form / original.eigenvalues - 1)
     return quadratic, jnp.abs(form) / jnp.linalg.norm(image, axis=0)

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import scipy.sparse
 
 from jaxprune._checks import InputError, check_square
 from jaxprune._types import Matrix
+from jaxprune._write import write_whole
 from jaxprune.networks._edges import Connectome, read_edges
 from jaxprune.networks._matrix_market import read_matrix_market
 
@@ -127,21 +127,6 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
             writer.writerow((names[pre], names[post], repr(float(array[post, pre]))))
         content.write(text.getvalue().encode())
     write_whole(path, content.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all: beside its place first, then moved there."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_suffix(path):

@@ -89,12 +89,12 @@ def test_compiles_once_for_all_points_seeds_and_fractions(tmp_path, monkeypatch)
     def counting(name, function):
         return lambda *args, **kwargs: (traced.append(name), function(*args, **kwargs))[1]
 
-    for name in ("apply_rule", "whitening", "assemble", "eigenvalue_errors"):
+    for name in ("apply_rule", "whitening_of_modes", "assemble", "eigenvalue_errors"):
         monkeypatch.setattr(_evaluate, name, counting(name, getattr(_evaluate, name)))
     config = dataclasses.replace(SMALL, sizes=(11, 6), keep=(0.2, 0.4, 0.6))
     sweep.run(config, tmp_path / "a.zarr")
     sweep.run(dataclasses.replace(config, seed=7, keep=(0.5,), networks=3), tmp_path / "b.zarr")
-    once = {"apply_rule": len(config.rules), "whitening": 1, "assemble": 1, "eigenvalue_errors": 1}
+    once = {"apply_rule": len(config.rules), "whitening_of_modes": 1, "assemble": 1, "eigenvalue_errors": 1}
     assert {name: traced.count(name) for name in once} == once
 
 
