@@ -3,7 +3,7 @@
 The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions in both directions) and the brain of the larva
 of *Drosophila* (Winding2023: no signs known). Weights are synapse counts; every neuron gets a leak that outweighs its inputs by
 a tenth of the mean total input. Both are far from normal, so no Loewner certificate exists; what is compared are the slowest
-modes (eigenvalues of largest real part), each paired with the pruned network's.
+modes (eigenvalues of largest real part), in the optimal pairing of the whole spectra.
 """
 
 import dataclasses
@@ -16,7 +16,6 @@ import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
-import scipy.optimize
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -65,28 +64,27 @@ def _original(config, name):
     edges, table = CONNECTOMES[name]
     W = networks.read_edges(config.data / edges, neurons=config.data / table if table else None).matrix
     A = networks.dominant_leak(W, config.margin * float(jnp.abs(W).sum()) / len(W))
-    slow = np.asarray(linalg.eigenvalues(A, symmetric=False)[: config.modes])
-    return A, linalg.stationary_covariance(A, structure="general"), slow
+    return A, linalg.stationary_covariance(A, structure="general"), linalg.eigenvalues(A, symmetric=False)
 
 
 def _fraction(config, name, keep):
-    A, C, slow = _original(config, name)
+    A, C, original = _original(config, name)
     for rule in RULES:
         random = pruning.named_rule(rule).method != "top" or rule.startswith("uniform")
         for seed in range(config.seeds if random else 1):
             key, named = jax.random.key(seed), pruning.named_rule(rule)
             S = pruning.prune(key, A, named, keep=keep, C=C, symmetric=False).matrix
-            # Twice as many candidates, so that a mode that others have overtaken still finds its partner.
-            candidates = np.asarray(linalg.eigenvalues(S, symmetric=False)[: 2 * config.modes])
-            distance = np.abs(slow[:, None] - candidates[None, :]) ** 2
-            error = np.abs(candidates[scipy.optimize.linear_sum_assignment(distance)[1]] / slow - 1)
+            values = linalg.eigenvalues(S, symmetric=False)
+            partners = np.asarray(values[linalg.match_eigenvalues(original, values)])[: config.modes]
+            slow = np.asarray(original)[: config.modes]
+            error = np.abs(partners / slow - 1)
             yield {
                 "rule": rule,
                 "seed": seed,
                 "median": float(np.median(error)),
                 "mean": float(error.mean()),
                 "worst": float(error.max()),
-                "abscissa_ratio": float(candidates[0].real / slow[0].real),
+                "abscissa_ratio": float(values[0].real / slow[0].real),
                 "slack": float(linalg.dominance_slack(S)),
                 "components": pruning.count_components(S),
             }
