@@ -3,7 +3,7 @@
 The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions in both directions) and the brain of the larva
 of *Drosophila* (Winding2023: no signs known). Weights are synapse counts; every neuron gets a leak that outweighs its inputs by
 a tenth of the mean total input. Both are far from normal, so no Loewner certificate exists; what is compared are the slowest
-modes (eigenvalues of largest real part), in the optimal pairing of the whole spectra.
+modes (eigenvalues of largest real part), each paired with one of the pruned network's 200 slowest.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
+import scipy.optimize
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -44,7 +45,7 @@ class Config:
 
     data: Path = Path("data/connectomes")
     keep: tuple[float, ...] = (0.1, 0.2, 0.5)
-    seeds: int = 3
+    seeds: int = 2
     margin: float = 0.1
     modes: int = 20
 
@@ -64,20 +65,23 @@ def _original(config, name):
     edges, table = CONNECTOMES[name]
     W = networks.read_edges(config.data / edges, neurons=config.data / table if table else None).matrix
     A = networks.dominant_leak(W, config.margin * float(jnp.abs(W).sum()) / len(W))
-    return A, linalg.stationary_covariance(A, structure="general"), linalg.eigenvalues(A, symmetric=False)
+    slow = np.asarray(linalg.eigenvalues(A, symmetric=False)[: config.modes])
+    return A, linalg.stationary_covariance(A, structure="general"), slow
 
 
 def _fraction(config, name, keep):
-    A, C, original = _original(config, name)
+    A, C, slow = _original(config, name)
     for rule in RULES:
         random = pruning.named_rule(rule).method != "top" or rule.startswith("uniform")
         for seed in range(config.seeds if random else 1):
             key, named = jax.random.key(seed), pruning.named_rule(rule)
             S = pruning.prune(key, A, named, keep=keep, C=C, symmetric=False).matrix
-            values = linalg.eigenvalues(S, symmetric=False)
-            partners = np.asarray(values[linalg.match_eigenvalues(original, values)])[: config.modes]
-            slow = np.asarray(original)[: config.modes]
-            error = np.abs(partners / slow - 1)
+            values = np.asarray(linalg.eigenvalues(S, symmetric=False))
+            # Ten times as many candidates as modes, so that a mode that others have overtaken still finds its partner; pairing
+            # whole spectra takes minutes where thousands of eigenvalues coincide.
+            candidates = values[: 10 * config.modes]
+            distance = np.abs(slow[:, None] - candidates[None, :]) ** 2
+            error = np.abs(candidates[scipy.optimize.linear_sum_assignment(distance)[1]] / slow - 1)
             yield {
                 "rule": rule,
                 "seed": seed,

@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import matplotlib as mpl
+import matplotlib.ticker
 import numpy as np
 import rich.console
 import rich.table
@@ -102,7 +103,7 @@ def show(results: xr.Dataset) -> None:
         if rule in REFERENCE:
             inside = [
                 abs(float(at[name].mean()) - value)
-                <= 3 * float(at[name].std(ddof=1)) * np.sqrt(1 / 2 + 1 / at.sizes["draw"])
+                <= 0.00005 + 3 * float(at[name].std(ddof=1)) * np.sqrt(1 / 2 + 1 / at.sizes["draw"])
                 for name, value in zip(MEASURES, REFERENCE[rule], strict=True)
             ]
             marks = [
@@ -146,6 +147,9 @@ def draw(results: xr.Dataset) -> Figure:
                         label="reference, mean of 2 draws" if not row else None,
                     )
             ax.set(xscale="log", title=title)
+            ax.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.minorticks_off()
         axes[0].set_yticks(range(len(rules)), rules)
         axes[0].invert_yaxis()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
