@@ -43,7 +43,7 @@ class Config:
     """
 
     neurons: tuple[int, ...] = (100, 200, 400, 1000, 2000)
-    draws: tuple[int, ...] = (200, 200, 100, 40, 10)
+    draws: tuple[int, ...] = (200, 200, 100, 20, 6)
     networks: int = 2
     epsilons: tuple[float, ...] = (1.0, 0.75, 0.5)
     c: float = 4.0
@@ -82,7 +82,7 @@ def _network(config, n, index):
             "original diagonal": (probabilities, "original"),
         }
         for case, (p, diagonal) in cases.items():
-            draws = keys if case == THEOREM else keys[: max(len(keys) // 4, 5)]
+            draws = keys if case == THEOREM else keys[: max(len(keys) // 4, 3)]
             yield {
                 "case": case,
                 "epsilon": epsilon,

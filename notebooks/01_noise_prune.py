@@ -58,8 +58,9 @@ print(
 #
 # Noise drives the network; $C$ is the covariance of its activity. From it, the *difference covariance*
 # $C_{ii} + C_{jj} - 2 s_{ij} C_{ij}$: how far apart two neurons drift (for an inhibitory synapse, $s = -1$, how far their sum
-# does). Importance is that times the weight. Within a cluster neurons move together, so their many synapses are individually
-# redundant. Between clusters a synapse joins neurons that drift apart: weak as it is, it matters.
+# does). Importance is that times the weight. In a large cluster every neuron has many inputs that all say the same; its synapses
+# are individually redundant. In the small cluster, and between clusters, few synapses hold neurons together that would drift
+# apart without them: each one matters.
 
 # %%
 keep = 0.2
@@ -88,17 +89,21 @@ axes[0].set_ylabel("to neuron")
 plt.show()
 
 # %% [markdown]
-# The three blocks on the diagonal are the clusters. The specks outside are the long-range synapses: weak in the first panel,
-# bright in the third, and nearly certain to stay in the fourth.
+# The blocks on the diagonal are the clusters, the specks outside the long-range synapses. By weight, all three clusters look
+# alike. Under noise they do not: the neurons of the small one, in the middle, drift furthest apart, and its synapses stay with
+# several times the probability of the others. That is where the slow modes of this network live.
 
 # %%
 cluster = np.repeat(np.arange(3), sizes)
-between = (cluster[:, None] != cluster[None, :]) & np.asarray(W != 0)
-within = (cluster[:, None] == cluster[None, :]) & np.asarray(W != 0)
+same = cluster[:, None] == cluster[None, :]
+there = np.asarray(W != 0)
+groups = {"large": 0, "small": 1, "middle": 2}
+where = {f"{name} cluster": there & same & (cluster[:, None] == index) for name, index in groups.items()}
+where["between clusters"] = there & ~same
 by_weight = pruning.keep_probabilities(pruning.weight_importance(A), keep=keep)
-print("mean probability to stay      within clusters   between clusters")
-for name, p in (("by noise", probability), ("by weight", by_weight)):
-    print(f"  {name:26s}  {float(p[within].mean()):8.3f}          {float(p[between].mean()):8.3f}")
+print(f"{'mean probability to stay':26s} by noise   by weight")
+for name, place in where.items():
+    print(f"  {name:24s} {float(probability[place].mean()):8.3f}    {float(by_weight[place].mean()):8.3f}")
 
 # %% [markdown]
 # ## Prune
