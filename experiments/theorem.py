@@ -217,7 +217,6 @@ def draw(results: xr.Dataset) -> Figure:
             reached.plot(n, at.largest.max("network"), "_", color=colour, markersize=9)
             reached.axhline(epsilon, color=colour, linewidth=0.7, linestyle=":")
             pruned.plot(n, 1 - (at.kept / at.synapses).mean("network"), "o-", color=colour)
-        reached.annotate("dotted: promised; dash: worst draw", (0.03, 0.03), xycoords="axes fraction", fontsize=7)
         one = float(results.epsilon.max())
         for case, marker in zip((THEOREM, *CONTROLS), "osD^v", strict=True):
             at = results.sel(case=case, epsilon=one)
@@ -226,7 +225,7 @@ def draw(results: xr.Dataset) -> Figure:
         reached.set(
             yscale="log",
             ylabel="realised epsilon",
-            title=f"noise at the theorem's probabilities, c = {results.attrs['c']:g}",
+            title="noise, as the theorem asks\n(dotted: promised; dashes: worst draw)",
         )
         controls.set(yscale="log", title=f"controls at epsilon = {one:g} (mean of draws)")
         pruned.set(ylabel="fraction of synapses pruned", title="pruned at fixed epsilon", ylim=(0, 1))
