@@ -62,9 +62,9 @@ def _fill(importance, count):
     # Newton from below needs a start below the solution: the scale at which nothing is capped.
     # A member of an ensemble without any synapse keeps probabilities of zero.
     largest = jnp.max(importance)
-    # In two steps: compiled code multiplies by the reciprocal, which of a huge number is lost.
+    # In two steps, kept apart: compiled code multiplies by the reciprocal, which of a huge number is lost.
     root = jnp.sqrt(jnp.where(largest == 0, 1, largest))
-    importance = importance / root / root
+    importance = lax.optimization_barrier(importance / root) / root
     target = jnp.minimum(count, jnp.sum(importance > 0))
 
     def refill(state):
