@@ -6,12 +6,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import matplotlib as mpl
-import matplotlib.ticker
 import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from experiments import _study
 from jaxprune import linalg, networks, pruning
@@ -147,7 +147,7 @@ def draw(results: xr.Dataset) -> Figure:
                         label="reference, mean of 2 draws" if not row else None,
                     )
             ax.set(xscale="log", title=title)
-            ax.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
         axes[0].set_yticks(range(len(rules)), rules)
