@@ -1,8 +1,8 @@
 """Speed and memory, as ratios against a peer in the same run.
 
-Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep against NumPy, once as one would first write it and once
-as well as we know how; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up,
-ours and the peer's in turn.
+Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the measures,
+against NumPy, once as one would first write it and once as well as we know how; peak memory of the default `jaxprune sweep` in a
+process of its own. Times are medians after a warm-up, ours and the peer's in turn.
 """
 
 import dataclasses
@@ -100,18 +100,22 @@ def _lyapunov(config, name):
         keys = jax.random.split(key, config.batch)
         A = jax.vmap(lambda k: networks.stable_leak(networks.gaussian(k, n // 10), -0.2))(keys)
     elif name == "gaussian":
-        A = networks.stable_leak(networks.gaussian(key, n), -0.2)[None]
+        A = networks.stable_leak(networks.gaussian(key, n), -0.2)
     elif name == "clustered-directed":
         A = networks.dominant_leak(
             networks.clustered(key, (n // 2, n // 10, 2 * n // 5), bridges=5 * n // 2, directed=True)
-        )[None]
+        )
     elif name == "dale":
-        A = networks.dominant_leak(networks.dale(key, n), 0.1)[None]
+        A = networks.dominant_leak(networks.dale(key, n), 0.1)
     else:
-        A = networks.stable_leak(networks.feedforward(key, 10, n // 10, gain=0.5), -0.5)[None]
+        A = networks.stable_leak(networks.feedforward(key, 10, n // 10, gain=0.5), -0.5)
     identity = jnp.eye(A.shape[-1])
-    solve = jax.jit(jax.vmap(lambda A: linalg.lyapunov(A, identity)))
-    host = np.asarray(A)
+
+    def one(A):
+        return linalg.lyapunov(A, identity)
+
+    solve = jax.jit(jax.vmap(one) if name == "batch" else one)
+    host = np.asarray(A).reshape(-1, *A.shape[-2:])
     result = _compare(
         lambda: solve(A),
         lambda: [scipy.linalg.solve_continuous_lyapunov(a, -np.eye(len(a))) for a in host],
@@ -131,14 +135,28 @@ def _sweep(config, name):
         networks=config.networks,
         chunk=1,
     )
-    keys = jnp.concatenate([sweep.keys(chunk) for chunk in range(sweep.chunks)])
-    matrices = [np.asarray(sweep.network(jax.random.split(key)[0])) for key in keys]
     peer = {"plain": _plain_numpy, "best": _best_numpy}[name]
 
     def ours():
         return [evaluate(sweep, chunk, "float64") for chunk in range(sweep.chunks)]
 
-    return _compare(ours, lambda: [peer(A, config.keep) for A in matrices], 1 if name == "plain" else config.repeats)
+    def theirs():
+        return [peer(_numpy_network(sweep, seed), config.keep) for seed in range(config.networks)]
+
+    return _compare(ours, theirs, 1 if name == "plain" else config.repeats)
+
+
+def _numpy_network(sweep, seed):
+    rng, n = np.random.default_rng(seed), sweep.neurons
+    cluster = np.repeat(np.arange(len(sweep.sizes)), sweep.sizes)
+    joined = (cluster[:, None] == cluster[None, :]) & (rng.random((n, n)) < sweep.density)
+    upper = np.triu(np.where(joined, rng.normal(1, 1, (n, n)), 0), 1)
+    first = rng.integers(0, n, sweep.bridges // 2)
+    second = (first + rng.integers(1, n, sweep.bridges // 2)) % n
+    np.add.at(upper, (np.minimum(first, second), np.maximum(first, second)), rng.random(sweep.bridges // 2))
+    W = upper + upper.T
+    W /= 1.1 * np.linalg.eigvalsh(W)[-1]
+    return W - np.diag(np.abs(W).sum(1))
 
 
 def _importances(A, C):

@@ -48,7 +48,7 @@ def stationary_covariance(
     if structure == "auto":
         structure = "symmetric" if is_concrete(A) and is_symmetric(A) else "general"
     if structure == "general":
-        C = lyapunov(A, jnp.eye(len(A), dtype=A.dtype)).value
+        C = lyapunov(A, jnp.eye(len(A), dtype=A.dtype), symmetric=True).value
     else:
         # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
         C = cho_inverse(-(A + A.T))

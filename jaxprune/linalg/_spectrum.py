@@ -1,14 +1,11 @@
 """Eigenvalues, slowest mode first, and the pairing of two spectra."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import scipy.optimize
 from jax import Array
-from jaxtyping import Float, Inexact, Int
+from jaxtyping import Inexact, Int
 
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix, Scalar
@@ -56,16 +53,14 @@ def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
     """
     check_square("A", A)
     if on_host(A):
-        values = (np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(np.asarray(A))
-        values = jnp.asarray(_as_declared(values, symmetric))
-    else:
-        values = (eigvalsh if symmetric else eigvals)(A)
+        return jnp.asarray(host_eigenvalues(np.asarray(A), symmetric=symmetric))
+    values = (eigvalsh if symmetric else eigvals)(A)
     return values[slowest_first(values)]
 
 
 def slowest_first(values: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
     """Order of falling real part; of a conjugate pair the one with positive imaginary part first."""
-    return jnp.lexsort((-values.imag, -values.real))
+    return jnp.lexsort((-np.imag(values), -np.real(values)))
 
 
 def spectral_abscissa(A: Matrix, *, symmetric: bool = False) -> Scalar:
@@ -109,20 +104,14 @@ def match_eigenvalues(reference: Inexact[Array, " mode"], other: Inexact[Array, 
     return columns[jnp.argsort(rows)]
 
 
-def ensemble_eigenvalues(A: Float[Array, "members post pre"], *, symmetric: bool) -> Inexact[Array, "members mode"]:
-    """`eigenvalues` of every member of an ensemble, outside `jit`; a member that is not finite gets NaN."""
-    if not on_host(A):
-        return jax.vmap(partial(eigenvalues, symmetric=symmetric))(A)
-    finite = np.asarray(np.isfinite(np.asarray(A)).all(axis=(1, 2)))
-    usable = np.where(finite[:, None, None], np.asarray(A), 0)
-    values = (np.linalg.eigvalsh if symmetric else np.linalg.eigvals)(usable)
-    values = -np.sort(-_as_declared(values, symmetric))
-    return jnp.asarray(np.where(finite[:, None], values, np.nan))
-
-
-def _as_declared(values, symmetric):
-    # NumPy returns real numbers for a general matrix whose eigenvalues happen to be real.
-    return values if symmetric else values.astype(np.result_type(values, np.complex64))
+def host_eigenvalues(A: np.ndarray, *, symmetric: bool) -> np.ndarray:
+    """Eigenvalues of one or many NumPy matrices, slowest first; always complex for general ones."""
+    if symmetric:
+        return np.linalg.eigvalsh(A)[..., ::-1]
+    values = np.linalg.eigvals(A)
+    # NumPy returns real numbers for general matrices whose eigenvalues happen to be real.
+    values = values.astype(np.result_type(values, np.complex64))
+    return np.take_along_axis(values, np.lexsort((-np.imag(values), -np.real(values))), axis=-1)
 
 
 def on_host(A: Array) -> bool:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
@@ -17,9 +17,10 @@ from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.linalg import Certificate, Modes, modes, stationary_covariance
 from jaxprune.linalg._certificate import assemble, realised_epsilon, relative_deviation, whitening, whitening_of_modes
 from jaxprune.linalg._errors import directional_errors, eigenvalue_errors
-from jaxprune.linalg._spectrum import ensemble_eigenvalues
+from jaxprune.linalg._products import symmetric_product
 from jaxprune.pruning import NoisePrune, apply_rule, synapse_count, theory
 from jaxprune.sweep._config import SweepConfig
+from jaxprune.sweep._spectra import ensemble_eigenvalues
 
 
 class Member(NamedTuple):
@@ -67,14 +68,10 @@ def evaluate(config: SweepConfig, chunk: int, dtype: str) -> dict[str, np.ndarra
         )
     stages = stages_of(config)
     members = stages.member(config.keys(chunk))
-    measured = []
-    ahead = stages.trial(members, jnp.asarray(config.keep[0]))
-    for following in (*config.keep[1:], None):
-        trials = ahead
-        if following is not None:
-            # Dispatched before the eigenvalues of this fraction, which leave cores idle.
-            ahead = stages.trial(members, jnp.asarray(following))
-        measured.append(_measure(stages, members, trials, symmetric=config.symmetric))
+    measured = [
+        _measure(stages, members, stages.trial(members, jnp.asarray(keep)), symmetric=config.symmetric)
+        for keep in config.keep
+    ]
     results = {name: np.stack([point[name] for point in measured], axis=2) for name in measured[0]}
     original = np.asarray(members.modes.eigenvalues)
     results |= {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)}
@@ -86,9 +83,9 @@ class Stages(NamedTuple):
     """The compiled programs of a sweep, each over the networks of a chunk."""
 
     member: Callable[[Array], Member]
-    trial: Callable[[Member, Array], Trial]
+    trial: Callable[[Member, Array], tuple[Trial, ...]]
     errors: Callable[[Array, Array], Array | np.ndarray]
-    certificate: Callable[[Member, Trial, Array, Array], Certificate]
+    certificate: Callable[[Member, Array, Array, Array], Certificate]
 
 
 def stages_of(config: SweepConfig) -> Stages:
@@ -104,30 +101,26 @@ def _stages(config):
         # Split, not folded in: the network splits its own key, and fold_in(key, i) equals split(key)[i].
         network_key, mask_key = jax.random.split(key)
         A = config.network(network_key)
-        C = stationary_covariance(A, structure="symmetric" if symmetric else "general")
         original = modes(A, symmetric=symmetric)
-        F = whitening_of_modes(-original.eigenvalues, original.vectors) if symmetric else whitening(A)
-        return Member(mask_key, A, C, original, F)
+        if symmetric:
+            # From the same eigenvectors: F F^T = M^-1, and the covariance is half of it.
+            F = whitening_of_modes(-original.eigenvalues, original.vectors)
+            return Member(mask_key, A, symmetric_product(F, F.T) / 2, original, F)
+        return Member(mask_key, A, stationary_covariance(A, structure="general"), original, whitening(A))
 
     def trial(member, keep):
-        trials = [_trial(member, rule, keep, symmetric=symmetric) for rule in rules]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trials)
+        return tuple(_trial(member, rule, keep, symmetric=symmetric) for rule in rules)
 
-    def certificate(member, trials, deviations, abscissae):
-        def one(trial, deviation, abscissa):
-            epsilon = realised_epsilon(member.F, deviation)
-            return assemble(member.A, trial.matrix, epsilon=epsilon, abscissa=abscissa, symmetric=symmetric)
-
-        return jax.vmap(one)(trials, deviations, abscissae)
-
-    def errors(original, pruned):
-        return jax.vmap(partial(eigenvalue_errors, original))(pruned)
+    # A program apart: fused with the pruning, these reductions would draw every mask again.
+    def certificate(member, B, deviations, abscissa):
+        epsilon = realised_epsilon(member.F, deviations)
+        return assemble(member.A, B, epsilon=epsilon, abscissa=abscissa, symmetric=symmetric)
 
     chunk = config.chunk
     return Stages(
         member=_over_members(member, chunk, (0,)),
         trial=_over_members(trial, chunk, (0, None)),
-        errors=_over_members(errors, chunk, (0, 0)) if symmetric else _pair_on_host,
+        errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
         certificate=_over_members(certificate, chunk, (0, 0, 0, 0)),
     )
 
@@ -141,8 +134,8 @@ def _trial(member, rule, keep, *, symmetric):
     if symmetric:
         # The whitening is made of the same eigenvectors: one product less than relative_deviation.
         scale = (-member.modes.eigenvalues) ** -0.5
-        difference = jnp.diag(member.modes.eigenvalues) - member.modes.vectors.T @ image
-        deviation = scale[:, None] * (difference + difference.T) / 2 * scale[None, :]
+        difference = jnp.diag(member.modes.eigenvalues) - symmetric_product(member.modes.vectors.T, image)
+        deviation = scale[:, None] * difference * scale[None, :]
         deviation = jnp.where(jnp.all(jnp.isfinite(member.F)), deviation, 0)
     else:
         deviation = relative_deviation(member.F, A, pruned.matrix)
@@ -157,27 +150,29 @@ _THEOREM = ("bernoulli", "strengthen", "matched")
 
 
 def _measure(stages, members, trials, *, symmetric):
-    networks, rules, n, _ = trials.matrix.shape
-
-    def spectra(matrices, symmetric):
-        flat = ensemble_eigenvalues(matrices.reshape(networks * rules, n, n), symmetric=symmetric)
-        return flat.reshape(networks, rules, n)
-
-    pruned = spectra(trials.matrix, symmetric)
-    certificate = stages.certificate(members, trials, spectra(trials.deviation, True), pruned[:, :, 0].real)
-    measured = {
-        "eigenvalue_error": stages.errors(members.modes.eigenvalues, pruned),
-        "quadratic_error": trials.quadratic,
-        "angle": trials.angle,
-        "epsilon_bound": trials.epsilon_bound,
-        **certificate._asdict(),
-    }
-    return {name: np.asarray(values) for name, values in measured.items()}
+    matrices, deviations = [trial.matrix for trial in trials], [trial.deviation for trial in trials]
+    if symmetric:
+        values = ensemble_eigenvalues(*matrices, *deviations, symmetric=True)
+        pruned, deviations = values[: len(trials)], values[len(trials) :]
+    else:
+        pruned = ensemble_eigenvalues(*matrices, symmetric=False)
+        deviations = ensemble_eigenvalues(*deviations, symmetric=True)
+    measured = [
+        {
+            "eigenvalue_error": stages.errors(members.modes.eigenvalues, values),
+            "quadratic_error": trial.quadratic,
+            "angle": trial.angle,
+            "epsilon_bound": trial.epsilon_bound,
+            **stages.certificate(members, trial.matrix, deviation, np.real(values[:, 0]))._asdict(),
+        }
+        for trial, values, deviation in zip(trials, pruned, deviations, strict=True)
+    ]
+    return {name: np.stack([rule[name] for rule in measured], axis=1) for name in measured[0]}
 
 
 def _pair_on_host(original, pruned):
     """Errors of complex spectra: the assignment problem is faster solved outside compiled code, one pair after the other."""
-    return np.stack([np.stack([eigenvalue_errors(a, b) for b in row]) for a, row in zip(original, pruned, strict=True)])
+    return np.stack([eigenvalue_errors(a, jnp.asarray(b)) for a, b in zip(original, pruned, strict=True)])
 
 
 def _over_members(function, chunk, in_axes):

@@ -52,7 +52,7 @@ def test_residual_is_that_of_the_solution_given():
     early = lyapunov(A, Q, max_doublings=1)
     assert int(early.code) == Result.NOT_CONVERGED
     assert int(early.doublings) == 1
-    withheld, _, _ = _solve(1, A, Q)
+    withheld, _, _ = _solve(1, False, A, Q)
     np.testing.assert_allclose(early.residual, backward_error(A, withheld, Q), rtol=1e-12)
     assert float(early.residual) > 1e-3
     assert bool(jnp.all(jnp.isnan(early.value)))

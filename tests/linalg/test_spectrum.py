@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, weights
+from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit
 
 import jaxprune
 from jaxprune.linalg import eigenvalues, is_symmetric, match_eigenvalues, spectral_abscissa
-from jaxprune.linalg._spectrum import ensemble_eigenvalues
 
 
 def as_multiset(values):
@@ -108,24 +107,6 @@ def test_spectra_that_are_not_finite_still_pair():
     broken = jnp.full(4, jnp.nan + 0j)
     pairing = match_eigenvalues(jnp.arange(4.0) + 1j, broken)
     assert sorted(np.asarray(pairing)) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("symmetric", [True, False])
-def test_ensembles_with_a_failed_member(symmetric):
-    family = "clustered" if symmetric else "gaussian"
-    members = jnp.stack([dominant(family, 0), jnp.full((SIZE, SIZE), jnp.nan), dominant(family, 1)])
-    members = members.at[1, 0, 0].set(-1.0)
-    values = ensemble_eigenvalues(members, symmetric=symmetric)
-    assert bool(jnp.all(jnp.isnan(values[1])))
-    for position in (0, 2):
-        np.testing.assert_allclose(values[position], eigenvalues(members[position], symmetric=symmetric), atol=1e-12)
-        assert values.dtype == eigenvalues(members[position], symmetric=symmetric).dtype
-
-
-def test_ensembles_of_general_matrices_have_complex_spectra():
-    # A chain has a real spectrum; its type must not depend on that.
-    A = jnp.tril(weights("gaussian")) - jnp.eye(SIZE)
-    assert ensemble_eigenvalues(A[None], symmetric=False).dtype == eigenvalues(A, symmetric=False).dtype
 
 
 def test_errors():
