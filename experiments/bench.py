@@ -109,10 +109,9 @@ def _lyapunov(config, name):
         A = networks.dominant_leak(networks.dale(key, n), 0.1)
     else:
         A = networks.stable_leak(networks.feedforward(key, 10, n // 10, gain=0.5), -0.5)
-    identity = jnp.eye(A.shape[-1])
 
     def one(A):
-        return linalg.lyapunov(A, identity)
+        return linalg.lyapunov(A, jnp.eye(len(A)), symmetric=True)
 
     solve = jax.jit(jax.vmap(one) if name == "batch" else one)
     host = np.asarray(A).reshape(-1, *A.shape[-2:])

@@ -92,10 +92,15 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
     code = jnp.where(finite, jnp.where(converged, Result.SUCCESSFUL, Result.NOT_CONVERGED), Result.UNSTABLE)
     return LyapunovSolution(
         value=jnp.where(code == Result.SUCCESSFUL, value, jnp.nan),
-        residual=jnp.linalg.norm(_operator(fixed_A, fixed_X, symmetric=symmetric) - fixed_Q) / scale,
+        residual=_norm(_operator(fixed_A, fixed_X, symmetric=symmetric) - fixed_Q) / scale,
         doublings=doublings,
         code=code,
     )
+
+
+def _norm(X):
+    # Not `jnp.linalg.norm`: with Q the identity XLA (jaxlib 0.10.1) takes a minute to compile the sum of squares.
+    return jnp.sqrt(jnp.vdot(X, X))
 
 
 def _operator(A, X, *, symmetric=False):

@@ -30,7 +30,13 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
         )
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
     ticks = np.sort(summary.keep.values)
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    # From the right, a label only where the next one leaves room on the logarithmic axis.
+    labels, last = [], np.inf
+    for tick in ticks[::-1]:
+        roomy = tick < last * 0.82
+        labels.append(f"{tick:g}" if roomy else "")
+        last = tick if roomy else last
+    ax.set_xticks(ticks, labels[::-1], minor=False)
     ax.minorticks_off()
     ax.tick_params(axis="x", rotation=45)
     return ax
@@ -72,7 +78,14 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         axes[3].axhline(1, color="black", linewidth=0.6)
         plot_bound(summary, axes[3])
         axes[3].annotate(
-            "no guarantee above 1", (0.02, 1), (0, -3), ("axes fraction", "data"), "offset points", va="top", fontsize=7
+            "no guarantee above 1",
+            (0.98, 1),
+            (0, 3),
+            ("axes fraction", "data"),
+            "offset points",
+            ha="right",
+            va="bottom",
+            fontsize=7,
         )
         handles, labels = axes[3].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
