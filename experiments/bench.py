@@ -2,7 +2,7 @@
 
 Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the measures,
 against NumPy, once as one would first write it and once as well as we know how; peak memory of the default `jaxprune sweep` in a
-process of its own. Times are medians after a warm-up, ours and the peer's in turn.
+process of its own. Times are medians after a warm-up of ours, ours and the peer's in turn; the plain peer runs once.
 """
 
 import dataclasses

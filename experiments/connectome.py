@@ -4,9 +4,9 @@ The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions 
 of *Drosophila* (Winding2023: no signs known). All neurons have the same time constant, and a neuron's synapse counts are scaled
 to a total input of `gain` of its leak, so `A = gain W / sum|W| - I` (row-wise) is diagonally dominant and its slow modes are
 made by the wiring. (A leak proportional to the input would make the fly's 58 neurons without input the slowest modes, which no
-pruning can touch.) Both are far from normal, so no Loewner certificate exists; what is compared are the slowest modes
-(eigenvalues of largest real part) of the network, paired with equally many of the pruned one, so that a slow mode which pruning
-made from nothing counts as an error. Beside it, free of any pairing, the change of the quadratic form along the slow
+pruning can touch.) The symmetric part of A is indefinite, so no Loewner certificate exists; what is compared are the slowest
+modes (eigenvalues of largest real part) of the network, paired with equally many of the pruned one, so that a slow mode which
+pruning made from nothing counts as an error. Beside it, free of any pairing, the change of the quadratic form along the slow
 eigenvectors, and the number of pruned modes in the slow part of the spectrum.
 """
 

@@ -44,7 +44,7 @@ class Certificate(NamedTuple):
         $\\operatorname{sym}(B) x = \\theta \\operatorname{sym}(A) x$; NaN when $-\\operatorname{sym}(A)$ is not positive
         definite and no such number exists.
       abscissa: largest real part of the eigenvalues of B, in 1/time; negative means stable.
-      dominance_slack: $\\min_i (|b_{ii}| - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time.
+      dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time.
       kept: number of nonzero off-diagonal entries of B.
       kept_fraction: the same as a fraction of those of A.
       max_amplification: largest $|b_{ij} / a_{ij}|$ over kept synapses.

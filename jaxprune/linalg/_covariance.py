@@ -8,7 +8,7 @@ from jaxprune._checks import InputError, check_choice, check_leak, check_positiv
 from jaxprune._types import Matrix, Real
 from jaxprune.linalg._lapack import cho_inverse
 from jaxprune.linalg._lyapunov import lyapunov
-from jaxprune.linalg._spectrum import is_symmetric
+from jaxprune.linalg._spectrum import is_symmetric, resolve_symmetry
 
 
 def stationary_covariance(
@@ -31,7 +31,8 @@ def stationary_covariance(
       The covariance, symmetric, in activity squared; NaN when A is not stable and its entries are not known (inside `jit`).
 
     Raises:
-      InputError: A not square, empty, not finite, with a positive diagonal, or not stable; sigma negative.
+      InputError: A not square, empty, not finite, with a positive diagonal, or not stable; A said to be symmetric and not so;
+        sigma negative.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -45,6 +46,8 @@ def stationary_covariance(
     check_leak("A", A)
     check_positive("sigma", sigma, zero=True)
     check_choice("structure", structure, ("auto", "general", "normal", "symmetric"))
+    if structure == "symmetric":
+        resolve_symmetry(True, A=A)
     if structure == "auto":
         structure = "symmetric" if is_concrete(A) and is_symmetric(A) else "general"
     if structure == "general":

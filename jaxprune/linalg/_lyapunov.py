@@ -163,12 +163,14 @@ def _congruence(M, X, *, symmetric):
 
 def _squared_norm_of_square(M, probes=8):
     """Squared Frobenius norm of $M^2$, estimated without squaring M from what it does to a few fixed vectors."""
-    vectors = jnp.sqrt(2.0) * jnp.cos(jnp.outer(jnp.arange(len(M)), jnp.arange(1, probes + 1))).astype(M.dtype)
+    # Chirps: no smooth mode is nearly orthogonal to all of them, as it would be to plain waves.
+    phase = jnp.outer(jnp.arange(1.0, len(M) + 1) ** 2, jnp.arange(1.0, probes + 1)) * 2.399963
+    vectors = (jnp.sqrt(2.0) * jnp.cos(phase)).astype(M.dtype)
     return jnp.sum((M @ (M @ vectors)) ** 2) / probes
 
 
 def _shift(A, steps=10):
-    """Geometric mean of the spectral radii of A and of the inverse of A^-1, by power iteration from a fixed vector."""
+    """Geometric mean of the largest and smallest eigenvalue magnitudes of A, by power iteration from a fixed vector."""
     factors = lu_factor(A)
     start = jnp.cos(jnp.arange(len(A), dtype=A.dtype))
 

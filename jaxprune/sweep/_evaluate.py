@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError
 from jaxprune._types import Matrix, PRNGKey, Scalar
-from jaxprune.linalg import Certificate, Modes, modes, stationary_covariance
+from jaxprune.linalg import Certificate, Modes, dominance_slack, modes, stationary_covariance
 from jaxprune.linalg._certificate import assemble, realised_epsilon, relative_deviation, whitening, whitening_of_modes
 from jaxprune.linalg._errors import directional_errors, eigenvalue_errors
 from jaxprune.linalg._products import symmetric_product
@@ -139,10 +139,11 @@ def _trial(member, rule, keep, *, symmetric):
         deviation = jnp.where(jnp.all(jnp.isfinite(member.F)), deviation, 0)
     else:
         deviation = relative_deviation(member.F, A, pruned.matrix)
-    covered = symmetric and isinstance(rule, NoisePrune) and (rule.method, rule.adjust, rule.diagonal) == _THEOREM
-    bound = (
-        theory.implied_epsilon(pruned.importance, pruned.probabilities) if covered else jnp.full((), jnp.nan, A.dtype)
-    )
+    bound = jnp.full((), jnp.nan, A.dtype)
+    if symmetric and isinstance(rule, NoisePrune) and (rule.method, rule.adjust, rule.diagonal) == _THEOREM:
+        rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
+        promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
+        bound = jnp.where(dominance_slack(A) >= -rounding, promised, bound)
     return Trial(pruned.matrix, deviation, quadratic, angle, bound)
 
 

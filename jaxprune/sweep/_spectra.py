@@ -1,6 +1,7 @@
 """Eigenvalues of many matrices at once, one core to each."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 
@@ -12,6 +13,8 @@ from threadpoolctl import ThreadpoolController
 
 from jaxprune.linalg import eigenvalues
 from jaxprune.linalg._spectrum import host_eigenvalues, on_host
+
+_LIMIT = threading.Lock()
 
 
 def ensemble_eigenvalues(
@@ -39,7 +42,8 @@ def ensemble_eigenvalues(
     pieces = [np.array_split(np.asarray(A), min(len(A), -(-cores // len(ensembles)))) for A in ensembles]
     flat = [piece for ensemble in pieces for piece in ensemble]
     threads = min(cores, len(flat))
-    with _blas().limit(limits=max(1, cores // threads)), ThreadPoolExecutor(threads) as pool:
+    # The limit is the whole process's: threads that computed chunks side by side would undo each other's.
+    with _LIMIT, _blas().limit(limits=max(1, cores // threads)), ThreadPoolExecutor(threads) as pool:
         values = pool.map(partial(_of_finite, symmetric=symmetric), flat)
         return [np.concatenate([next(values) for _ in ensemble]) for ensemble in pieces]
 

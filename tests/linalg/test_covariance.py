@@ -102,6 +102,11 @@ def test_singular_networks_are_refused(family, seed):
         stationary_covariance(A)
 
 
+def test_symmetric_is_not_taken_on_trust():
+    with pytest.raises(jaxprune.InputError, match="A is not symmetric"):
+        stationary_covariance(jnp.array([[-1.0, 0.5], [0.0, -2.0]]), structure="symmetric")
+
+
 def test_errors():
     A = dominant("gaussian")
     with pytest.raises(jaxprune.InputError, match=r"A\[1, 1\] is 1.*dominant_leak"):

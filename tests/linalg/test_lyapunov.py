@@ -9,7 +9,7 @@ from helpers import FAMILIES, SIZE, dominant, quick_jit, untyped, weights
 
 import jaxprune
 from jaxprune.linalg import Result, lyapunov
-from jaxprune.linalg._lyapunov import _solve
+from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square
 from jaxprune.networks import stable_leak
 
 solve = quick_jit(lyapunov)
@@ -190,3 +190,11 @@ def test_errors():
         lyapunov(-jnp.eye(2), jnp.eye(2).at[1, 0].set(jnp.nan))
     with untyped(), pytest.raises(jaxprune.InputError, match=r"Q has shape \(3, 3\).*\(2, 2\)"):
         lyapunov(-jnp.eye(2), jnp.eye(3))
+
+
+def test_the_stopping_test_sees_smooth_modes():
+    """A constant left eigenvector, that of the slowest mode of many excitatory networks."""
+    n = 400
+    M = 0.1 * jnp.outer(jax.random.normal(jax.random.key(0), (n,)), jnp.ones(n) / n)
+    true = float(jnp.sum((M @ M) ** 2))
+    assert true / 4 < float(_squared_norm_of_square(M)) < 4 * true

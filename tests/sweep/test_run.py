@@ -60,6 +60,15 @@ def test_agrees_with_pruning_one_network_at_a_time(family, tmp_path):
             assert int(at.kept) == int(certificate.kept)
 
 
+def test_no_bound_without_diagonal_dominance():
+    """The theorem assumes it; a leak that only makes the network stable does not give it."""
+    small = dict(family="gaussian-symmetric", sizes=(16,), rules=("noise",), keep=(0.9,), networks=2, chunk=2)
+    promised = evaluate(sweep.SweepConfig(**small, leak="dominant"), 0, "float64")["epsilon_bound"]
+    assert bool(np.isfinite(promised).all())
+    unpromised = evaluate(sweep.SweepConfig(**small, leak="stable", margin=0.05), 0, "float64")["epsilon_bound"]
+    assert bool(np.isnan(unpromised).all())
+
+
 def test_chunks_do_not_matter(results, tmp_path):
     for chunk in (1, 4):
         other = sweep.run(dataclasses.replace(SMALL, chunk=chunk), tmp_path / f"{chunk}.zarr")
