@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from jaxprune import dynamics as dynamics
 from jaxprune import linalg as linalg
 from jaxprune import networks as networks
 from jaxprune import pruning as pruning

@@ -1,0 +1,113 @@
+"""Noise: what drives the neurons, from standard normal draws to increments of the state."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_positive, is_concrete
+from jaxprune._types import Real
+
+Strength = Real | Float[Array, " neuron"]
+Draws = Float[Array, "time neuron"]
+
+
+class Noise(eqx.Module):
+    """Noise of intensity sigma per square root of time, one number or one for each neuron; independent across neurons."""
+
+    sigma: eqx.AbstractVar[Strength]
+
+    @abc.abstractmethod
+    def init(self, start: Float[Array, " neuron"]) -> Any:
+        """State of the noise before the first step, made of standard normal draws."""
+
+    @abc.abstractmethod
+    def increments(self, state: Any, draws: Draws, dt: Real) -> tuple[Any, Draws]:
+        """Turn standard normal draws into increments of x, and carry the state of the noise on."""
+
+
+class White(Noise):
+    r"""White noise: increments $\sigma \sqrt{\Delta t}\, z$.
+
+    Args:
+      sigma: intensity, in activity per square root of time; a number, or an array of one for each neuron.
+
+    Raises:
+      InputError: sigma negative or not finite.
+
+    Example:
+      >>> _, increments = White(2.0).increments(None, jnp.ones((1, 3)), 0.25)
+      >>> increments
+      Array([[1., 1., 1.]], dtype=float64)
+    """
+
+    sigma: Strength
+
+    def __init__(self, sigma: Strength = 1.0):
+        self.sigma = _checked(sigma)
+
+    def init(self, start: Float[Array, " neuron"]) -> None:
+        """White noise has no memory."""
+        del start
+
+    def increments(self, state: None, draws: Draws, dt: Real) -> tuple[None, Draws]:
+        """Independent increments."""
+        return state, draws * (jnp.sqrt(jnp.asarray(dt, draws.dtype)) * jnp.broadcast_to(self.sigma, draws.shape))
+
+
+class OrnsteinUhlenbeck(Noise):
+    r"""Coloured noise $\eta$ with correlation time $\tau$, $\dot x = f + \eta$, $\tau \dot\eta = -\eta + \sigma \xi$.
+
+    Its autocovariance $\frac{\sigma^2}{2\tau} e^{-|s|/\tau}$ integrates to $\sigma^2$, so as $\tau \to 0$ it becomes white noise
+    of the same sigma. It is started in its stationary state and advanced exactly.
+
+    Args:
+      sigma: intensity, in activity per square root of time.
+      tau: correlation time.
+
+    Raises:
+      InputError: sigma negative or not finite, tau not positive.
+
+    Example:
+      >>> noise = OrnsteinUhlenbeck(1.0, tau=0.5)
+      >>> noise.init(jnp.ones(2))
+      Array([1., 1.], dtype=float64)
+
+    Reference: Uhlenbeck1930.
+    """
+
+    sigma: Strength
+    tau: Real
+
+    def __init__(self, sigma: Strength = 1.0, *, tau: Real):
+        check_positive("tau", tau)
+        self.sigma, self.tau = _checked(sigma), tau
+
+    def init(self, start: Float[Array, " neuron"]) -> Float[Array, " neuron"]:
+        """A stationary value."""
+        return self._deviation(start) * start
+
+    def increments(
+        self, state: Float[Array, " neuron"], draws: Draws, dt: Real
+    ) -> tuple[Float[Array, " neuron"], Draws]:
+        """$\\eta \\, \\Delta t$, with $\\eta$ at the beginning of each step."""
+        memory = jnp.exp(-jnp.asarray(dt, draws.dtype) / self.tau)
+        kicks = draws * jnp.broadcast_to(self._deviation(state) * jnp.sqrt(1 - memory**2), draws.shape)
+        state, before = lax.scan(lambda eta, kick: (memory * eta + kick, eta), state, kicks)
+        return state, before * dt
+
+    def _deviation(self, like):
+        return jnp.broadcast_to(self.sigma / jnp.sqrt(2 * jnp.asarray(self.tau, like.dtype)), like.shape)
+
+
+def _checked(sigma):
+    if is_concrete(sigma):
+        values = np.asarray(sigma)
+        if not np.isfinite(values).all() or (values < 0).any():
+            worst = values.flat[int(np.argmax(~np.isfinite(values) | (values < 0)))]
+            raise InputError(f"sigma is {worst:g}, but a noise intensity must be finite and not negative.")
+    return sigma

@@ -1,0 +1,264 @@
+"""Running statistics of a simulation: carried along, never a stored trajectory.
+
+An observer takes a block of states at a time, with weights that say which of them count, so that moments cost one matrix product
+a block. Forgetting makes them follow a network that changes.
+"""
+
+import abc
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jaxtyping import Float, Int
+
+from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._types import Matrix, Scalar
+
+States = Float[Array, "time neuron"]
+Weights = Float[Array, " time"]
+Edges = Float[Array, " synapse"]
+
+
+class Observer(eqx.Module):
+    """A statistic with a carry: `init`, `update` with blocks of states, `result`."""
+
+    @abc.abstractmethod
+    def init(self, neurons: int, dtype: Any) -> Any:
+        """The carry before the first state."""
+
+    @abc.abstractmethod
+    def update(self, carry: Any, states: States, weights: Weights) -> Any:
+        """The carry after a block of states; those of weight zero do not count."""
+
+    @abc.abstractmethod
+    def result(self, carry: Any) -> Any:
+        """The statistic."""
+
+
+class MomentsResult(NamedTuple):
+    """Mean and covariance of the activity, and the summed weight of the states behind them."""
+
+    mean: Float[Array, " neuron"]
+    covariance: Matrix
+    weight: Scalar
+
+
+class Moments(Observer):
+    r"""Running mean and covariance; memory $O(N^2)$.
+
+    Blocks are merged by their own means, so that a large common activity does not drown a small variance.
+
+    Args:
+      forget: rate in 1/step at which the past loses weight, $w_k \propto (1 - \text{forget})^{-k}$; 0 keeps all.
+
+    Raises:
+      InputError: forget outside [0, 1).
+
+    Example:
+      >>> watch = Moments()
+      >>> carry = watch.update(watch.init(1, jnp.float64), jnp.array([[1.0], [3.0]]), jnp.ones(2))
+      >>> watch.result(carry).mean, watch.result(carry).covariance
+      (Array([2.], dtype=float64), Array([[1.]], dtype=float64))
+
+    Reference: Chan1983 (merging of moments).
+    """
+
+    forget: float = 0.0
+
+    def __check_init__(self):
+        _check_forget(self.forget)
+
+    def init(self, neurons: int, dtype: Any) -> MomentsResult:
+        """No states yet."""
+        return MomentsResult(jnp.zeros(neurons, dtype), jnp.zeros((neurons, neurons), dtype), jnp.zeros((), dtype))
+
+    def update(self, carry: MomentsResult, states: States, weights: Weights) -> MomentsResult:
+        """Merge a block; the carry holds the scatter matrix in the place of the covariance."""
+        weights, past = _fade(weights, self.forget)
+        fresh = jnp.sum(weights)
+        mean = weights @ states / jnp.where(fresh > 0, fresh, 1)
+        centred = states - mean[None, :]
+        scatter = (centred * weights[:, None]).T @ centred
+        old = past * carry.weight
+        total = old + fresh
+        share = fresh / jnp.where(total > 0, total, 1)
+        apart = mean - carry.mean
+        return MomentsResult(
+            jnp.where(fresh > 0, carry.mean + apart * share, carry.mean),
+            past * carry.covariance + scatter + jnp.outer(apart, apart) * (old * share),
+            total,
+        )
+
+    def result(self, carry: MomentsResult) -> MomentsResult:
+        """Mean and covariance (divided by the weight, not by one less)."""
+        return MomentsResult(carry.mean, carry.covariance / carry.weight, carry.weight)
+
+
+class DifferencesState(NamedTuple):
+    """Running mean and scatter of each synapse's difference, and the weight behind them."""
+
+    mean: Edges
+    scatter: Edges
+    weight: Scalar
+
+
+class Differences(Observer):
+    r"""The local statistic of each synapse, $v_{ij} = \operatorname{Var}(x_i - s_{ij} x_j)$, kept only where there is a synapse.
+
+    What a synapse needs is the activity of the two neurons it joins; memory is $O(\text{synapses})$ and no covariance matrix
+    exists anywhere. `importance` turns the result into the noise importance.
+
+    Args:
+      A: network whose synapses are watched; its entries must be known.
+      forget: as in `Moments`.
+
+    Raises:
+      InputError: A not square, empty or not finite, or traced; forget outside [0, 1).
+
+    Example:
+      >>> watch = Differences(jnp.array([[-2.0, 1.0], [0.0, -2.0]]))
+      >>> carry = watch.update(watch.init(2, jnp.float64), jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.ones(2))
+      >>> watch.result(carry)
+      Array([1.], dtype=float64)
+
+    Reference: Moore2020, the statistic behind the rule.
+    """
+
+    post: Int[Array, " synapse"]
+    pre: Int[Array, " synapse"]
+    sign: Edges
+    forget: float = eqx.field(static=True)
+
+    def __init__(self, A: Matrix, *, forget: float = 0.0):
+        check_square("A", A)
+        _check_forget(forget)
+        if not is_concrete(A):
+            raise InputError("A is traced, but which synapses to watch must be known: make the observer outside jit.")
+        entries = np.asarray(A)
+        post, pre = np.nonzero(entries * (1 - np.eye(len(entries))))
+        self.post, self.pre = jnp.asarray(post), jnp.asarray(pre)
+        self.sign = jnp.asarray(np.sign(entries[post, pre]), A.dtype)
+        self.forget = forget
+
+    def init(self, neurons: int, dtype: Any) -> DifferencesState:
+        """No states yet."""
+        del neurons
+        none = jnp.zeros(len(self.post), dtype)
+        return DifferencesState(none, none, jnp.zeros((), dtype))
+
+    def update(self, carry: DifferencesState, states: States, weights: Weights) -> DifferencesState:
+        """Take the states one after the other, as synapses do."""
+
+        def one(carry, inputs):
+            x, weight = inputs
+            old = (1 - self.forget) * carry.weight
+            total = old + weight
+            apart = x[self.post] - self.sign * x[self.pre] - carry.mean
+            share = weight / jnp.where(total > 0, total, 1)
+            scatter = (1 - self.forget) * carry.scatter + apart**2 * (old * share)
+            return DifferencesState(carry.mean + apart * share, scatter, total), None
+
+        return lax.scan(one, carry, (states, weights))[0]
+
+    def result(self, carry: DifferencesState) -> Edges:
+        """Variance of the difference, synapse by synapse."""
+        return carry.scatter / carry.weight
+
+    def matrix(self, values: Edges, neurons: int) -> Matrix:
+        """Values of the synapses as a matrix, zero elsewhere."""
+        return jnp.zeros((neurons, neurons), values.dtype).at[self.post, self.pre].set(values)
+
+
+class Estimate(NamedTuple):
+    """A statistic with its statistical error.
+
+    Attributes:
+      value: mean over batches.
+      error: its standard error.
+      batches: number of finished batches.
+    """
+
+    value: Any
+    error: Any
+    batches: Int[Array, ""]
+
+
+class BatchMeans(Observer):
+    r"""Error bars of another observer's result by batch means.
+
+    The simulation is cut into batches much longer than its memory; each gives the statistic afresh, and the scatter of these
+    nearly independent values gives the standard error. For a variance, $2 v^2 / \text{error}^2$ (`effective_samples`) is the
+    number of independent samples that would do as well.
+
+    Args:
+      observer: the statistic; its result must be arrays.
+      blocks: length of a batch, in blocks of `SPAN` steps.
+
+    Raises:
+      InputError: blocks less than 1.
+
+    Reference: Flegal2010 (batch means).
+    """
+
+    observer: Observer
+    blocks: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self):
+        if self.blocks < 1:
+            raise InputError(f"blocks is {self.blocks}, but a batch needs at least 1.")
+
+    def init(self, neurons: int, dtype: Any) -> Any:
+        """No batch yet."""
+        inner = self.observer.init(neurons, dtype)
+        zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(self.observer.result, inner))
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), zero)
+        return inner, jnp.asarray(0), jnp.asarray(0), zero, zero
+
+    def update(self, carry: Any, states: States, weights: Weights) -> Any:
+        """Take a block; the last of a batch closes it. Blocks that do not count wholly are left out."""
+        inner, filled, batches, mean, scatter = carry
+        counts = jnp.all(weights > 0)
+        filled = filled + counts
+        updated = self.observer.update(inner, states, weights)
+        inner = jax.tree.map(lambda new, old: jnp.where(counts, new, old), updated, inner)
+        full = filled == self.blocks
+        batches = batches + full
+        apart = jax.tree.map(lambda new, old: jnp.where(full, new - old, 0), self.observer.result(inner), mean)
+        share = 1 / jnp.maximum(batches, 1)
+        merged = jax.tree.map(lambda old, step: old + step * share, mean, apart)
+        scatter = jax.tree.map(lambda old, step: old + step**2 * (1 - share), scatter, apart)
+        empty = self.observer.init(states.shape[1], states.dtype)
+        inner = jax.tree.map(lambda new, old: jnp.where(full, new, old), empty, inner)
+        return inner, jnp.where(full, 0, filled), batches, merged, scatter
+
+    def result(self, carry: Any) -> Estimate:
+        """Mean over batches and its standard error; NaN with fewer than two batches."""
+        _, _, batches, mean, scatter = carry
+        known = batches > 1
+        divisor = jnp.where(known, batches * (batches - 1), 1)
+        error = jax.tree.map(lambda s: jnp.where(known, jnp.sqrt(s / divisor), jnp.nan), scatter)
+        return Estimate(jax.tree.map(lambda m: jnp.where(batches > 0, m, jnp.nan), mean), error, batches)
+
+
+def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"]) -> Float[Array, "*any"]:
+    r"""Independent Gaussian samples that would estimate a variance v as well: $2 v^2 / \text{error}^2$.
+
+    Example:
+      >>> effective_samples(jnp.array(1.0), jnp.array(0.1))
+      Array(200., dtype=float64, weak_type=True)
+    """
+    return 2 * variance**2 / error**2
+
+
+def _fade(weights, forget):
+    keep = 1 - forget
+    age = jnp.arange(len(weights) - 1, -1, -1, dtype=weights.dtype)
+    return weights * keep**age, keep ** len(weights)
+
+
+def _check_forget(forget):
+    if not 0 <= forget < 1:
+        raise InputError(f"forget is {forget:g}, but must be in [0, 1): the share of the past lost at each step.")
