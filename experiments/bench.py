@@ -1,8 +1,10 @@
 """Speed and memory, as ratios against a peer in the same run.
 
 Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the measures,
-against NumPy, once as one would first write it and once as well as we know how; peak memory of the default `jaxprune sweep` in a
-process of its own. Times are medians after a warm-up of ours, ours and the peer's in turn; the plain peer runs once.
+against NumPy, once as one would first write it and once as well as we know how; simulations with running covariance against the
+same loop in NumPy (of which a part is run, and scaled: every step costs the same) and against the rate of a plain matrix
+product; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up of ours, ours and
+the peer's in turn; the plain peer and the simulations run once.
 """
 
 import dataclasses
@@ -23,7 +25,7 @@ import scipy.linalg
 import xarray as xr
 
 from experiments import _study
-from jaxprune import linalg, networks
+from jaxprune import dynamics, linalg, networks
 from jaxprune.sweep import SweepConfig
 from jaxprune.sweep._evaluate import evaluate
 
@@ -38,6 +40,8 @@ class Config:
       repeats: timed runs, after one that is not counted.
       keep: fractions of the sweep.
       networks: networks of the sweep.
+      simulated: networks that are simulated, of half as many neurons as the large problems.
+      steps: steps of the simulation.
       memory: measure the peak memory of the default sweep, too.
     """
 
@@ -46,6 +50,8 @@ class Config:
     repeats: int = 3
     keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
     networks: int = 4
+    simulated: int = 64
+    steps: int = 20_000
     memory: bool = True
 
 
@@ -56,6 +62,9 @@ def run(config: Config, journal: Path) -> xr.Dataset:
     points += [{"benchmark": f"Lyapunov {config.batch} x N = {config.neurons // 10}", "case": "batch"}]
     points += [{"benchmark": f"sweep N = {config.neurons}, against plain NumPy", "case": "plain"}]
     points += [{"benchmark": f"sweep N = {config.neurons}, against the best NumPy", "case": "best"}]
+    simulation = f"{config.simulated} x N = {config.neurons // 2}, {config.steps} steps"
+    points += [{"benchmark": f"simulation {simulation}", "case": "simulation"}]
+    points += [{"benchmark": f"simulation {simulation}, share of the product rate", "case": "ceiling"}]
     points += [{"benchmark": "default sweep, whole process", "case": "memory"}] if config.memory else []
     rows = _study.compute(points, lambda point: [_case(config, point["case"])], journal, config)
     for row in rows:
@@ -68,6 +77,8 @@ def _case(config, name):
         return _memory()
     if name in ("plain", "best"):
         return _sweep(config, name)
+    if name in ("simulation", "ceiling"):
+        return _simulation(config, name)
     return _lyapunov(config, name)
 
 
@@ -243,6 +254,46 @@ def _best_numpy(A, keep):
                 )
             )
     return out
+
+
+def _simulation(config, name):
+    n, dt = config.neurons // 2, 0.05
+    keys = jax.random.split(jax.random.key(0), config.simulated)
+    A = jax.jit(jax.vmap(lambda key: networks.stable_leak(networks.gaussian(key, n), -0.2)))(keys)
+
+    def one(inputs):
+        key, A = inputs
+        drift = dynamics.Linear(A)
+        observed = dynamics.simulate(
+            key, drift, jnp.zeros(n), dt=dt, steps=config.steps, observe=dynamics.Moments()
+        ).observed
+        return observed.covariance
+
+    # One network after the other: its matrices then stay in the cache.
+    ours = jax.jit(lambda keys, A: jax.lax.map(one, (keys, A)))
+    part, rng = max(config.steps // 100, 1), np.random.default_rng(0)
+
+    def loop():
+        for matrix in np.asarray(A):
+            x, second = np.zeros(n), np.zeros((n, n))
+            for _ in range(part):
+                x = x + dt * (matrix @ x) + np.sqrt(dt) * rng.standard_normal(n)
+                second += np.outer(x, x)
+
+    def product():
+        return square(A[0], A[0])
+
+    square = jax.jit(jnp.matmul)
+    measured = _compare(lambda: ours(keys, A), loop if name == "simulation" else product, 1)
+    steps = config.simulated * config.steps
+    if name == "simulation":
+        measured["peer_s"] *= config.steps / part
+        print(f"{steps * n / measured['ours_s']:.3g} neuron updates per second", file=sys.stderr)
+    else:
+        # Up, down, and covariance: three products of one column with an n x n matrix for every step.
+        rate = min(_compare(product, product, 20)["ours_s"] for _ in range(3))
+        measured["peer_s"] = steps * 3 / n * rate
+    return measured | {"ratio": measured["peer_s"] / measured["ours_s"]}
 
 
 def _memory():

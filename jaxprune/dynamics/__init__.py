@@ -4,7 +4,8 @@ from jaxprune.dynamics._drift import Drift as Drift
 from jaxprune.dynamics._drift import Linear as Linear
 from jaxprune.dynamics._drift import Rectified as Rectified
 from jaxprune.dynamics._drift import Tanh as Tanh
-from jaxprune.dynamics._linear import run_lanes as run_lanes
+from jaxprune.dynamics._linear import powers_of as powers_of
+from jaxprune.dynamics._linear import run_linear as run_linear
 from jaxprune.dynamics._noise import Noise as Noise
 from jaxprune.dynamics._noise import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from jaxprune.dynamics._noise import White as White

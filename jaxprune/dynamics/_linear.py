@@ -8,7 +8,8 @@ from jaxtyping import Float
 from jaxprune._types import Matrix
 from jaxprune.linalg import lyapunov
 
-LANES = 32
+LEVELS = 6
+"""Doublings of the step: 64 steps become one, 512 eight."""
 
 
 def euler_step(A, b, dt, noise):
@@ -30,43 +31,50 @@ def exact_step(A, b, dt, noise):
     return propagator, jnp.linalg.solve(A, (propagator - identity) @ b), lambda state, draws: (state, draws @ root.T)
 
 
-def run_lanes(
-    propagator: Matrix, x: Float[Array, " neuron"], kicks: Float[Array, "time neuron"]
-) -> Float[Array, "time neuron"]:
-    r"""States of $x_{k+1} = E x_k + u_k$, all at once.
+def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:
+    """$E, E^2, E^4, \\dots$ up to the power that carries a state over `2**LEVELS` steps, as `run_linear` wants them."""
+    powers = [propagator]
+    for _ in range(LEVELS):
+        powers.append(powers[-1] @ powers[-1])
+    return tuple(powers)
 
-    The steps are cut into lanes that follow each other in time. A first pass runs all lanes from zero, side by side; what it
-    leaves at their ends, carried from lane to lane by $E^L$, tells where each lane truly starts; a second pass runs them again
-    from there. Twice the arithmetic, but in matrix-matrix products, which a processor does many times faster.
+
+def run_linear(
+    powers: tuple[Matrix, ...], x: Float[Array, " neuron"], kicks: Float[Array, "time neuron"]
+) -> Float[Array, "time neuron"]:
+    r"""States of $x_{k+1} = E x_k + u_k$, all at once, by a parallel prefix sum.
+
+    Going up, the kicks of neighbouring steps are merged into those of one step of double length, $u' = E u_{2m} + u_{2m+1}$,
+    level by level; the few long steps that are left are taken one after the other; going down, each level yields the states
+    between those of the level above. Twice the arithmetic of stepping, but in matrix-matrix products, which a processor does
+    many times faster than the matrix-vector products of single steps.
 
     Args:
-      propagator: E.
+      powers: `powers_of(E)`.
       x: state before the first step.
-      kicks: u, in order of time.
+      kicks: u, in order of time; stepped through one by one unless `2**LEVELS` divides their number.
 
     Returns:
       The states after each step.
 
     Example:
-      >>> run_lanes(jnp.array([[0.5]]), jnp.array([8.0]), jnp.zeros((3, 1)))[:, 0]
+      >>> run_linear(powers_of(jnp.array([[0.5]])), jnp.array([8.0]), jnp.zeros((64, 1)))[:3, 0]
       Array([4., 2., 1.], dtype=float64)
+
+    Reference: Blelloch1990.
     """
     steps, n = kicks.shape
-    length = steps // LANES
-    if length < 2 or steps % LANES:
+    if steps % 2**LEVELS:
+        return lax.scan(lambda x, kick: _twice(powers[0] @ x + kick), x, kicks)[1]
+    merged = [kicks]
+    for power in powers[:-1]:
+        merged.append(merged[-1][::2] @ power.T + merged[-1][1::2])
+    last, starts = lax.scan(lambda x, kick: (powers[-1] @ x + kick, x), x, merged.pop())
+    for power, kick in zip(powers[-2::-1], merged[::-1], strict=True):
+        middles = starts @ power.T + kick[::2]
+        starts = jnp.stack([starts, middles], axis=1).reshape(-1, n)
+    return jnp.concatenate([starts[1:], last[None, :]])
 
-        def one(x, kick):
-            x = propagator @ x + kick
-            return x, x
 
-        return lax.scan(one, x, kicks)[1]
-    lanes = kicks.reshape(LANES, length, n).swapaxes(0, 1)
-
-    def advance(states, kick):
-        states = states @ propagator.T + kick
-        return states, states
-
-    ends = lax.fori_loop(0, length, lambda i, states: advance(states, lanes[i])[0], jnp.zeros((LANES, n), kicks.dtype))
-    across = jnp.linalg.matrix_power(propagator, length)
-    _, starts = lax.scan(lambda x, end: (across @ x + end, x), x, ends)
-    return lax.scan(advance, starts, lanes)[1].swapaxes(0, 1).reshape(steps, n)
+def _twice(x):
+    return x, x

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
 from jaxprune._types import Count, PRNGKey, Real
 from jaxprune.dynamics._drift import Drift, Linear
-from jaxprune.dynamics._linear import euler_step, exact_step, run_lanes
+from jaxprune.dynamics._linear import euler_step, exact_step, powers_of, run_linear
 from jaxprune.dynamics._noise import Noise, OrnsteinUhlenbeck, White
 from jaxprune.dynamics._observers import Observer
 from jaxprune.dynamics._stability import check_step
@@ -67,7 +67,7 @@ def simulate(
     Euler-Maruyama, $x_{k+1} = x_k + f(t_k, x_k) \Delta t + \sigma \sqrt{\Delta t}\, z_k$, or for linear networks with constant
     input and white noise the exact Gaussian step, whose stationary covariance has no error in $\Delta t$ at all. Memory does
     not depend on the number of steps. The draws $z_k$ depend on the key and on k alone, so that the same key *replays the same
-    noise* through another network. Linear networks with constant input are advanced in 32 lanes at once (`run_lanes`), which
+    noise* through another network. Linear networks with constant input are advanced many steps at once (`run_linear`), which
     turns matrix-vector into matrix-matrix products and changes nothing but rounding.
 
     Args:
@@ -182,11 +182,12 @@ def _advancer(drift, noise, method, dt):
     """A function that advances the network by one span of draws and returns the states after every step."""
     if isinstance(drift, Linear) and not callable(drift.b):
         propagator, push, shape_noise = (exact_step if method == "exact" else euler_step)(drift.A, drift.b, dt, noise)
+        powers = powers_of(propagator)
 
         def linear(x, colour, draws, start):
             del start
             colour, kicks = shape_noise(colour, draws)
-            return colour, run_lanes(propagator, x, kicks + push[None, :])
+            return colour, run_linear(powers, x, kicks + push[None, :])
 
         return linear
 

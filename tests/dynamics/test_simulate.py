@@ -18,7 +18,8 @@ from jaxprune.dynamics import (
     Tanh,
     White,
     largest_step,
-    run_lanes,
+    powers_of,
+    run_linear,
     simulate,
 )
 from jaxprune.linalg import lyapunov, stationary_covariance
@@ -61,7 +62,7 @@ def test_one_sigma_for_each_neuron():
 
 
 @pytest.mark.parametrize("family", ["gaussian", "clustered"])
-def test_lanes_change_nothing(family):
+def test_many_steps_at_once_change_nothing(family):
     A = dominant(family)
     propagator = jnp.eye(SIZE) + 0.05 * A
     kicks = jax.random.normal(KEY, (SPAN, SIZE))
@@ -69,7 +70,7 @@ def test_lanes_change_nothing(family):
     for kick in np.asarray(kicks):
         x = np.asarray(propagator) @ x + kick
         expected.append(x)
-    np.testing.assert_allclose(run_lanes(propagator, jnp.ones(SIZE), kicks), expected, atol=1e-11)
+    np.testing.assert_allclose(run_linear(powers_of(propagator), jnp.ones(SIZE), kicks), expected, atol=1e-11)
 
 
 @pytest.mark.parametrize("drift", [Linear(dominant("gaussian")), Rectified(dominant("gaussian"))])

@@ -1,0 +1,177 @@
+"""How far a pruned network's activity strays from the original's, under the same noise.
+
+The reference ensemble: Euler-Maruyama from random first states, 20 runs, the same noise for the original and every pruned
+network; the error is the distance of the two states relative to the size of the original's, as it changes with time.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import dynamics, linalg, networks, pruning
+from jaxprune.sweep import figure_settings, rule_style
+
+RULES = {
+    "noise": pruning.NoisePrune(),
+    "noise, original leak": pruning.NoisePrune(diagonal="original"),
+    "weight": pruning.WeightPrune(),
+    "uniform": pruning.UniformPrune(),
+    "noise+compensation": pruning.named_rule("noise+compensation"),
+}
+REFERENCE = {"noise": (0.052, 0.053, 0.071), "weight": (0.067, 0.150, 0.247), "uniform": (0.065, 0.119, 0.169)}
+"""An independent NumPy implementation's mean of 2 networks at times 5, 20 and 40 (N = 2000, 20 % kept)."""
+REFERENCE_TIMES = (5.0, 20.0, 40.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration; the defaults are the reference case.
+
+    Attributes:
+      sizes: neurons in each cluster.
+      bridges: long-range entries.
+      keep: fraction kept.
+      networks: number of networks.
+      runs: first states and noises for each network.
+      dt: step.
+      duration: time simulated.
+      sigma: noise intensity.
+      drive: constant input to every neuron.
+      record: time between records.
+      seed: seed of everything.
+    """
+
+    sizes: tuple[int, ...] = (1000, 200, 800)
+    bridges: int = 5000
+    keep: float = 0.2
+    networks: int = 2
+    runs: int = 20
+    dt: float = 5e-3
+    duration: float = 40.0
+    sigma: float = 0.01
+    drive: float = 2e-4
+    record: float = 1.0
+    seed: int = 0
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Relative error of the state: (rule, network, time), its mean and deviation over runs."""
+    points = [{"network": index} for index in range(config.networks)]
+    rows = _study.compute(points, lambda point: _network(config, point["network"]), journal, config)
+    return _study.dataset(
+        rows, ("rule", "network", "time"), keep=config.keep, neurons=sum(config.sizes), runs=config.runs
+    )
+
+
+def _network(config, index):
+    network_key, mask_key, start_key, noise_key = jax.random.split(
+        jax.random.fold_in(jax.random.key(config.seed), index), 4
+    )
+    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
+    C = linalg.stationary_covariance(A)
+    starts = jax.random.uniform(start_key, (config.runs, len(A)))
+    original = _simulate(config, A, starts, noise_key)
+    for label, rule in RULES.items():
+        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=C, symmetric=True).matrix
+        strayed = jnp.linalg.norm(_simulate(config, S, starts, noise_key) - original, axis=2)
+        error = np.asarray(strayed / jnp.linalg.norm(original, axis=2))
+        for record, errors in enumerate(error.T, start=1):
+            yield {
+                "rule": label,
+                "time": record * config.record,
+                "error": float(errors.mean()),
+                "deviation": float(errors.std(ddof=1)),
+            }
+
+
+def _simulate(config, A, starts, key):
+    """Records of all runs, (run, record, neuron)."""
+    keys = jax.random.split(key, config.runs)
+    return _program(config)(A, starts, keys)
+
+
+@functools.lru_cache(maxsize=1)
+def _program(config):
+    @jax.jit
+    def program(A, starts, keys):
+        drift = dynamics.Linear(A, jnp.full(len(A), config.drive))
+
+        def one(start, key):
+            return dynamics.simulate(
+                key,
+                drift,
+                start,
+                dt=config.dt,
+                steps=round(config.duration / config.dt),
+                sigma=config.sigma,
+                record_every=round(config.record / config.dt),
+            ).trajectory
+
+        return jax.vmap(one)(starts, keys)
+
+    return program
+
+
+def show(results: xr.Dataset) -> None:
+    """Print the errors at the reference's times beside the reference's."""
+    times = [time for time in REFERENCE_TIMES if time in results.time.values]
+    table = rich.table.Table(
+        "rule",
+        *(f"t = {time:g}" for time in times),
+        *(f"reference, {time:g}" for time in times),
+        title=f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.attrs['runs']} runs: "
+        "mean over networks (lowest and highest network)",
+    )
+    for rule in results.rule.values:
+        errors = results.error.sel(rule=rule)
+        cells = [
+            f"{float(at.mean()):.3f} ({float(at.min()):.3f}, {float(at.max()):.3f})"
+            for at in (errors.sel(time=time) for time in times)
+        ]
+        known = REFERENCE.get(rule)
+        table.add_row(rule, *cells, *(f"{known[REFERENCE_TIMES.index(time)]:.3f}" if known else "" for time in times))
+    rich.console.Console(width=150).print(table)
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Error against time, a line for each rule; the reference's numbers as crosses."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        ax = figure.subplots()
+        for rule in results.rule.values:
+            errors = results.error.sel(rule=rule)
+            base, _, original = str(rule).partition(", ")
+            style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
+            style |= {"linestyle": ":"} if original else {}
+            ax.plot(results.time, errors.mean("network"), label=rule, **style)
+            ax.fill_between(
+                results.time,
+                errors.min("network"),
+                errors.max("network"),
+                color=style["color"],
+                alpha=0.15,
+                linewidth=0,
+            )
+            if rule in REFERENCE:
+                ax.plot(REFERENCE_TIMES, REFERENCE[rule], "x", color=style["color"], markersize=7)
+        ax.plot([], [], "kx", label="reference (2 networks)")
+        ax.set(xlabel="time", ylabel="distance / size of the original's state", yscale="log")
+        ax.set_title(
+            f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept, same noise", fontsize=10
+        )
+        figure.legend(loc="outside right center")
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, draw, show)
