@@ -7,6 +7,8 @@ from jaxprune.pruning._importance import noise_importance as noise_importance
 from jaxprune.pruning._importance import uniform_importance as uniform_importance
 from jaxprune.pruning._importance import weight_importance as weight_importance
 from jaxprune.pruning._mask import sample_mask as sample_mask
+from jaxprune.pruning._measured import MeasuredImportance as MeasuredImportance
+from jaxprune.pruning._measured import measured_importance as measured_importance
 from jaxprune.pruning._probabilities import keep_probabilities as keep_probabilities
 from jaxprune.pruning._prune import FragmentationWarning as FragmentationWarning
 from jaxprune.pruning._prune import Pruned as Pruned

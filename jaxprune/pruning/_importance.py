@@ -40,7 +40,7 @@ def noise_importance(A: Matrix, C: Matrix) -> Matrix:
     variance = jnp.diagonal(C)
     difference = variance[:, None] + variance[None, :] - 2 * jnp.sign(A) * C
     # Rounding can leave a variance just below zero where two neurons move as one.
-    return jnp.abs(A) * jnp.maximum(difference, 0) * _off_diagonal(A)
+    return weight_importance(A) * jnp.maximum(difference, 0)
 
 
 def weight_importance(A: Matrix) -> Matrix:

@@ -1,0 +1,98 @@
+"""Importance as a synapse measures it: from a finite time of noisy activity, with its confidence."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprune._checks import InputError, check_positive, check_square, is_concrete
+from jaxprune._types import Matrix, Real
+from jaxprune.pruning._importance import weight_importance
+
+
+class MeasuredImportance(NamedTuple):
+    """Importance with a confidence interval.
+
+    Attributes:
+      value: the estimate, to be used as any importance.
+      low: lower end of the interval, not below zero.
+      high: upper end.
+    """
+
+    value: Matrix
+    low: Matrix
+    high: Matrix
+
+
+def measured_importance(
+    A: Matrix,
+    variance: Matrix,
+    error: Matrix,
+    *,
+    confidence: Real = 0.95,
+    precision: Real | None = None,
+    observed: Real | None = None,
+) -> MeasuredImportance:
+    r"""Noise importance from the measured variance of each synapse's difference, and how far to trust it.
+
+    $$r_{ij} = |a_{ij}| \, \hat v_{ij}, \qquad \hat v_{ij} = \widehat{\operatorname{Var}}(x_i - s_{ij} x_j), \qquad
+      \hat r_{ij} \pm z \, |a_{ij}| \, \text{se}(\hat v_{ij})$$
+
+    Args:
+      A: the network, in 1/time.
+      variance: $\hat v$, in activity squared, as from `dynamics.Differences`; zero or anything where there is no synapse.
+      error: its standard error, as from `dynamics.BatchMeans` (of 20 batches or more, for z to hold).
+      confidence: probability that an interval covers its true value.
+      precision: if given, the half width of the interval relative to the importance that the median synapse must reach.
+      observed: time of observation behind `variance`; with `precision`, to say how much would be enough.
+
+    Returns:
+      Importance and interval; zero where there is no synapse.
+
+    Raises:
+      InputError: arguments not square or of different shapes, confidence outside (0, 1), precision not positive, or an
+        observation too short for the precision asked (with the time that would do).
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> v = jnp.full((2, 2), 0.3)
+      >>> low, high = measured_importance(A, v, 0.1 * v)[1:]
+      >>> low[0, 1].round(3), high[0, 1].round(3)
+      (Array(0.241, dtype=float64), Array(0.359, dtype=float64))
+
+    Reference: Moore2020 (the rule); the interval is the normal one for batch means, Flegal2010.
+    """
+    for name, value in (("A", A), ("variance", variance)):
+        check_square(name, value)
+    if not A.shape == variance.shape == error.shape:
+        raise InputError(
+            f"A, variance and error have shapes {A.shape}, {variance.shape} and {error.shape}, but must belong to one network."
+        )
+    if is_concrete(confidence) and not 0 < float(confidence) < 1:
+        raise InputError(f"confidence is {float(confidence):g}, but must be between 0 and 1.")
+    weight = weight_importance(A)
+    value = weight * jnp.maximum(variance, 0)
+    half = jax.scipy.stats.norm.ppf((1 + confidence) / 2) * weight * jnp.where(weight > 0, error, 0)
+    if precision is not None:
+        check_positive("precision", precision)
+        _check_precision(np.asarray(value), np.asarray(half), float(precision), observed)
+    return MeasuredImportance(value, jnp.maximum(value - half, 0), value + half)
+
+
+def _check_precision(value, half, precision, observed):
+    present = value > 0
+    reached = float(np.median(half[present] / value[present])) if present.any() else np.inf
+    if reached <= precision:
+        return
+    if not np.isfinite(reached):
+        raise InputError(
+            "the observation is too short: there is no standard error yet, which takes two batches or more."
+        )
+    # Standard errors fall with the square root of the time.
+    factor = (reached / precision) ** 2
+    needed = f"{factor:.3g} times as long" if observed is None else f"for {factor * float(observed):.4g} units of time"
+    raise InputError(
+        f"the observation is too short: the median synapse knows its importance to {reached:.2g} of its value, but precision is "
+        f"{precision:g}: observe {needed}."
+    )
