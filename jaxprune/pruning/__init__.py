@@ -9,6 +9,10 @@ from jaxprune.pruning._importance import weight_importance as weight_importance
 from jaxprune.pruning._mask import sample_mask as sample_mask
 from jaxprune.pruning._measured import MeasuredImportance as MeasuredImportance
 from jaxprune.pruning._measured import measured_importance as measured_importance
+from jaxprune.pruning._online import OnlineInfo as OnlineInfo
+from jaxprune.pruning._online import OnlinePrune as OnlinePrune
+from jaxprune.pruning._online import OnlineState as OnlineState
+from jaxprune.pruning._online import online_schedule as online_schedule
 from jaxprune.pruning._probabilities import keep_probabilities as keep_probabilities
 from jaxprune.pruning._prune import FragmentationWarning as FragmentationWarning
 from jaxprune.pruning._prune import Pruned as Pruned
