@@ -1,9 +1,9 @@
 """Pruning online, from simulated noise alone, against pruning with the exact covariance, at once and in rounds.
 
-The clustered ensemble with N = 400. `one-shot, exact`: the synapses of largest noise importance, compensated, both from the Lyapunov
-solution. `rounds, exact`: the same in rounds, with the covariance solved anew for the network of each round. `rounds, online`:
-`OnlinePrune`, which measures importance on the running network and learns by the delta rule; no covariance is solved anywhere.
-Errors are |mu/lambda - 1| of eigenvalues of the original network, slowest first.
+The clustered ensemble with N = 400. `one-shot, exact`: the synapses of largest noise importance, compensated, both from the
+Lyapunov solution. `rounds, exact`: the same in rounds, with the covariance solved anew for the network of each round. `rounds,
+online`: `OnlinePrune`, which measures importance on the running network and learns by the delta rule; no covariance is solved
+anywhere. Errors are |mu/lambda - 1| of eigenvalues of the original network, slowest first.
 """
 
 import dataclasses
