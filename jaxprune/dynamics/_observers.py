@@ -176,8 +176,8 @@ class Estimate(NamedTuple):
     """A statistic with its statistical error.
 
     Attributes:
-      value: mean over batches.
-      error: its standard error.
+      value: of everything observed.
+      error: its standard error, from the scatter of batches.
       batches: number of finished batches.
     """
 
@@ -190,8 +190,9 @@ class BatchMeans(Observer):
     r"""Error bars of another observer's result by batch means.
 
     The simulation is cut into batches much longer than its memory; each gives the statistic afresh, and the scatter of these
-    nearly independent values gives the standard error. For a variance, $2 v^2 / \text{error}^2$ (`effective_samples`) is the
-    number of independent samples that would do as well.
+    nearly independent values gives the standard error. The value itself is that of everything observed: a variance within a
+    batch leaves out what moves more slowly than the batch. Batches shorter than the memory give errors that are too small. For a
+    variance, $2 v^2 / \text{error}^2$ (`effective_samples`) is the number of independent samples that would do as well.
 
     Args:
       observer: the statistic; its result must be arrays.
@@ -213,34 +214,43 @@ class BatchMeans(Observer):
     def init(self, neurons: int, dtype: Any) -> Any:
         """No batch yet."""
         inner = self.observer.init(neurons, dtype)
-        zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(self.observer.result, inner))
-        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), zero)
-        return inner, jnp.asarray(0), jnp.asarray(0), zero, zero
+        zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(self.observer.result, inner))
+        return _Batches(inner, inner, jnp.asarray(0), jnp.asarray(0), zero, zero)
 
     def update(self, carry: Any, states: States, weights: Weights) -> Any:
-        """Take a block; the last of a batch closes it. Blocks that do not count wholly are left out."""
-        inner, filled, batches, mean, scatter = carry
+        """Take a block; the last of a batch closes it. Blocks that do not count wholly are in no batch."""
+        whole = self.observer.update(carry.whole, states, weights)
         counts = jnp.all(weights > 0)
-        filled = filled + counts
-        updated = self.observer.update(inner, states, weights)
-        inner = jax.tree.map(lambda new, old: jnp.where(counts, new, old), updated, inner)
+        filled = carry.filled + counts
+        updated = self.observer.update(carry.batch, states, weights)
+        batch = jax.tree.map(lambda new, old: jnp.where(counts, new, old), updated, carry.batch)
         full = filled == self.blocks
-        batches = batches + full
-        apart = jax.tree.map(lambda new, old: jnp.where(full, new - old, 0), self.observer.result(inner), mean)
-        share = 1 / jnp.maximum(batches, 1)
-        merged = jax.tree.map(lambda old, step: old + step * share, mean, apart)
-        scatter = jax.tree.map(lambda old, step: old + step**2 * (1 - share), scatter, apart)
+        count = carry.count + full
+        apart = jax.tree.map(lambda new, old: jnp.where(full, new - old, 0), self.observer.result(batch), carry.mean)
+        share = 1 / jnp.maximum(count, 1)
+        mean = jax.tree.map(lambda old, step: old + step * share, carry.mean, apart)
+        scatter = jax.tree.map(lambda old, step: old + step**2 * (1 - share), carry.scatter, apart)
         empty = self.observer.init(states.shape[1], states.dtype)
-        inner = jax.tree.map(lambda new, old: jnp.where(full, new, old), empty, inner)
-        return inner, jnp.where(full, 0, filled), batches, merged, scatter
+        batch = jax.tree.map(lambda new, old: jnp.where(full, new, old), empty, batch)
+        return _Batches(whole, batch, jnp.where(full, 0, filled), count, mean, scatter)
 
     def result(self, carry: Any) -> Estimate:
-        """Mean over batches and its standard error; NaN with fewer than two batches."""
-        _, _, batches, mean, scatter = carry
-        known = batches > 1
-        divisor = jnp.where(known, batches * (batches - 1), 1)
-        error = jax.tree.map(lambda s: jnp.where(known, jnp.sqrt(s / divisor), jnp.nan), scatter)
-        return Estimate(jax.tree.map(lambda m: jnp.where(batches > 0, m, jnp.nan), mean), error, batches)
+        """The statistic and its standard error; NaN with fewer than two batches."""
+        known = carry.count > 1
+        divisor = jnp.where(known, carry.count * (carry.count - 1), 1)
+        error = jax.tree.map(lambda s: jnp.where(known, jnp.sqrt(s / divisor), jnp.nan), carry.scatter)
+        return Estimate(self.observer.result(carry.whole), error, carry.count)
+
+
+class _Batches(NamedTuple):
+    """The statistic of everything and of the open batch; blocks in that; number, mean and scatter of closed batches."""
+
+    whole: Any
+    batch: Any
+    filled: Int[Array, ""]
+    count: Int[Array, ""]
+    mean: Any
+    scatter: Any
 
 
 def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"]) -> Float[Array, "*any"]:

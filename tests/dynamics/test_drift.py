@@ -7,7 +7,7 @@ import pytest
 from helpers import SIZE, dominant, untyped
 
 import jaxprune
-from jaxprune.dynamics import Linear, Rectified, Tanh
+from jaxprune.dynamics import Linear, Rectified, Tanh, simulate
 from jaxprune.linalg import eigenvalues
 
 X = np.asarray(jax.random.normal(jax.random.key(5), (SIZE,)))
@@ -53,6 +53,29 @@ def test_spectrum_of_the_jacobian_is_that_of_the_principal_submatrix(form):
     expected = np.concatenate([inside, np.diag(np.asarray(A))[~active]])
     found = np.asarray(eigenvalues(jacobian, symmetric=False))
     np.testing.assert_allclose(np.sort_complex(found), np.sort_complex(expected), atol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["output", "input"])
+@pytest.mark.parametrize("network", [Rectified, Tanh])
+@pytest.mark.parametrize("family", ["gaussian", "clustered"])
+def test_trajectories_approach_at_the_rate_of_the_slack_whoever_switches(family, network, form):
+    slack, dt, steps = 0.3, 0.02, 400
+    A = dominant(family, slack=slack)
+
+    def strong(t):  # every neuron is pushed over its threshold and back, each at its own time
+        return 5 * jnp.sin(2 * t + jnp.arange(SIZE))
+
+    drift = network(A, strong, form=form)
+    first, second = (
+        simulate(jax.random.key(0), drift, jnp.asarray(start), dt=dt, steps=steps, record_every=1).trajectory
+        for start in (X, -3 * X)
+    )
+    distance = np.abs(np.asarray(first - second)).max(axis=1)
+    assert np.all(distance <= np.abs(4 * X).max() * (1 - slack * dt) ** np.arange(1, steps + 1) + 1e-12)
+    if network is Rectified:
+        times = dt * jnp.arange(1, steps + 1)
+        sets = np.asarray(jax.vmap(drift.active_set)(times, first))
+        assert len(np.unique(sets, axis=0)) > 20
 
 
 def test_errors():

@@ -127,7 +127,6 @@ def test_covariance_within_standard_errors_of_lyapunov(method):
         E = np.eye(SIZE) + dt * np.asarray(A)
         expected = np.linalg.solve(np.eye(SIZE**2) - np.kron(E, E), dt * np.eye(SIZE).ravel()).reshape(SIZE, SIZE)
     distance = np.abs(estimate.value.covariance - expected) / estimate.error.covariance
-    # A batch measures the variance about its own mean, which takes away one part in its number of independent samples.
     assert distance.max() < 5
 
 

@@ -8,7 +8,7 @@ import scipy.linalg
 from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, row_slack, untyped, weights
 
 import jaxprune
-from jaxprune.linalg import Guarantee, certify, dominance_slack
+from jaxprune.linalg import Guarantee, certify, dominance_slack, principal_epsilon
 from jaxprune.networks import dominant_leak
 
 
@@ -43,6 +43,33 @@ def test_epsilon_is_the_largest_generalised_deviation(family):
     np.testing.assert_allclose(certificate.dominance_slack, row_slack(B).min(), rtol=1e-10)
     expected = Guarantee.SPECTRUM if family in SYMMETRIC else Guarantee.QUADRATIC_FORM
     assert level(certificate) is expected
+
+
+@pytest.mark.parametrize("family", ["clustered", "clustered directed", "dale"])
+def test_no_active_set_deviates_by_more_than_the_whole(family):
+    A = dominant_leak(weights(family), 1.0)
+    A = A - jnp.diag(jnp.sum(jnp.abs(A), axis=0))
+    B = thinned(A, symmetric=family in SYMMETRIC)
+    rng = np.random.default_rng(0)
+    sets = rng.random((1000, SIZE)) < rng.uniform(0.05, 1, (1000, 1))
+    epsilons = np.asarray(quick_jit(jax.vmap(principal_epsilon, (None, None, 0)))(A, B, jnp.asarray(sets)))
+    for active, epsilon in list(zip(sets, epsilons, strict=True))[:50]:
+        chosen = np.ix_(active, active)
+        expected = generalised_epsilon(np.asarray(A)[chosen], np.asarray(B)[chosen]) if active.any() else 0
+        np.testing.assert_allclose(epsilon, expected, rtol=1e-9, atol=1e-12)
+    whole = float(certify(A, B).epsilon)
+    assert epsilons.max() <= whole * (1 + 1e-9)
+    assert epsilons.max() > whole / 2  # among so many sets some come near
+    everyone = principal_epsilon(A, B, jnp.ones(SIZE, bool))
+    np.testing.assert_allclose(everyone, whole, rtol=1e-12)
+
+
+def test_an_active_set_may_be_fine_where_the_whole_is_not_definite():
+    A = jnp.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, -2.0]])
+    B = A - 0.5 * jnp.eye(3)
+    assert np.isnan(certify(A, B).epsilon)
+    np.testing.assert_allclose(principal_epsilon(A, B, jnp.array([True, False, True])), 0.5)
+    assert np.isnan(principal_epsilon(A, B, jnp.array([True, True, False])))
 
 
 def test_eigenvalues_and_principal_submatrices_stay_within_epsilon():

@@ -1,0 +1,200 @@
+"""Pruning networks whose eigenvalues tell little: feed-forward chains and Dale networks.
+
+In a non-normal network a kick may grow a hundredfold before it dies, though every eigenvalue is far in the left half-plane. A
+pruned network must keep that, too. Beside the eigenvalues: the numerical abscissa (how fast anything can grow), the peak of the
+transient growth, the error of the responses to kicks at their worst moment, and the error in the H2 norm: what the same noise
+makes of both networks, mean square over all time.
+"""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import linalg, networks, pruning
+from jaxprune.sweep import figure_settings, rule_style
+
+RULES = {
+    "noise": pruning.NoisePrune(diagonal="original"),
+    "noise, matched leak": pruning.NoisePrune(),
+    "weight": pruning.WeightPrune(diagonal="original"),
+    "uniform": pruning.UniformPrune(diagonal="original"),
+    "noise+compensation": pruning.named_rule("noise+compensation"),
+    "weight+compensation": pruning.named_rule("weight+compensation"),
+    "uniform+compensation": pruning.named_rule("uniform+compensation"),
+}
+MEASURES = {
+    "slow": "10 slowest eigenvalues",
+    "abscissa": "numerical abscissa",
+    "peak": "peak of the growth",
+    "kick": "kicks, worst moment",
+    "h2": "same noise (H2)",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      layers: layers of the feed-forward chain.
+      width: neurons in a layer; a Dale network has as many neurons as the chain.
+      strength: mean weight from layer to layer, summed over a neuron's inputs.
+      gain: radius of the bulk of the Dale network's spectrum.
+      density: density of synapses of the Dale network.
+      abscissa: real part of the slowest mode.
+      keeps: fractions kept.
+      networks: number of networks of each family.
+      dt: time between values of growth and of the response to kicks.
+      steps: number of values.
+      seed: seed of everything.
+    """
+
+    layers: int = 10
+    width: int = 30
+    strength: float = 0.75
+    gain: float = 0.8
+    density: float = 0.3
+    abscissa: float = -0.5
+    keeps: tuple[float, ...] = (0.5, 0.3, 0.2, 0.1)
+    networks: int = 8
+    dt: float = 1.0
+    steps: int = 40
+    seed: int = 0
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of a network of either family."""
+        return self.layers * self.width
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Relative errors of every measure: (family, rule, keep, network)."""
+    points = [
+        {"family": family, "network": index} for family in ("feed-forward", "Dale") for index in range(config.networks)
+    ]
+    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
+    return _study.dataset(rows, ("family", "rule", "keep", "network"), neurons=config.neurons)
+
+
+def _weights(config, family, key):
+    if family == "Dale":
+        return networks.dale(key, config.neurons, gain=config.gain, density=config.density)
+    return networks.feedforward(key, config.layers, config.width, strength=config.strength)
+
+
+def _network(config, family, network):
+    key = jax.random.fold_in(jax.random.key(config.seed), 2 * network + (family == "Dale"))
+    network_key, mask_key = jax.random.split(key)
+    A = networks.stable_leak(_weights(config, family, network_key), config.abscissa)
+    C = linalg.stationary_covariance(A)
+    modes = linalg.modes(A)
+    whole = _transients(A, A, config.dt, config.steps)
+    facts = {
+        "departure": float(linalg.departure_from_normality(A)),
+        "original_abscissa": float(whole["abscissa"]),
+        "original_peak": float(whole["growth"].max()),
+    }
+    for keep in config.keeps:
+        for label, rule in RULES.items():
+            S = pruning.prune(mask_key, A, rule, keep=keep, C=C, symmetric=False).matrix
+            errors = linalg.spectral_errors(modes, S).eigenvalue
+            part = _transients(A, S, config.dt, config.steps)
+            yield {
+                "rule": label,
+                "keep": keep,
+                "median": float(jnp.median(errors)),
+                "slow": float(errors[:10].mean()),
+                "abscissa": float(abs(part["abscissa"] / whole["abscissa"] - 1)),
+                "peak": float(abs(part["growth"].max() / whole["growth"].max() - 1)),
+                "kick": float(part["kick"]),
+                "h2": float(part["h2"]),
+                "unstable": float(linalg.spectral_abscissa(S) >= 0),
+                **facts,
+            }
+
+
+@partial(jax.jit, static_argnames="steps")
+def _transients(A, S, dt, steps):
+    """Transients of S, and its errors as a substitute for A."""
+    kicks = linalg.impulse_responses(A, S, dt=dt, steps=steps)
+    return {
+        "abscissa": linalg.numerical_abscissa(S),
+        "growth": linalg.transient_growth(S, dt=dt, steps=steps),
+        "kick": kicks.difference.max() / kicks.original.max(),
+        "h2": linalg.h2_error(A, S).relative,
+    }
+
+
+def _over_stable(results, measure):
+    """Mean and standard error over the networks that stayed stable."""
+    return _study.mean_and_error(results[measure].where(results.unstable == 0), "network")
+
+
+def show(results: xr.Dataset) -> None:
+    """Print the errors, means over networks that stayed stable with standard errors."""
+    console = rich.console.Console(width=170)
+    for family in results.family.values:
+        of_family = results.sel(family=family)
+        facts = {name: float(of_family[name].mean()) for name in ("departure", "original_abscissa", "original_peak")}
+        table = rich.table.Table(
+            "kept",
+            "rule",
+            *MEASURES.values(),
+            "median eigenvalue",
+            "unstable",
+            title=f"{family}, N = {results.attrs['neurons']}, {results.sizes['network']} networks: departure from normality "
+            f"{facts['departure']:.2f}, numerical abscissa {facts['original_abscissa']:.2f}, peak {facts['original_peak']:.1f}",
+        )
+        for keep in results.keep.values:
+            for rule in results.rule.values:
+                at = of_family.sel(keep=keep, rule=rule)
+                cells = []
+                for measure in (*MEASURES, "median"):
+                    mean, error = (float(x) for x in _over_stable(at, measure))
+                    cells.append(f"{mean:.3f} ± {error:.3f}")
+                table.add_row(f"{keep:.0%}", rule, *cells, f"{int(at.unstable.sum())}")
+            table.add_section()
+        console.print(table)
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Errors against the fraction kept: a row for each family, a column for each measure."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(12, 5.2), layout="constrained")
+        axes = figure.subplots(results.sizes["family"], len(MEASURES), sharex=True, squeeze=False)
+        for row, family in zip(axes, results.family.values, strict=True):
+            for ax, (measure, title) in zip(row, MEASURES.items(), strict=True):
+                for rule in results.rule.values:
+                    at = results.sel(family=family, rule=rule)
+                    mean, error = _over_stable(at, measure)
+                    base, _, variant = str(rule).partition(", ")
+                    style = rule_style(base) | ({"linestyle": ":", "marker": ""} if variant else {})
+                    ax.errorbar(at.keep, mean, yerr=error, label=rule, capsize=2, **style)
+                ax.set(xscale="log")
+                if float(results[measure].sel(family=family).max()) > 1e-9:
+                    ax.set(yscale="log")
+                else:
+                    ax.set(ylim=(-0.1, 1))
+                    ax.text(0.5, 0.5, "none: they are the leaks", transform=ax.transAxes, ha="center")
+                ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
+                ax.minorticks_off()
+                ax.set_title(f"{family}: {title}", fontsize=9)
+            row[0].set_ylabel("relative error")
+        for ax in axes[-1]:
+            ax.set_xlabel("fraction kept")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, draw, show)

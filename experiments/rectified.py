@@ -1,0 +1,260 @@
+"""Pruned rectified-linear networks: every active set by itself, and trajectories that switch between them.
+
+Inputs inhibit half of the neurons, another half in every epoch, some weakly and some far below threshold. First, the
+certificate's promise: on active sets visited by the running network, and on random ones, the realised error of the principal
+submatrix is set beside the epsilon of the whole. Then what happens between them: the original and the pruned network run under
+the same input and noise, in both forms of rectification, and the distance of their states is measured, as is the share of neurons
+that one has active and the other has not. `noise, watched` sees no covariance of a linear network: its importance is measured on
+the rectified network while it runs and switches.
+"""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import dynamics, linalg, networks, pruning
+from jaxprune.sweep import figure_settings, rule_style
+
+FORMS = ("output", "input")
+WATCHED = "noise, watched"
+RULES = {
+    "noise": pruning.NoisePrune(),
+    WATCHED: pruning.NoisePrune(),
+    "weight": pruning.WeightPrune(),
+    "uniform": pruning.UniformPrune(),
+    "noise+compensation": pruning.named_rule("noise+compensation"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      sizes: neurons in each cluster.
+      bridges: long-range entries.
+      keep: fraction kept.
+      networks: number of networks.
+      sets: active sets for each network and form; half of them visited, half random.
+      dt: step.
+      epoch: time after which other neurons are inhibited.
+      epochs: number of epochs that networks are compared for.
+      watch: number of epochs that `noise, watched` watches.
+      drive: input to a neuron that is not inhibited.
+      inhibition: largest inhibition of one that is; they are spread evenly below it.
+      sigma: noise intensity.
+      record: time between records.
+      seed: seed of everything.
+    """
+
+    sizes: tuple[int, ...] = (100, 20, 80)
+    bridges: int = 500
+    keep: float = 0.4
+    networks: int = 8
+    sets: int = 256
+    dt: float = 0.05
+    epoch: float = 10.0
+    epochs: int = 8
+    watch: int = 100
+    drive: float = 0.2
+    inhibition: float = 2.0
+    sigma: float = 0.1
+    record: float = 0.5
+    seed: int = 0
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Errors over time: (form, rule, network, time); of active sets, which have no time, the same at every time."""
+    points = [{"network": index, "form": form} for index in range(config.networks) for form in FORMS]
+    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
+    return _study.dataset(
+        rows, ("form", "rule", "network", "time"), keep=config.keep, neurons=sum(config.sizes), sets=config.sets
+    )
+
+
+def _network(config, network, form):
+    key = jax.random.fold_in(jax.random.key(config.seed), network)
+    network_key, mask_key, input_key, noise_key, watch_key, set_key = jax.random.split(key, 6)
+    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
+    C = linalg.stationary_covariance(A)
+    modes = linalg.modes(A)
+    original = _trajectory(config, form, A, input_key, noise_key)
+    half = config.sets // 2
+    visited = original["active"][np.linspace(0, len(original["active"]) - 1, half).astype(int)]
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(set_key)))
+    sets = np.concatenate([visited, rng.random((half, len(A))) < rng.uniform(0.1, 0.9, (half, 1))])
+    epsilons = jax.jit(lambda S: jax.lax.map(lambda active: linalg.principal_epsilon(A, S, active), jnp.asarray(sets)))
+    for label, rule in RULES.items():
+        covariance = _watched(config, form, A, watch_key) if label == WATCHED else C
+        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=covariance, symmetric=True).matrix
+        whole = float(linalg.certify(A, S).epsilon)
+        parts = np.asarray(epsilons(S))
+        ran = _trajectory(config, form, S, input_key, noise_key)
+        distance = np.linalg.norm(ran["states"] - original["states"], axis=1)
+        facts = {
+            "epsilon": whole,
+            "visited_epsilon": float(np.median(parts[:half])),
+            "largest_visited": float(parts[:half].max()),
+            "largest_random": float(parts[half:].max()),
+            "above": int((parts > whole * (1 + 1e-9)).sum()),
+            "distinct": len(np.unique(sets, axis=0)),
+            "linear": float(linalg.spectral_errors(modes, S).eigenvalue[:10].mean()),
+            "inside": _slow_error(np.asarray(A), np.asarray(S), visited[:: max(1, half // 16)]),
+            "silent": float(1 - original["active"].mean()),
+            "switches": float((original["active"][1:] != original["active"][:-1]).sum(axis=0).mean()),
+        }
+        for index, time in enumerate(original["times"]):
+            yield {
+                "rule": label,
+                "time": float(time),
+                "distance": float(distance[index] / np.linalg.norm(original["states"][index])),
+                "disagree": float((ran["active"][index] != original["active"][index]).mean()),
+                **facts,
+            }
+
+
+def _drift(config, form, A, key, epochs):
+    """The rectified network, with inputs that inhibit a random half of its neurons, another one in each epoch."""
+    levels = config.drive - config.inhibition * jnp.maximum(jax.random.uniform(key, (epochs, len(A)), minval=-1), 0)
+
+    def switching(t):
+        return levels[jnp.minimum((t / config.epoch + 1e-9).astype(int), epochs - 1)]
+
+    return dynamics.Rectified(A, switching, form=form)
+
+
+def _trajectory(config, form, A, input_key, noise_key):
+    states = _run(config, form, A, input_key, noise_key)
+    times = config.record * jnp.arange(1, len(states) + 1)
+    active = jax.vmap(_drift(config, form, A, input_key, config.epochs).active_set)(times - config.dt, states)
+    return {"times": np.asarray(times), "states": np.asarray(states), "active": np.asarray(active)}
+
+
+@partial(jax.jit, static_argnames=("config", "form"))
+def _run(config, form, A, input_key, noise_key):
+    return dynamics.simulate(
+        noise_key,
+        _drift(config, form, A, input_key, config.epochs),
+        jnp.zeros(len(A)),
+        dt=config.dt,
+        steps=round(config.epochs * config.epoch / config.dt),
+        sigma=config.sigma,
+        record_every=round(config.record / config.dt),
+    ).trajectory
+
+
+@partial(jax.jit, static_argnames=("config", "form"))
+def _watched(config, form, A, key):
+    """Covariance of the running network's activity, of its input's doing and the noise's."""
+    input_key, noise_key = jax.random.split(key)
+    return dynamics.simulate(
+        noise_key,
+        _drift(config, form, A, input_key, config.watch),
+        jnp.zeros(len(A)),
+        dt=config.dt,
+        steps=round(config.watch * config.epoch / config.dt),
+        sigma=config.sigma,
+        observe=dynamics.Moments(),
+        burn_in=round(config.epoch / config.dt),
+    ).observed.covariance
+
+
+def _slow_error(A, S, sets):
+    """Mean error of the ten slowest eigenvalues of the principal submatrices on active sets."""
+    errors = []
+    for active in sets:
+        chosen = np.ix_(active, active)
+        before, after = (np.linalg.eigvalsh(X[chosen])[::-1] for X in (A, S))
+        errors.append(np.abs(after / before - 1)[:10].mean())
+    return float(np.mean(errors))
+
+
+def show(results: xr.Dataset) -> None:
+    """Print active sets first, then trajectories."""
+    console = rich.console.Console(width=160)
+    table = rich.table.Table(
+        "form", "rule", "epsilon of the whole", "median, visited", "largest, visited", "largest, random", "above the whole",
+        "10 slowest modes", "of active sets",
+        title=f"active sets, N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.sizes['network']} "
+        f"networks, {results.attrs['sets']} sets each",
+    )  # fmt: skip
+    for form in results.form.values:
+        for rule in results.rule.values:
+            at = results.sel(form=form, rule=rule).isel(time=0)
+            cells = [
+                "{:.3f} ± {:.3f}".format(*(float(x) for x in _study.mean_and_error(at[name], "network")))
+                for name in ("linear", "inside")
+            ]
+            table.add_row(
+                form, rule, f"{float(at.epsilon.mean()):.3f}", f"{float(at.visited_epsilon.mean()):.3f}",
+                f"{float(at.largest_visited.max()):.3f}", f"{float(at.largest_random.max()):.3f}",
+                f"{int(at.above.sum())}", *cells,
+            )  # fmt: skip
+        table.add_section()
+    console.print(table)
+    table = rich.table.Table(
+        "form", "rule", "distance / size", "largest", "neurons whose activity disagrees",
+        title="trajectories under the same input and noise, means over time: mean ± standard error over networks",
+    )  # fmt: skip
+    for form in results.form.values:
+        for rule in results.rule.values:
+            at = results.sel(form=form, rule=rule)
+            mean, error = (float(x) for x in _study.mean_and_error(at.distance.mean("time"), "network"))
+            table.add_row(
+                form, rule, f"{mean:.3f} ± {error:.3f}", f"{float(at.distance.max()):.3f}", f"{float(at.disagree.mean()):.2%}"
+            )  # fmt: skip
+        table.add_section()
+    console.print(table)
+    for form in results.form.values:
+        at = results.sel(form=form).isel(rule=0, time=0)
+        print(
+            f"{form}: {float(at.silent.mean()):.0%} of neurons silent at a time, {float(at.switches.mean()):.1f} switches a "
+            f"neuron, {float(at.distinct.mean()):.0f} distinct active sets among the {results.attrs['sets']} of a network"
+        )
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Distance over time, a panel for each form; epsilon of active sets beside that of the whole."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(11, 3.6), layout="constrained")
+        *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
+        for ax, form in zip(panels, results.form.values, strict=True):
+            for rule in results.rule.values:
+                distance = results.distance.sel(form=form, rule=rule).mean("network")
+                ax.plot(results.time, distance, label=rule, **_style(rule))
+            ax.set(xlabel="time", yscale="log")
+            ax.set_title(f"rectified {form}: distance / size of the state", fontsize=9)
+        places = np.arange(results.sizes["rule"])
+        for place, rule in zip(places, results.rule.values, strict=True):
+            at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
+            whole = float(at.epsilon.mean())
+            sets.plot([place - 0.3, place + 0.3], [whole, whole], color=colour, linewidth=2)
+            for offset, name, marker in ((-0.15, "visited_epsilon", "o"), (0.15, "largest_visited", "^")):
+                values = at[name].values.ravel()
+                sets.plot(np.full(len(values), place + offset), values, marker, color=colour, alpha=0.6, markersize=3)
+        sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
+        sets.set_ylim(0, None)
+        sets.set_title("epsilon: whole (line), visited active\nsets' median (dot) and largest (triangle)", fontsize=9)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    return figure
+
+
+def _style(rule):
+    base, _, variant = str(rule).partition(", ")
+    style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
+    return style | ({"linestyle": ":"} if variant else {})
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, draw, show)

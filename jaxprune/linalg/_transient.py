@@ -1,0 +1,200 @@
+"""What eigenvalues do not say: the transients of non-normal networks."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+from jax import Array, lax
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_positive, check_square
+from jaxprune._types import Matrix, Real, Scalar
+from jaxprune.linalg._lapack import eigvals, eigvalsh
+from jaxprune.linalg._lyapunov import lyapunov
+
+
+def numerical_abscissa(A: Matrix) -> Scalar:
+    r"""Largest growth rate of any state at any moment, $\omega(A) = \lambda_{\max}\bigl(\tfrac12 (A + A^T)\bigr)$, in 1/time.
+
+    It is the slope of $\|e^{A t}\|$ at $t = 0$. Equal to the spectral abscissa for normal matrices, above it for others: a stable
+    network with $\omega > 0$ amplifies before it forgets.
+
+    Raises:
+      InputError: A not square, empty or not finite.
+
+    Example:
+      >>> numerical_abscissa(jnp.array([[-1.0, 4.0], [0.0, -1.0]]))
+      Array(1., dtype=float64)
+
+    Reference: Trefethen2005, pseudospectra and transient growth.
+    """
+    check_square("A", A)
+    return eigvalsh((A + A.T) / 2)[-1]
+
+
+def departure_from_normality(A: Matrix) -> Scalar:
+    r"""Share of A's norm that its eigenvalues do not account for, $\sqrt{1 - \sum_i |\lambda_i|^2 / \|A\|_F^2}$, in [0, 1).
+
+    Zero if and only if A is normal.
+
+    Raises:
+      InputError: A not square, empty or not finite.
+
+    Example:
+      >>> departure_from_normality(jnp.array([[-1.0, 4.0], [0.0, -1.0]])).round(3)
+      Array(0.943, dtype=float64)
+
+    Reference: Henrici1962.
+    """
+    check_square("A", A)
+    share = jnp.sum(jnp.abs(eigvals(A)) ** 2) / jnp.sum(A**2)
+    return jnp.sqrt(jnp.maximum(1 - share, 0))
+
+
+def transient_growth(A: Matrix, *, dt: Real, steps: int) -> Float[Array, " time"]:
+    r"""Largest amplification of any first state, $\|e^{A t}\|_2$ at $t = \Delta t, 2 \Delta t, \dots$
+
+    The propagator over $\Delta t$ is an exact matrix exponential, so the values do not depend on $\Delta t$; only where they are
+    taken does.
+
+    Args:
+      A: dynamics matrix, in 1/time.
+      dt: time between values.
+      steps: number of values; static.
+
+    Raises:
+      InputError: A not square, empty or not finite; dt not positive; no step.
+
+    Example:
+      >>> transient_growth(jnp.array([[-1.0, 4.0], [0.0, -1.0]]), dt=0.5, steps=3).round(3)
+      Array([1.464, 1.558, 1.375], dtype=float64)
+
+    Reference: Trefethen2005.
+    """
+    check_square("A", A)
+    _check_times(dt, steps)
+    step = jax.scipy.linalg.expm(A * dt)
+
+    def advance(propagator, _):
+        propagator = propagator @ step
+        return propagator, jnp.sqrt(jnp.maximum(eigvalsh(propagator.T @ propagator)[-1], 0))
+
+    return lax.scan(advance, jnp.eye(len(A), dtype=A.dtype), None, length=steps)[1]
+
+
+class ImpulseResponses(NamedTuple):
+    """Sizes of two networks' responses to a kick, over time.
+
+    Attributes:
+      original: $\\|e^{A t}\\|_F$.
+      pruned: $\\|e^{B t}\\|_F$.
+      difference: $\\|e^{A t} - e^{B t}\\|_F$.
+    """
+
+    original: Float[Array, " time"]
+    pruned: Float[Array, " time"]
+    difference: Float[Array, " time"]
+
+
+def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseResponses:
+    r"""Responses to a kick of a network and its pruned copy, and how far they stray, at $t = \Delta t, 2 \Delta t, \dots$
+
+    Entry (i, j) of $e^{A t}$ is what neuron i does a time t after neuron j was kicked, so that the Frobenius norm is the root of
+    the squares summed over all pairs of neurons. The square of the difference, integrated over time, is the square of
+    `h2_error`'s `difference`.
+
+    Args:
+      A: dynamics matrix of the original, in 1/time.
+      B: that of the pruned network.
+      dt: time between values.
+      steps: number of values; static.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite, or the two of different sizes; dt not positive; no step.
+
+    Example:
+      >>> impulse_responses(-jnp.eye(1), -2 * jnp.eye(1), dt=1.0, steps=2).difference.round(4)
+      Array([0.2325, 0.117 ], dtype=float64)
+    """
+    _check_pair(A, B)
+    _check_times(dt, steps)
+    first, second = jax.scipy.linalg.expm(A * dt), jax.scipy.linalg.expm(B * dt)
+
+    def advance(propagators, _):
+        original, pruned = propagators[0] @ first, propagators[1] @ second
+        return (original, pruned), ImpulseResponses(
+            *(jnp.linalg.norm(response) for response in (original, pruned, original - pruned))
+        )
+
+    identity = jnp.eye(len(A), dtype=A.dtype)
+    return lax.scan(advance, (identity, identity), None, length=steps)[1]
+
+
+class H2Error(NamedTuple):
+    """Difference of two noise-driven networks, as systems from noise to activity.
+
+    Attributes:
+      norm: $\\|G_A\\|_2 = \\sqrt{\\operatorname{tr} C_A}$ of the original at unit noise.
+      pruned_norm: the same of the pruned network.
+      difference: $\\|G_A - G_B\\|_2$: root of the stationary variance, summed over neurons, of the difference of the two
+        networks' states under the *same* noise.
+      relative: `difference / norm`.
+    """
+
+    norm: Scalar
+    pruned_norm: Scalar
+    difference: Scalar
+    relative: Scalar
+
+
+def h2_error(A: Matrix, B: Matrix) -> H2Error:
+    r"""Error of a pruned network in the $H_2$ norm: what the same noise makes of both, mean square over all time.
+
+    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr}(P_{11} - P_{12} - P_{12}^T + P_{22}),
+      \qquad \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix} P + P \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix}^T
+      = -\begin{pmatrix} I & I \\ I & I \end{pmatrix}$$
+
+    One Lyapunov equation of twice the size. It sees eigenvalues, eigenvectors and transients alike; `relative` is 1 for a network
+    that stays silent.
+
+    Args:
+      A: dynamics matrix of the original, stable.
+      B: that of the pruned network.
+
+    Returns:
+      Norms and error; NaN unless both networks are stable.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+
+    Example:
+      >>> h2_error(-jnp.eye(1), -2 * jnp.eye(1)).relative.round(4)  # sqrt((1/2 - 2/3 + 1/4) / (1/2))
+      Array(0.4082, dtype=float64)
+
+    Reference: Zhou1996, the H2 norm and its Gramians.
+    """
+    _check_pair(A, B)
+    n = len(A)
+    zero, identity = jnp.zeros_like(A), jnp.eye(n, dtype=A.dtype)
+    both = jnp.block([[A, zero], [zero, B]])
+    drive = jnp.block([[identity, identity], [identity, identity]])
+    P = lyapunov(both, drive, symmetric=True).value
+    variance = jnp.diagonal(P)
+    cross = jnp.trace(P[:n, n:])
+    original, pruned = jnp.sum(variance[:n]), jnp.sum(variance[n:])
+    difference = jnp.sqrt(jnp.maximum(original + pruned - 2 * cross, 0))
+    return H2Error(jnp.sqrt(original), jnp.sqrt(pruned), difference, difference / jnp.sqrt(original))
+
+
+def _check_pair(A, B):
+    check_square("A", A)
+    check_square("B", B)
+    if A.shape != B.shape:
+        raise InputError(f"B has shape {B.shape} and A has {A.shape}: compare a network with its own pruned matrix.")
+
+
+def _check_times(dt, steps):
+    check_positive("dt", dt)
+    if steps < 1:
+        raise InputError(f"steps is {steps}, but must be at least 1.")
