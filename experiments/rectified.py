@@ -26,6 +26,8 @@ from jaxprune import dynamics, linalg, networks, pruning
 from jaxprune.sweep import figure_settings, rule_style
 
 FORMS = ("output", "input")
+THINNED = 4
+"""Records for each one that is stored: active sets are looked at more often than distances."""
 WATCHED = "noise, watched"
 RULES = {
     "noise": pruning.NoisePrune(),
@@ -74,7 +76,7 @@ class Config:
 
 
 def run(config: Config, journal: Path) -> xr.Dataset:
-    """Errors over time: (form, rule, network, time); of active sets, which have no time, the same at every time."""
+    """Errors over time: (form, rule, network, time); those of active sets, which have no time, at the first."""
     points = [{"network": index, "form": form} for index in range(config.networks) for form in FORMS]
     rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
     return _study.dataset(
@@ -113,13 +115,13 @@ def _network(config, network, form):
             "silent": float(1 - original["active"].mean()),
             "switches": float((original["active"][1:] != original["active"][:-1]).sum(axis=0).mean()),
         }
-        for index, time in enumerate(original["times"]):
+        for index in range(THINNED - 1, len(original["times"]), THINNED):
             yield {
                 "rule": label,
-                "time": float(time),
+                "time": float(original["times"][index]),
                 "distance": float(distance[index] / np.linalg.norm(original["states"][index])),
                 "disagree": float((ran["active"][index] != original["active"][index]).mean()),
-                **facts,
+                **(facts if index < THINNED else dict.fromkeys(facts)),
             }
 
 
@@ -237,14 +239,16 @@ def draw(results: xr.Dataset) -> Figure:
         places = np.arange(results.sizes["rule"])
         for place, rule in zip(places, results.rule.values, strict=True):
             at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
-            whole = float(at.epsilon.mean())
-            sets.plot([place - 0.3, place + 0.3], [whole, whole], color=colour, linewidth=2)
-            for offset, name, marker in ((-0.15, "visited_epsilon", "o"), (0.15, "largest_visited", "^")):
-                values = at[name].values.ravel()
+            markers = {"visited_epsilon": "o", "largest_visited": "^", "largest_random": "s"}
+            for offset, (name, marker) in zip((-0.2, 0.0, 0.2), markers.items(), strict=True):
+                values = (at[name] / at.epsilon).values.ravel()
                 sets.plot(np.full(len(values), place + offset), values, marker, color=colour, alpha=0.6, markersize=3)
+        sets.axhline(1, color="black", linewidth=1)
         sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
-        sets.set_ylim(0, None)
-        sets.set_title("epsilon: whole (line), visited active\nsets' median (dot) and largest (triangle)", fontsize=9)
+        sets.set_ylim(0, 1.1)
+        sets.set_title(
+            "epsilon of active sets / of the whole: visited,\nmedian ○ and largest △; random, largest □", fontsize=9
+        )
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
