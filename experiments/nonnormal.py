@@ -2,8 +2,8 @@
 
 In a non-normal network a kick may grow a hundredfold before it dies, though every eigenvalue is far in the left half-plane. A
 pruned network must keep that, too. Beside the eigenvalues: the numerical abscissa (how fast anything can grow), the peak of the
-transient growth, the error of the responses to kicks at their worst moment, and the error in the H2 norm: what the same noise
-makes of both networks, mean square over all time.
+transient growth, the largest error of the responses to kicks, relative to the kick, and the error in the H2 norm: what the same
+noise makes of both networks, mean square over all time.
 """
 
 import dataclasses
@@ -32,10 +32,10 @@ RULES = {
     "uniform+compensation": pruning.named_rule("uniform+compensation"),
 }
 MEASURES = {
-    "slow": "10 slowest eigenvalues",
+    "median": "median eigenvalue",
     "abscissa": "numerical abscissa",
     "peak": "peak of the growth",
-    "kick": "kicks, worst moment",
+    "kick": "response to kicks",
     "h2": "same noise (H2)",
 }
 
@@ -53,8 +53,8 @@ class Config:
       abscissa: real part of the slowest mode.
       keeps: fractions kept.
       networks: number of networks of each family.
-      dt: time between values of growth and of the response to kicks.
-      steps: number of values.
+      dt: time between values of the response to kicks.
+      steps: number of values; growth is looked at every fifth time.
       seed: seed of everything.
     """
 
@@ -66,8 +66,8 @@ class Config:
     abscissa: float = -0.5
     keeps: tuple[float, ...] = (0.5, 0.3, 0.2, 0.1)
     networks: int = 8
-    dt: float = 1.0
-    steps: int = 40
+    dt: float = 0.2
+    steps: int = 200
     seed: int = 0
 
     @property
@@ -128,8 +128,8 @@ def _transients(A, S, dt, steps):
     kicks = linalg.impulse_responses(A, S, dt=dt, steps=steps)
     return {
         "abscissa": linalg.numerical_abscissa(S),
-        "growth": linalg.transient_growth(S, dt=dt, steps=steps),
-        "kick": kicks.difference.max() / kicks.original.max(),
+        "growth": linalg.transient_growth(S, dt=5 * dt, steps=steps // 5),
+        "kick": kicks.difference.max() / jnp.sqrt(len(A)),
         "h2": linalg.h2_error(A, S).relative,
     }
 
@@ -149,7 +149,7 @@ def show(results: xr.Dataset) -> None:
             "kept",
             "rule",
             *MEASURES.values(),
-            "median eigenvalue",
+            "10 slowest",
             "unstable",
             title=f"{family}, N = {results.attrs['neurons']}, {results.sizes['network']} networks: departure from normality "
             f"{facts['departure']:.2f}, numerical abscissa {facts['original_abscissa']:.2f}, peak {facts['original_peak']:.1f}",
@@ -158,7 +158,7 @@ def show(results: xr.Dataset) -> None:
             for rule in results.rule.values:
                 at = of_family.sel(keep=keep, rule=rule)
                 cells = []
-                for measure in (*MEASURES, "median"):
+                for measure in (*MEASURES, "slow"):
                     mean, error = (float(x) for x in _over_stable(at, measure))
                     cells.append(f"{mean:.3f} ± {error:.3f}")
                 table.add_row(f"{keep:.0%}", rule, *cells, f"{int(at.unstable.sum())}")
@@ -177,15 +177,11 @@ def draw(results: xr.Dataset) -> Figure:
                     at = results.sel(family=family, rule=rule)
                     at = at.where(at.unstable.sum("network") == 0)
                     mean, error = _over_stable(at, measure)
+                    mean = mean.where(mean > 1e-9)  # a chain with its own leak keeps its eigenvalues exactly
                     base, _, variant = str(rule).partition(", ")
                     style = rule_style(base) | ({"linestyle": ":", "marker": ""} if variant else {})
                     ax.errorbar(at.keep, mean, yerr=error, label=rule, capsize=2, **style)
-                ax.set(xscale="log")
-                if float(results[measure].sel(family=family).max()) > 1e-9:
-                    ax.set(yscale="log")
-                else:
-                    ax.set(ylim=(-0.1, 1))
-                    ax.text(0.5, 0.5, "none: they are the leaks", transform=ax.transAxes, ha="center")
+                ax.set(xscale="log", yscale="log")
                 ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
                 ax.minorticks_off()
                 ax.set_title(title, fontsize=9)

@@ -4,8 +4,8 @@ Inputs inhibit half of the neurons, another half in every epoch, some weakly and
 certificate's promise: on active sets visited by the running network, and on random ones, the realised error of the principal
 submatrix is set beside the epsilon of the whole. Then what happens between them: the original and the pruned network run under
 the same input and noise, in both forms of rectification, and the distance of their states is measured, as is the share of neurons
-that one has active and the other has not. `noise, watched` sees no covariance of a linear network: its importance is measured on
-the rectified network while it runs and switches.
+that one has active and the other has not. The watched rules see no covariance of a linear network: their importance is measured
+on the rectified network while it runs and switches, driven by input and noise, and as a control by the input alone.
 """
 
 import dataclasses
@@ -26,12 +26,14 @@ from jaxprune import dynamics, linalg, networks, pruning
 from jaxprune.sweep import figure_settings, rule_style
 
 FORMS = ("output", "input")
-THINNED = 4
-"""Records for each one that is stored: active sets are looked at more often than distances."""
-WATCHED = "noise, watched"
+THINNED = 40
+"""Steps for each distance that is stored."""
+WATCHED = {"watched": 1.0, "watched, no noise": 0.0}
+"""Rules whose covariance is measured, and the share of the noise that is there meanwhile."""
 RULES = {
     "noise": pruning.NoisePrune(),
-    WATCHED: pruning.NoisePrune(),
+    "watched": pruning.NoisePrune(),
+    "watched, no noise": pruning.NoisePrune(),
     "weight": pruning.WeightPrune(),
     "uniform": pruning.UniformPrune(),
     "noise+compensation": pruning.named_rule("noise+compensation"),
@@ -51,11 +53,10 @@ class Config:
       dt: step.
       epoch: time after which other neurons are inhibited.
       epochs: number of epochs that networks are compared for.
-      watch: number of epochs that `noise, watched` watches.
+      watch: number of epochs that the watched rules watch.
       drive: input to a neuron that is not inhibited.
       inhibition: largest inhibition of one that is; they are spread evenly below it.
       sigma: noise intensity.
-      record: time between records.
       seed: seed of everything.
     """
 
@@ -71,7 +72,6 @@ class Config:
     drive: float = 0.2
     inhibition: float = 2.0
     sigma: float = 0.1
-    record: float = 0.5
     seed: int = 0
 
 
@@ -97,7 +97,7 @@ def _network(config, network, form):
     sets = np.concatenate([visited, rng.random((half, len(A))) < rng.uniform(0.1, 0.9, (half, 1))])
     epsilons = jax.jit(lambda S: jax.lax.map(lambda active: linalg.principal_epsilon(A, S, active), jnp.asarray(sets)))
     for label, rule in RULES.items():
-        covariance = _watched(config, form, A, watch_key) if label == WATCHED else C
+        covariance = _watched(config, form, A, watch_key, WATCHED[label]) if label in WATCHED else C
         S = pruning.prune(mask_key, A, rule, keep=config.keep, C=covariance, symmetric=True).matrix
         whole = float(linalg.certify(A, S).epsilon)
         parts = np.asarray(epsilons(S))
@@ -136,39 +136,26 @@ def _drift(config, form, A, key, epochs):
 
 
 def _trajectory(config, form, A, input_key, noise_key):
-    states = _run(config, form, A, input_key, noise_key)
-    times = config.record * jnp.arange(1, len(states) + 1)
-    active = jax.vmap(_drift(config, form, A, input_key, config.epochs).active_set)(times - config.dt, states)
+    """States after every step, and who is active in them."""
+    steps = round(config.epochs * config.epoch / config.dt)
+    states = _simulate(config, form, A, input_key, noise_key, config.epochs, record_every=1).trajectory
+    times = config.dt * jnp.arange(1, steps + 1)
+    active = jax.vmap(_drift(config, form, A, input_key, config.epochs).active_set)(times, states)
     return {"times": np.asarray(times), "states": np.asarray(states), "active": np.asarray(active)}
 
 
-@partial(jax.jit, static_argnames=("config", "form"))
-def _run(config, form, A, input_key, noise_key):
-    return dynamics.simulate(
-        noise_key,
-        _drift(config, form, A, input_key, config.epochs),
-        jnp.zeros(len(A)),
-        dt=config.dt,
-        steps=round(config.epochs * config.epoch / config.dt),
-        sigma=config.sigma,
-        record_every=round(config.record / config.dt),
-    ).trajectory
-
-
-@partial(jax.jit, static_argnames=("config", "form"))
-def _watched(config, form, A, key):
+def _watched(config, form, A, key, share):
     """Covariance of the running network's activity, of its input's doing and the noise's."""
     input_key, noise_key = jax.random.split(key)
-    return dynamics.simulate(
-        noise_key,
-        _drift(config, form, A, input_key, config.watch),
-        jnp.zeros(len(A)),
-        dt=config.dt,
-        steps=round(config.watch * config.epoch / config.dt),
-        sigma=config.sigma,
-        observe=dynamics.Moments(),
-        burn_in=round(config.epoch / config.dt),
-    ).observed.covariance
+    options = {"observe": dynamics.Moments(), "burn_in": round(config.epoch / config.dt)}
+    return _simulate(config, form, A, input_key, noise_key, config.watch, share, **options).observed.covariance
+
+
+@partial(jax.jit, static_argnames=("config", "form", "epochs", "share", "record_every", "burn_in"))
+def _simulate(config, form, A, input_key, noise_key, epochs, share=1.0, **options):
+    drift = _drift(config, form, A, input_key, epochs)
+    steps, sigma = round(epochs * config.epoch / config.dt), share * config.sigma
+    return dynamics.simulate(noise_key, drift, jnp.zeros(len(A)), dt=config.dt, steps=steps, sigma=sigma, **options)
 
 
 def _slow_error(A, S, sets):
@@ -205,15 +192,17 @@ def show(results: xr.Dataset) -> None:
         table.add_section()
     console.print(table)
     table = rich.table.Table(
-        "form", "rule", "distance / size", "largest", "neurons whose activity disagrees",
-        title="trajectories under the same input and noise, means over time: mean ± standard error over networks",
+        "form", "rule", "distance / size, median (mean ± error)", "largest", "neurons whose activity disagrees",
+        title="trajectories under the same input and noise, means over time, over networks",
     )  # fmt: skip
     for form in results.form.values:
         for rule in results.rule.values:
             at = results.sel(form=form, rule=rule)
-            mean, error = (float(x) for x in _study.mean_and_error(at.distance.mean("time"), "network"))
+            over_time = at.distance.mean("time")
+            mean, error = (float(x) for x in _study.mean_and_error(over_time, "network"))
+            cell = f"{float(over_time.median()):.3f} ({mean:.3f} ± {error:.3f})"
             table.add_row(
-                form, rule, f"{mean:.3f} ± {error:.3f}", f"{float(at.distance.max()):.3f}", f"{float(at.disagree.mean()):.2%}"
+                form, rule, cell, f"{float(at.distance.max()):.3f}", f"{float(at.disagree.mean()):.2%}"
             )  # fmt: skip
         table.add_section()
     console.print(table)
@@ -221,7 +210,7 @@ def show(results: xr.Dataset) -> None:
         at = results.sel(form=form).isel(rule=0, time=0)
         print(
             f"{form}: {float(at.silent.mean()):.0%} of neurons silent at a time, {float(at.switches.mean()):.1f} switches a "
-            f"neuron, {float(at.distinct.mean()):.0f} distinct active sets among the {results.attrs['sets']} of a network"
+            f"neuron, {int(at.distinct.sum())} distinct active sets in all"
         )
 
 
@@ -232,10 +221,10 @@ def draw(results: xr.Dataset) -> Figure:
         *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
         for ax, form in zip(panels, results.form.values, strict=True):
             for rule in results.rule.values:
-                distance = results.distance.sel(form=form, rule=rule).mean("network")
+                distance = results.distance.sel(form=form, rule=rule).median("network")
                 ax.plot(results.time, distance, label=rule, **_style(rule))
             ax.set(xlabel="time", yscale="log")
-            ax.set_title(f"rectified {form}: distance / size of the state", fontsize=9)
+            ax.set_title(f"rectified {form}: distance / size of the state,\nmedian network", fontsize=9)
         places = np.arange(results.sizes["rule"])
         for place, rule in zip(places, results.rule.values, strict=True):
             at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
@@ -247,17 +236,17 @@ def draw(results: xr.Dataset) -> Figure:
         sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
         sets.set_ylim(0, 1.1)
         sets.set_title(
-            "epsilon of active sets / of the whole: visited,\nmedian ○ and largest △; random, largest □", fontsize=9
+            "epsilon of active sets / of the whole:\nvisited ○ median △ largest, random □ largest", fontsize=8
         )
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+        figure.legend(handles, labels, loc="outside lower center", ncols=6)
     return figure
 
 
 def _style(rule):
-    base, _, variant = str(rule).partition(", ")
-    style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
-    return style | ({"linestyle": ":"} if variant else {})
+    if rule in WATCHED:
+        return {"color": "#009e73", "linestyle": "-" if WATCHED[rule] else ":"}
+    return {name: value for name, value in rule_style(rule).items() if name in ("color", "linestyle")}
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Steps of linear networks, and many of them at once."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
 from jaxprune._types import Matrix
 from jaxprune.linalg import lyapunov
+from jaxprune.linalg._lapack import eigh, expm, solve
 
 LEVELS = 6
 """Doublings of the step: 64 steps become one, 512 eight."""
@@ -20,15 +20,15 @@ def euler_step(A, b, dt, noise):
 
 def exact_step(A, b, dt, noise):
     r"""Propagator $E = e^{A \Delta t}$, push $A^{-1} (E - I) b$ and noise of covariance $C - E C E^T$ of an exact step."""
-    propagator = jax.scipy.linalg.expm(dt * A)
+    propagator = expm(dt * A)
     identity = jnp.eye(len(A), dtype=A.dtype)
     variance = jnp.broadcast_to(jnp.asarray(noise.sigma, A.dtype) ** 2, b.shape)
     C = lyapunov(A, jnp.diag(variance), symmetric=True).value
     spread = C - propagator @ C @ propagator.T
     # By eigenvectors, not Cholesky: silent neurons (sigma = 0) make it singular.
-    values, vectors = jnp.linalg.eigh((spread + spread.T) / 2)
+    values, vectors = eigh((spread + spread.T) / 2)
     root = vectors * jnp.sqrt(jnp.maximum(values, 0))[None, :]
-    return propagator, jnp.linalg.solve(A, (propagator - identity) @ b), lambda state, draws: (state, draws @ root.T)
+    return propagator, solve(A, (propagator - identity) @ b), lambda state, draws: (state, draws @ root.T)
 
 
 def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:

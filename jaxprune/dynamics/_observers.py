@@ -195,11 +195,11 @@ class BatchMeans(Observer):
     variance, $2 v^2 / \text{error}^2$ (`effective_samples`) is the number of independent samples that would do as well.
 
     Args:
-      observer: the statistic; its result must be arrays.
+      observer: the statistic; its result must be arrays, and it must not forget.
       blocks: length of a batch, in blocks of `SPAN` steps.
 
     Raises:
-      InputError: blocks less than 1.
+      InputError: blocks less than 1; an observer that forgets, whose last value no mean over batches estimates.
 
     Reference: Flegal2010 (batch means).
     """
@@ -210,6 +210,11 @@ class BatchMeans(Observer):
     def __check_init__(self):
         if self.blocks < 1:
             raise InputError(f"blocks is {self.blocks}, but a batch needs at least 1.")
+        forget = getattr(self.observer, "forget", 0)
+        if forget:
+            raise InputError(
+                f"the observer has forget={forget:g}, but batches need one that keeps all: leave forget at 0."
+            )
 
     def init(self, neurons: int, dtype: Any) -> Any:
         """No batch yet."""
@@ -235,7 +240,7 @@ class BatchMeans(Observer):
         return _Batches(whole, batch, jnp.where(full, 0, filled), count, mean, scatter)
 
     def result(self, carry: Any) -> Estimate:
-        """The statistic and its standard error; NaN with fewer than two batches."""
+        """The statistic and its standard error, which is NaN with fewer than two batches."""
         known = carry.count > 1
         divisor = jnp.where(known, carry.count * (carry.count - 1), 1)
         error = jax.tree.map(lambda s: jnp.where(known, jnp.sqrt(s / divisor), jnp.nan), carry.scatter)

@@ -109,7 +109,7 @@ def principal_epsilon(A: Matrix, B: Matrix, active: Bool[Array, " neuron"]) -> S
 
     While a rectified-linear network keeps one active set, the eigenvalues of its dynamics are those of $A_{SS}$ and the leaks of
     the silent neurons. By interlacing $\epsilon_S$ is never above `certify`'s epsilon, for all active sets at once, and the
-    same holds for those leaks ($S = \{i\}$).
+    same holds for those leaks ($S = \{i\}$). It bounds every eigenvalue on S if A and B are symmetric, else the quadratic form.
 
     Args:
       A: the original dynamics matrix, $-\tfrac12 (A_{SS} + A_{SS}^T)$ positive definite.
@@ -138,7 +138,8 @@ def principal_epsilon(A: Matrix, B: Matrix, active: Bool[Array, " neuron"]) -> S
         )
     both = active[:, None] & active[None, :]
     # Silent neurons stay in the matrix, uncoupled and the same in both: they deviate by nothing.
-    silent = jnp.diag(jnp.where(active, 0, jnp.min(jnp.diagonal(A))))
+    lowest = jnp.min(jnp.where(active, jnp.diagonal(A), 0))
+    silent = jnp.diag(jnp.where(active, 0, jnp.where(lowest < 0, lowest, -1)))
     A, B = jnp.where(both, A, silent), jnp.where(both, B, silent)
     F = whitening(A)
     return realised_epsilon(F, eigvalsh(relative_deviation(F, A, B)))

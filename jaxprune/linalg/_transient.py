@@ -2,22 +2,20 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import jax.scipy.linalg
 from jax import Array, lax
 from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_positive, check_square
 from jaxprune._types import Matrix, Real, Scalar
-from jaxprune.linalg._lapack import eigvals, eigvalsh
+from jaxprune.linalg._lapack import eigvals, eigvalsh, expm
 from jaxprune.linalg._lyapunov import lyapunov
 
 
 def numerical_abscissa(A: Matrix) -> Scalar:
     r"""Largest growth rate of any state at any moment, $\omega(A) = \lambda_{\max}\bigl(\tfrac12 (A + A^T)\bigr)$, in 1/time.
 
-    It is the slope of $\|e^{A t}\|$ at $t = 0$. Equal to the spectral abscissa for normal matrices, above it for others: a stable
+    It is the slope of $\|e^{A t}\|$ at $t = 0$: equal to the spectral abscissa for normal matrices and never below it. A stable
     network with $\omega > 0$ amplifies before it forgets.
 
     Raises:
@@ -34,9 +32,9 @@ def numerical_abscissa(A: Matrix) -> Scalar:
 
 
 def departure_from_normality(A: Matrix) -> Scalar:
-    r"""Share of A's norm that its eigenvalues do not account for, $\sqrt{1 - \sum_i |\lambda_i|^2 / \|A\|_F^2}$, in [0, 1).
+    r"""Share of A's norm that its eigenvalues do not account for, $\sqrt{1 - \sum_i |\lambda_i|^2 / \|A\|_F^2}$, in [0, 1].
 
-    Zero if and only if A is normal.
+    Zero if and only if A is normal, one if A is nilpotent.
 
     Raises:
       InputError: A not square, empty or not finite.
@@ -48,7 +46,8 @@ def departure_from_normality(A: Matrix) -> Scalar:
     Reference: Henrici1962.
     """
     check_square("A", A)
-    share = jnp.sum(jnp.abs(eigvals(A)) ** 2) / jnp.sum(A**2)
+    size = jnp.sum(A**2)
+    share = jnp.where(size > 0, jnp.sum(jnp.abs(eigvals(A)) ** 2) / jnp.where(size > 0, size, 1), 1)
     return jnp.sqrt(jnp.maximum(1 - share, 0))
 
 
@@ -74,7 +73,7 @@ def transient_growth(A: Matrix, *, dt: Real, steps: int) -> Float[Array, " time"
     """
     check_square("A", A)
     _check_times(dt, steps)
-    step = jax.scipy.linalg.expm(A * dt)
+    step = expm(A * dt)
 
     def advance(propagator, _):
         propagator = propagator @ step
@@ -119,7 +118,7 @@ def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseR
     """
     _check_pair(A, B)
     _check_times(dt, steps)
-    first, second = jax.scipy.linalg.expm(A * dt), jax.scipy.linalg.expm(B * dt)
+    first, second = expm(A * dt), expm(B * dt)
 
     def advance(propagators, _):
         original, pruned = propagators[0] @ first, propagators[1] @ second

@@ -4,11 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SIZE, dominant, untyped
+from helpers import SIZE, dominant, untyped, weights
 
 import jaxprune
 from jaxprune.dynamics import Linear, Rectified, Tanh, simulate
-from jaxprune.linalg import eigenvalues
+from jaxprune.linalg import dominance_slack, eigenvalues
+from jaxprune.networks import dominant_leak
 
 X = np.asarray(jax.random.normal(jax.random.key(5), (SIZE,)))
 B = np.asarray(jax.random.normal(jax.random.key(6), (SIZE,)))
@@ -57,25 +58,30 @@ def test_spectrum_of_the_jacobian_is_that_of_the_principal_submatrix(form):
 
 @pytest.mark.parametrize("form", ["output", "input"])
 @pytest.mark.parametrize("network", [Rectified, Tanh])
-@pytest.mark.parametrize("family", ["gaussian", "clustered"])
-def test_trajectories_approach_at_the_rate_of_the_slack_whoever_switches(family, network, form):
-    slack, dt, steps = 0.3, 0.02, 400
-    A = dominant(family, slack=slack)
+def test_trajectories_approach_at_the_rate_of_the_slack_whoever_switches(network, form):
+    # Excitation alone and the same slack in every row: neurons that are all apart by the same approach at that rate exactly,
+    # as long as all slopes are one.
+    A, dt, steps = dominant_leak(jnp.abs(weights("gaussian")), 0.1), 0.02, 400
+    slack = float(dominance_slack(A))
+    level, swing = (2.0, 5.0) if network is Rectified else (0.0, 0.01)
 
-    def strong(t):  # every neuron is pushed over its threshold and back, each at its own time
-        return 5 * jnp.sin(2 * t + jnp.arange(SIZE))
+    def moving(t):  # of rectified neurons each is pushed under its threshold and back, at its own time
+        return level + swing * jnp.sin(2 * t + jnp.arange(SIZE))
 
-    drift = network(A, strong, form=form)
+    drift = network(A, moving, form=form)
     first, second = (
-        simulate(jax.random.key(0), drift, jnp.asarray(start), dt=dt, steps=steps, record_every=1).trajectory
-        for start in (X, -3 * X)
+        simulate(
+            jax.random.key(0), drift, jnp.asarray(start), dt=dt, steps=steps, sigma=0.01, record_every=1
+        ).trajectory
+        for start in (0.01 * X, 0.01 * X + 0.01)
     )
     distance = np.abs(np.asarray(first - second)).max(axis=1)
-    assert np.all(distance <= np.abs(4 * X).max() * (1 - slack * dt) ** np.arange(1, steps + 1) + 1e-12)
+    bound = 0.01 * (1 - slack * dt) ** np.arange(1, steps + 1)
+    assert np.all(distance <= bound * (1 + 1e-9))
+    assert distance[20] > 0.95 * bound[20]
     if network is Rectified:
-        times = dt * jnp.arange(1, steps + 1)
-        sets = np.asarray(jax.vmap(drift.active_set)(times, first))
-        assert len(np.unique(sets, axis=0)) > 20
+        sets = np.asarray(jax.vmap(drift.active_set)(dt * jnp.arange(1, steps + 1), first))
+        assert len(np.unique(sets, axis=0)) > 5
 
 
 def test_errors():

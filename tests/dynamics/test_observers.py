@@ -116,5 +116,7 @@ def test_errors():
                 make(1.0)
         with pytest.raises(jaxprune.InputError, match="blocks is 0"):
             BatchMeans(Moments(), blocks=0)
+        with pytest.raises(jaxprune.InputError, match=r"forget=0\.1"):
+            BatchMeans(Moments(0.1))
         with pytest.raises(jaxprune.InputError, match="traced"):
             jax.jit(lambda A: Differences(A).sign)(-jnp.eye(2))

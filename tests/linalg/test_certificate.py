@@ -70,6 +70,9 @@ def test_an_active_set_may_be_fine_where_the_whole_is_not_definite():
     assert np.isnan(certify(A, B).epsilon)
     np.testing.assert_allclose(principal_epsilon(A, B, jnp.array([True, False, True])), 0.5)
     assert np.isnan(principal_epsilon(A, B, jnp.array([True, True, False])))
+    assert float(principal_epsilon(jnp.zeros((2, 2)), jnp.zeros((2, 2)), jnp.array([False, False]))) == 0
+    uneven = jnp.diag(jnp.array([-1.0, -1.0, -1e16]))
+    np.testing.assert_allclose(principal_epsilon(uneven, 0.9 * uneven, jnp.array([True, True, False])), 0.1)
 
 
 def test_eigenvalues_and_principal_submatrices_stay_within_epsilon():

@@ -11,6 +11,8 @@ from helpers import DIRECTED, FAMILIES, SYMMETRIC, quick_jit, untyped, weights
 import jaxprune
 from jaxprune import linalg, networks
 
+KEY = jax.random.key(3)
+
 
 def stable(family, seed=0):
     return networks.stable_leak(weights(family, seed), -0.3)
@@ -74,6 +76,20 @@ def test_h2_error_of_itself_is_rounding_and_of_an_unstable_network_is_missing():
     A = stable("dale")
     assert float(linalg.h2_error(A, A).relative) < 1e-6
     assert np.isnan(linalg.h2_error(A, A + jnp.eye(len(A))).relative)
+
+
+def test_extremes_of_normality():
+    assert float(linalg.departure_from_normality(jnp.array([[0.0, 1.0], [0.0, 0.0]]))) == 1
+    assert float(linalg.departure_from_normality(jnp.zeros((2, 2)))) == 0
+
+
+def test_ensembles_do_not_wait_for_each_other():
+    # Two batched factorisations of this size on a CPU stop for ever unless they are looped over (linalg/_lapack.py).
+    As = jnp.stack([networks.stable_leak(networks.gaussian(key, 64), -0.5) for key in jax.random.split(KEY, 8)])
+    responses = jax.jit(jax.vmap(lambda A: linalg.impulse_responses(A, 1.1 * A, dt=0.5, steps=2).difference))
+    growths = jax.jit(jax.vmap(lambda A: linalg.transient_growth(A, dt=0.5, steps=2)))
+    for _ in range(3):
+        assert bool(jnp.all(jnp.isfinite(responses(As)) & jnp.isfinite(growths(As))))
 
 
 def test_measures_jit_and_vmap():
