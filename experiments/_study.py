@@ -139,6 +139,22 @@ def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.Da
     return values.mean(over), values.std(over, ddof=1) / np.sqrt(count)
 
 
+def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: int) -> dict[str, float]:
+    """Median seconds of both, run in turn, after a first run of ours that compiles; NaN without a peer."""
+    started = time.perf_counter()
+    jax.block_until_ready(ours())
+    first = time.perf_counter() - started
+    times: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(repeats):
+        for label, function in (("ours", ours), ("peer", peer)):
+            if function is not None:
+                started = time.perf_counter()
+                jax.block_until_ready(function())
+                times[label].append(time.perf_counter() - started)
+    mine, other = (float(np.median(times[label])) if times[label] else np.nan for label in ("ours", "peer"))
+    return {"ours_s": mine, "peer_s": other, "ratio": other / mine, "first_s": first}
+
+
 def _store(name, results, config, out, seconds):
     frame = results.to_dataframe().dropna(how="all").reset_index()
     table = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")

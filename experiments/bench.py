@@ -84,26 +84,7 @@ def _case(config, name):
 
 
 def _compare(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Median seconds of both, run in turn, after a first run of ours that compiles."""
-    started = time.perf_counter()
-    jax.block_until_ready(ours())
-    first = time.perf_counter() - started
-    times: dict[str, list[float]] = {"ours": [], "peer": []}
-    for _ in range(repeats):
-        for label, function in (("ours", ours), ("peer", peer)):
-            started = time.perf_counter()
-            jax.block_until_ready(function())
-            times[label].append(time.perf_counter() - started)
-    mine, other = (float(np.median(times[label])) for label in ("ours", "peer"))
-    return {
-        "ours_s": mine,
-        "peer_s": other,
-        "ratio": other / mine,
-        "first_s": first,
-        "residual": np.nan,
-        "doublings": np.nan,
-        "memory_gb": np.nan,
-    }
+    return _study.compare(ours, peer, repeats) | dict.fromkeys(("residual", "doublings", "memory_gb"), np.nan)
 
 
 def _lyapunov(config, name):

@@ -1,4 +1,4 @@
-"""The command line: `jaxprune sweep | plot | prune | certify`. Needs the extra `experiments`."""
+"""The command line: `jaxprune sweep | plot | prune | certify | prune-rnn`. Needs the extra `experiments`."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ import rich.progress
 import rich.table
 import tyro
 
-from jaxprune import linalg, networks, pruning, sweep
+from jaxprune import linalg, networks, pruning, rnn, sweep
 from jaxprune._checks import InputError, check_leak, check_positive
 from jaxprune._write import write_whole
 from jaxprune.networks import Connectome
@@ -28,7 +28,7 @@ Leak = Literal["auto", "none", "dominant", "stable"]
 def main() -> None:
     """Run the command line in double precision; bad input is one line on standard error and exit status 2."""
     jax.config.update("jax_enable_x64", True)
-    commands = {"sweep": run_sweep, "plot": plot, "prune": prune, "certify": certify}
+    commands = {"sweep": run_sweep, "plot": plot, "prune": prune, "certify": certify, "prune-rnn": prune_rnn}
     description = "Prune networks by what noise shows, and certify what survives."
     try:
         with warnings.catch_warnings():
@@ -124,13 +124,7 @@ def prune(
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".certificate.json")
-    for path in (out, report):
-        if path.exists() and not overwrite:
-            raise InputError(f"{path} exists: choose another name, or pass --overwrite. Nothing was changed.")
-    if out.suffix not in SUFFIXES:
-        raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(SUFFIXES)}.")
-    if not out.parent.is_dir():
-        raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
+    _check_outputs(out, report, suffixes=SUFFIXES, overwrite=overwrite)
     named = pruning.named_rule(rule)
     changes = {
         name: value for name, value in (("method", method), ("diagonal", diagonal), ("cap", cap)) if value is not None
@@ -188,6 +182,95 @@ def certify(
     _print_certificate(certificate)
     if out is not None:
         _write_json(out, {"original": str(a), "pruned": str(b), **_plain(certificate)})
+
+
+def prune_rnn(
+    model: tyro.conf.Positional[Path],
+    keep: float,
+    out: Path,
+    rule: str = "activity+regrow",
+    source: Literal["input-noise", "neuron-noise", "linearised", "task"] = "input-noise",
+    sd: float = 1.5,
+    trials: Path | None = None,
+    activation: Literal["tanh", "relu", "linear"] = "tanh",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Prune a trained continuous-time recurrent network, and report what it keeps.
+
+    Writes OUT and, beside it, OUT.report.json.
+
+    Args:
+      model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha.
+      keep: fraction of recurrent synapses to keep, in (0, 1].
+      out: the pruned network; .npz or .safetensors.
+      rule: one of the rules of jaxprune.rnn, for example magnitude, "noise, 1/p", activity+fit, activity+regrow.
+      source: where the activity comes from that rules look at: noise at the inputs or in every neuron, the network linearised at
+        rest, or the inputs of the calibration trials.
+      sd: size of the noise, a step.
+      trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for
+        --source task.
+      activation: the nonlinearity of the network.
+      seed: seed of noise and draws.
+      overwrite: replace existing files.
+    """
+    report = out.with_name(out.name + ".report.json")
+    _check_outputs(out, report, suffixes=rnn.SUFFIXES, overwrite=overwrite)
+    if rule not in rnn.RECURRENT_RULES:
+        raise InputError(f"--rule is {rule!r}, but must be one of {'; '.join(rnn.RECURRENT_RULES)}.")
+    chosen = rnn.RECURRENT_RULES[rule]
+    network = rnn.load_rnn(model, activation=activation)
+    outputs = len(network.b_out)
+    held_out = None if trials is None else rnn.load_trials(trials, outputs=outputs)
+    source_key, prune_key = jax.random.split(jax.random.key(seed))
+    activity = None
+    if chosen.needs_activity and source == "task":
+        if trials is None:
+            raise InputError("--source task needs --trials with calibration_inputs: which file holds them?")
+        activity = rnn.task_activity(network, rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs)
+    elif chosen.needs_activity and source == "linearised":
+        activity = rnn.linearised_activity(network)
+    elif chosen.needs_activity:
+        noise = rnn.InputNoise(sd) if source == "input-noise" else rnn.NeuronNoise(sd)
+        activity = noise.activity(source_key, network)
+    pruned, found = rnn.prune_rnn(prune_key, network, chosen, keep=keep, activity=activity, trials=held_out)
+    facts = found._asdict() | {"certificate": None if found.certificate is None else _plain(found.certificate)}
+    facts |= {
+        "model": str(model),
+        "rule": {"name": rule, **dataclasses.asdict(chosen)},
+        "keep": keep,
+        "source": source if activity is not None else None,
+        "sd": sd,
+        "seed": seed,
+        "versions": {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy")},
+    }
+    rnn.save_rnn(out, pruned)
+    _write_json(report, facts)
+    view = rich.table.Table(show_header=False, box=None)
+    view.add_row("synapses kept", f"{found.kept[0]} ({found.kept_fraction[0]:.2%})")
+    view.add_row("spectral radius", f"{found.radius[0]:.4g} before, {found.pruned_radius[0]:.4g} after")
+    view.add_row("spectral abscissa", f"{found.abscissa[0]:.4g} before, {found.pruned_abscissa[0]:.4g} after")
+    if found.drive_error is not None:
+        view.add_row("drive lost", f"{found.drive_error[0]:.3%} (under {source})")
+    if found.shift:
+        view.add_row("leak shift", f"{found.shift:.4g}: the network at rest is unstable without it")
+    if found.retention is not None:
+        view.add_row(
+            "accuracy",
+            f"{found.accuracy:.4f} before, {found.pruned_accuracy:.4f} after: retention {found.retention:.3f}",
+        )
+    rich.print(view)
+    print(f"\npruned {out}   report {report}")
+
+
+def _check_outputs(out: Path, report: Path, *, suffixes, overwrite: bool) -> None:
+    for path in (out, report):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    if out.suffix not in suffixes:
+        raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(suffixes)}.")
+    if not out.parent.is_dir():
+        raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
 
 
 def _dynamics(network: Connectome, path: Path, leak: Leak, margin: float) -> Connectome:

@@ -3,6 +3,7 @@
 from jaxprune.pruning import theory as theory
 from jaxprune.pruning._compensate import compensate as compensate
 from jaxprune.pruning._compensate import refit as refit
+from jaxprune.pruning._importance import activity_importance as activity_importance
 from jaxprune.pruning._importance import noise_importance as noise_importance
 from jaxprune.pruning._importance import uniform_importance as uniform_importance
 from jaxprune.pruning._importance import weight_importance as weight_importance
@@ -20,6 +21,10 @@ from jaxprune.pruning._prune import apply_rule as apply_rule
 from jaxprune.pruning._prune import count_components as count_components
 from jaxprune.pruning._prune import prune as prune
 from jaxprune.pruning._prune import synapse_count as synapse_count
+from jaxprune.pruning._regrow import regrow as regrow
+from jaxprune.pruning._rows import delta_rule as delta_rule
+from jaxprune.pruning._rows import drive_error as drive_error
+from jaxprune.pruning._rows import fit_rows as fit_rows
 from jaxprune.pruning._rules import RULES as RULES
 from jaxprune.pruning._rules import NoisePrune as NoisePrune
 from jaxprune.pruning._rules import Rule as Rule
@@ -28,3 +33,8 @@ from jaxprune.pruning._rules import WeightPrune as WeightPrune
 from jaxprune.pruning._rules import named_rule as named_rule
 from jaxprune.pruning._strengthen import matched_diagonal as matched_diagonal
 from jaxprune.pruning._strengthen import strengthen as strengthen
+from jaxprune.pruning._surgeon import Removals as Removals
+from jaxprune.pruning._surgeon import surgeon_importance as surgeon_importance
+from jaxprune.pruning._surgeon import surgeon_mask as surgeon_mask
+from jaxprune.pruning._surgeon import surgeon_once as surgeon_once
+from jaxprune.pruning._surgeon import surgeon_order as surgeon_order

@@ -70,5 +70,26 @@ def uniform_importance(A: Matrix) -> Matrix:
     return (A != 0).astype(A.dtype) * _off_diagonal(A)
 
 
+def activity_importance(A: Matrix, H: Matrix) -> Matrix:
+    r"""What a synapse passes on, root mean square: $r_{ij} = |a_{ij}| \sqrt{H_{jj}}$ off the diagonal, $H = E[x x^T]$.
+
+    Args:
+      A: weights.
+      H: second moment of the presynaptic activity.
+
+    Raises:
+      InputError: A or H not square, empty or not finite, or of different shapes.
+
+    Example:
+      >>> activity_importance(jnp.array([[-2.0, 1.0], [-0.5, -2.0]]), jnp.diag(jnp.array([4.0, 9.0])))
+      Array([[0., 3.],
+             [1., 0.]], dtype=float64)
+    """
+    check_square("H", H)
+    if A.shape != H.shape:
+        raise InputError(f"H has shape {H.shape} and A has {A.shape}: pass the second moment of the same network.")
+    return weight_importance(A) * jnp.sqrt(jnp.diagonal(H))[None, :]
+
+
 def _off_diagonal(A):
     return 1 - jnp.eye(len(A), dtype=A.dtype)

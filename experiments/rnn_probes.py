@@ -1,0 +1,128 @@
+"""Why the place where noise enters decides: what each source of activity sees of a trained network's task.
+
+For every network: the dimension of the rates' second moment H (participation ratio), and how much of the task's activity lies in
+the leading directions of each source. A fit under H keeps a neuron's drive along directions in which H has power, and pays with
+the others. `task` beside itself is the best that any source could do with as many directions.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _study
+from experiments.trained_rnn import (
+    COLOURED,
+    INPUT,
+    LINEAR,
+    LINEAR_INPUT,
+    NEURON,
+    TASK,
+    TASKS,
+    Config,
+    activities,
+)
+from jaxprune import rnn
+from jaxprune.sweep import figure_settings
+
+COLOURS = {
+    TASK: "black",
+    INPUT: "#0072b2",
+    COLOURED: "#56b4e9",
+    LINEAR_INPUT: "#cc79a7",
+    LINEAR: "#e69f00",
+    NEURON: "#d55e00",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeConfig(Config):
+    """Configuration: that of `trained_rnn`, and which directions are looked at.
+
+    Attributes:
+      ranks: numbers of leading directions.
+    """
+
+    ranks: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200)
+
+
+def run(config: ProbeConfig, journal: Path) -> xr.Dataset:
+    """Power and overlap: (source, task, rank)."""
+    points = [{"task": task} for task in config.tasks]
+    rows = _study.compute(points, lambda point: _network(config, point["task"]), journal, config)
+    return _study.dataset(rows, ("source", "task", "rank"))
+
+
+def _network(config, task):
+    path = config.data / f"{task}.npz"
+    model, calibration = rnn.load_rnn(path), rnn.load_trials(path, prefix="calibration_")
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 3)
+    seen = activities(config, keys, model, calibration)
+    wanted = seen[TASK].second_moment
+    for source, activity in seen.items():
+        values, vectors = np.linalg.eigh(np.asarray(activity.second_moment))
+        values, vectors = np.maximum(values[::-1], 0), jnp.asarray(vectors[:, ::-1])
+        along = np.asarray(jnp.sum(vectors * (wanted @ vectors), axis=0) / jnp.trace(wanted))
+        for rank in config.ranks:
+            yield {
+                "source": source,
+                "rank": rank,
+                "power": float(values[rank - 1] / values.sum()),
+                "covered": float(along[:rank].sum()),
+                "dimension": float(values.sum() ** 2 / (values**2).sum()),
+                "size": float(np.sqrt(values.sum() / len(values))),
+                "shift": float(activity.shift),
+            }
+
+
+def show(results: xr.Dataset) -> None:
+    """Print dimension and coverage, means over networks with standard errors."""
+    ranks = [rank for rank in (5, 20, 100) if rank in results["rank"].values]
+    table = rich.table.Table(
+        "source", "dimension", "rates, r.m.s.", *(f"task in its first {rank}" for rank in ranks), "leak shift",
+        title=f"what each source sees, {results.sizes['task']} networks",
+    )  # fmt: skip
+    for source in results.source.values:
+        at = results.sel(source=source)
+        first = at.isel(rank=0)
+        cells = ["{:.1f} ± {:.1f}".format(*(float(x) for x in _study.mean_and_error(first.dimension, "task")))]
+        cells.append(f"{float(first['size'].mean()):.2f}")
+        for rank in ranks:
+            mean, error = (float(x) for x in _study.mean_and_error(at.covered.sel(rank=rank), "task"))
+            cells.append(f"{mean:.3f} ± {error:.3f}")
+        table.add_row(str(source), *cells, f"{float(first['shift'].mean()):.2f}")
+    rich.console.Console(width=130).print(table)
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Spectra of H, and what the leading directions of each source hold of the task."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+        spectra, covered = figure.subplots(1, 2)
+        for source in results.source.values:
+            at, style = results.sel(source=source), {"color": COLOURS[str(source)], "marker": "o"}
+            spectra.plot(at["rank"], np.exp(np.log(at.power).mean("task")), label=source, **style)
+            covered.plot(at["rank"], (1 - at.covered).mean("task"), **style)
+        spectra.set(
+            xscale="log", yscale="log", xlabel="direction", ylabel="share of the variance", title="spectrum of H"
+        )
+        covered.set(
+            xscale="log",
+            yscale="log",
+            xlabel="leading directions of the source",
+            ylabel="share of the task outside them",
+        )
+        covered.set_title("what a source does not see of the task")
+        figure.legend(loc="outside right center")
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(ProbeConfig, run, draw, show)

@@ -1,0 +1,275 @@
+"""Pruning trained recurrent networks: how much of the task is kept, by every rule and every source of activity.
+
+Eight public networks of 512 tanh units, each trained on one Mod-Cog task (`--data` holds one .npz for each), pruned without any
+training afterwards. Retention is the accuracy of the pruned network over that of the whole, on held-out trials. Sources of
+activity: white or coloured noise at the input channels, noise in the current of every neuron, the network linearised at rest with
+the leak shift that this takes (L-NP) or along the task with noise at the inputs, and the task itself (inputs, never labels).
+"""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import jax
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+import scipy.stats
+import xarray as xr
+from jax import Array
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import InputError, pruning, rnn
+from jaxprune.sweep import figure_settings
+
+TASKS = (
+    "ctxdlydm1intseq",
+    "ctxdlydm2intseq",
+    "dlydm1intseq",
+    "dlydm2intseq",
+    "dm1seqr",
+    "dm2seql",
+    "dmsintseq",
+    "multidlydmintseq",
+)
+NONE = "none"
+INPUT, COLOURED, NEURON, LINEAR, LINEAR_INPUT, TASK = (
+    "input noise",
+    "coloured input noise",
+    "neuron noise",
+    "linearised",
+    "linearised, input noise",
+    "task",
+)
+SOURCES_OF = {
+    "random": (NONE,),
+    "magnitude": (NONE,),
+    "magnitude, radius": (NONE,),
+    "uniform, 1/p": (NONE,),
+    "weight, 1/p": (NONE,),
+    "noise, mask": (NEURON, LINEAR, INPUT),
+    "noise, radius": (NEURON,),
+    "noise, 1/p": (NEURON, LINEAR, INPUT),
+    "noise, 1/p capped": (NEURON,),
+    "surgeon, once": (TASK,),
+    "random+fit": (INPUT,),
+    "noise+fit": (INPUT,),
+    "magnitude+fit": (INPUT, NEURON, LINEAR_INPUT, TASK),
+    "activity+fit": (INPUT, COLOURED, NEURON, LINEAR_INPUT, TASK),
+    "activity+regrow": (INPUT, COLOURED, TASK),
+    "surgeon, rows": (INPUT, TASK),
+}
+LOCAL_FROM_NOISE = (("activity+regrow", INPUT), ("activity+regrow", COLOURED), ("activity+fit", INPUT))
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      data: directory with the networks and trials, one .npz for each task.
+      tasks: which of them.
+      pruned: fractions pruned.
+      seeds: pruning seeds (coins and noise).
+      sd: standard deviation of white noise at the inputs, a step.
+      coloured_sd: of coloured noise.
+      tau: its correlation time, in steps.
+      neuron_sd: standard deviation of the noise in every neuron's current, a step.
+      surgeon_seeds: seeds for which the surgeon works row by row (25 s for each source).
+      seed: seed of everything.
+    """
+
+    data: Path
+    tasks: tuple[str, ...] = TASKS
+    pruned: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9, 0.95)
+    seeds: int = 3
+    sd: float = 1.5
+    coloured_sd: float = 1.0
+    tau: float = 2.0
+    neuron_sd: float = 1.0
+    surgeon_seeds: int = 1
+    seed: int = 0
+
+
+def run(config: Config, journal: Path) -> xr.Dataset:
+    """Retention: (rule, source, pruned, task, seed)."""
+    if not config.data.is_dir():
+        raise InputError(
+            f"--data is {config.data}, which is not a directory: it must hold {config.tasks[0]}.npz and others."
+        )
+    points = [{"task": task, "seed": seed} for task, seed in itertools.product(config.tasks, range(config.seeds))]
+    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
+    return _study.dataset(rows, ("rule", "source", "pruned", "task", "seed"))
+
+
+def _network(config, task, seed):
+    path = config.data / f"{task}.npz"
+    model, trials = rnn.load_rnn(path), rnn.load_trials(path)
+    calibration = rnn.load_trials(path, prefix="calibration_")
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), seed)
+    keys = jax.random.split(key, 4)
+    source_keys, mask_key = keys[:3], keys[3]
+    seen = activities(config, source_keys, model, calibration)
+    whole = float(rnn.accuracy(model, trials.inputs, trials.labels))
+    W = model.recurrent.astype(seen[TASK].second_moment.dtype)
+    for name, sources in SOURCES_OF.items():
+        rule = rnn.RECURRENT_RULES[name]
+        if rule.score == "greedy surgeon" and seed >= config.surgeon_seeds:
+            continue
+        for source in sources:
+            activity = seen.get(source)
+            removals = None
+            if rule.score == "greedy surgeon" and activity is not None:
+                least = round((1 - max(config.pruned)) * len(W) / 2)
+                removals = pruning.surgeon_order(W, activity.second_moment, keep=least)
+            for fraction in config.pruned:
+                S = rnn.prune_weights(mask_key, W, rule, keep=1 - fraction, activity=activity, removals=removals).matrix
+                accuracy = float(rnn.accuracy(_with(model, S), trials.inputs, trials.labels))
+                yield {
+                    "rule": name,
+                    "source": source,
+                    "pruned": fraction,
+                    "retention": accuracy / whole,
+                    "accuracy": accuracy,
+                    "whole": whole,
+                    "drive_error": float(pruning.drive_error(W, S, seen[TASK].second_moment)),
+                    "shift": 0.0 if activity is None else float(activity.shift),
+                }
+
+
+def activities(config: Config, keys: Array, model: rnn.CTRNN, calibration: rnn.TrialSet) -> dict[str, rnn.Activity]:
+    """Moments by every source of activity."""
+    gain = rnn.mean_gain(model, calibration.inputs)
+    sources = {
+        INPUT: rnn.InputNoise(config.sd),
+        COLOURED: rnn.InputNoise(config.coloured_sd, tau=config.tau),
+        NEURON: rnn.NeuronNoise(config.neuron_sd),
+    }
+    measured = {name: source.activity(key, model) for key, (name, source) in zip(keys, sources.items(), strict=True)}
+    return measured | {
+        LINEAR: rnn.linearised_activity(model),
+        LINEAR_INPUT: rnn.linearised_activity(model, gain, through="inputs"),
+        TASK: rnn.task_activity(model, calibration.inputs),
+    }
+
+
+def _with(model, S):
+    return dataclasses.replace(model, W_rec=S.astype(model.W_rec.dtype))
+
+
+def _mean_and_error(values):
+    """Mean over tasks and seeds; standard error over tasks, whose means over seeds are independent."""
+    by_task = values.mean("seed")
+    return float(by_task.mean()), float(by_task.std(ddof=1) / np.sqrt(by_task.notnull().sum()))
+
+
+def compare(results: xr.Dataset, fraction: float) -> list[tuple[str, str, float, float]]:
+    """Paired Wilcoxon tests over networks of the first local rule from noise against all others, Holm-corrected.
+
+    Returns:
+      rule, source, mean difference in retention, corrected p.
+    """
+    at = results.retention.sel(pruned=fraction).mean("seed")
+    ours = at.sel(rule=LOCAL_FROM_NOISE[0][0], source=LOCAL_FROM_NOISE[0][1]).values
+    rows = []
+    for name, sources in SOURCES_OF.items():
+        for source in sources:
+            other = at.sel(rule=name, source=source).values
+            if (name, source) == LOCAL_FROM_NOISE[0] or not np.isfinite(other).all() or np.array_equal(ours, other):
+                continue
+            p = float(np.asarray(scipy.stats.wilcoxon(ours, other))[1])
+            rows.append((name, source, float((ours - other).mean()), p))
+    order = np.argsort([row[3] for row in rows])
+    corrected = np.maximum.accumulate([min(1.0, (len(rows) - k) * rows[i][3]) for k, i in enumerate(order)])
+    adjusted = dict(zip(order.tolist(), corrected.tolist(), strict=True))
+    return [(*row[:3], adjusted[index]) for index, row in enumerate(rows)]
+
+
+def show(results: xr.Dataset) -> None:
+    """Print retention by rule and source, then tests against all others at 90 %."""
+    console = rich.console.Console(width=150)
+    table = rich.table.Table(
+        "rule", "source of activity", *(f"{fraction:.0%}" for fraction in results.pruned.values), "lowest network at 90 %",
+        title=f"retention after pruning, mean over {results.sizes['task']} networks ± standard error, "
+        f"{results.sizes['seed']} seeds",
+    )  # fmt: skip
+    for name, sources in SOURCES_OF.items():
+        for source in sources:
+            at = results.retention.sel(rule=name, source=source)
+            cells = [
+                "{:.3f} ± {:.3f}".format(*_mean_and_error(at.sel(pruned=fraction))) for fraction in at.pruned.values
+            ]
+            lowest = float(at.sel(pruned=0.9).mean("seed").min()) if 0.9 in at.pruned.values else np.nan
+            table.add_row(name, source, *cells, f"{lowest:.3f}")
+    console.print(table)
+    shift = results["shift"].sel(source=LINEAR).max(("rule", "pruned", "seed"))
+    print(f"leak shift of the network linearised at rest: {float(shift.min()):.2f} to {float(shift.max()):.2f}")
+    if 0.9 in results.pruned.values and results.sizes["task"] > 5:
+        table = rich.table.Table(
+            "against",
+            "source",
+            "mean difference",
+            "p, Holm",
+            title=f"{' from '.join(LOCAL_FROM_NOISE[0])}, 90 % pruned",
+        )
+        for name, source, difference, p in compare(results, 0.9):
+            table.add_row(name, source, f"{difference:+.3f}", f"{p:.3f}")
+        console.print(table)
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Retention against the fraction pruned: rules of the literature, local fits by source, and single networks at 90 %."""
+    published = (
+        "random",
+        "magnitude",
+        "magnitude, radius",
+        "weight, 1/p",
+        "noise, mask",
+        "noise, 1/p",
+        "surgeon, once",
+    )
+    colours = {INPUT: "#0072b2", COLOURED: "#56b4e9", NEURON: "#d55e00", LINEAR_INPUT: "#cc79a7", TASK: "black"}
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(12, 4.6), layout="constrained")
+        left, right, single = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
+        for index, name in enumerate(published):
+            at = results.retention.sel(rule=name, source=SOURCES_OF[name][0]).mean("seed")
+            left.plot(
+                at.pruned, at.mean("task"), "o-", color=mpl.colormaps["cividis"](index / len(published)), label=name
+            )
+        left.set_title("published rules and controls", fontsize=10)
+        for name, dashes in (("activity+fit", "--"), ("activity+regrow", "-"), ("surgeon, rows", ":")):
+            for source in SOURCES_OF[name]:
+                at = results.retention.sel(rule=name, source=source).mean("seed")
+                right.plot(
+                    at.pruned, at.mean("task"), dashes, marker="o", color=colours[source], label=f"{name}, {source}"
+                )
+        right.set_title("local fit; surgeon (not local) dotted", fontsize=10)
+        for ax in (left, right):
+            ax.set(xlabel="fraction pruned", ylabel="retention", ylim=(-0.03, 1.08))
+            ax.axhline(1, color="black", linewidth=0.5)
+        left.legend(fontsize=7)
+        right.legend(fontsize=7, loc="lower left")
+        shown = [("magnitude, radius", NONE), ("noise, 1/p", NEURON), *LOCAL_FROM_NOISE, ("activity+regrow", TASK)]
+        for place, (name, source) in enumerate(shown):
+            values = results.retention.sel(rule=name, source=source, pruned=0.9, method=None).mean("seed").values
+            single.plot(
+                np.full(len(values), place) + np.linspace(-0.2, 0.2, len(values)),
+                values,
+                "o",
+                color="#0072b2",
+                alpha=0.7,
+            )
+            single.plot([place - 0.3, place + 0.3], [values.mean()] * 2, color="black")
+        single.set_xticks(
+            range(len(shown)), [f"{name}\n{source}" for name, source in shown], rotation=40, ha="right", fontsize=7
+        )
+        single.set_title("single networks, 90 % pruned", fontsize=10)
+        single.set_ylim(-0.03, 1.08)
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, run, draw, show)

@@ -1,0 +1,230 @@
+"""Continuous-time recurrent networks with inputs and a readout."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_choice, check_positive
+from jaxprune._types import PRNGKey, Real
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu, "linear": lambda v: v}
+NOISES = ("voltage", "rate")
+
+Trials = Float[Array, "time trial input"]
+Voltages = Float[Array, "trial neuron"]
+
+
+class CTRNN(eqx.Module):
+    r"""Continuous-time recurrent network, discretised with step $\alpha = \Delta t / \tau$:
+
+    $$v \leftarrow (1 - \alpha) v + \alpha (W_{\text{in}} u + b_{\text{in}} + W_{\text{rec}} f + b_{\text{rec}} + \eta), \qquad
+      f = \phi(v), \qquad y = W_{\text{out}} \phi(v) + b_{\text{out}} \text{ after the step}$$
+
+    The noise $\eta$ is `"voltage"`, added to the current and so filtered by the membrane and seen through the nonlinearity, or
+    `"rate"`: $f = \phi(v) + \eta$, outside of it. With `sign` (Dale's law) the recurrent weights are $|W_{\text{rec}}|$ times
+    the sign of the sender.
+
+    Args:
+      W_in, b_in: input weights (neuron, input) and biases.
+      W_rec, b_rec: recurrent weights [post, pre] and biases.
+      W_out, b_out: readout.
+      alpha: $\alpha$, in (0, 1].
+      activation: $\phi$: `"tanh"`, `"relu"` or `"linear"`.
+      noise: where noise enters.
+      sign: for each neuron 1 or -1, what it does to others; None for no such law.
+
+    Raises:
+      InputError: shapes that do not fit (which is said), alpha outside (0, 1], an unknown activation or noise.
+
+    Example:
+      >>> model = ctrnn(jax.random.key(0), inputs=2, neurons=5, outputs=3)
+      >>> run(model, jnp.ones((7, 4, 2))).shape
+      (7, 4, 3)
+    """
+
+    W_in: Float[Array, "neuron input"]
+    b_in: Float[Array, " neuron"]
+    W_rec: Float[Array, "post pre"]
+    b_rec: Float[Array, " neuron"]
+    W_out: Float[Array, "output neuron"]
+    b_out: Float[Array, " output"]
+    alpha: Real = 0.1
+    activation: Literal["tanh", "relu", "linear"] = eqx.field(static=True, default="tanh")
+    noise: Literal["voltage", "rate"] = eqx.field(static=True, default="voltage")
+    sign: Float[Array, " neuron"] | None = None
+
+    def __check_init__(self):
+        if not isinstance(self.W_rec, jax.Array):
+            return  # a template, as in eqx.filter_eval_shape or tree_at
+        n = self.W_rec.shape[0]
+        inputs, outputs = self.W_in.shape[-1], self.W_out.shape[0]
+        wanted = {
+            "W_in": (n, inputs), "b_in": (n,), "W_rec": (n, n), "b_rec": (n,), "W_out": (outputs, n), "b_out": (outputs,),
+        } | ({} if self.sign is None else {"sign": (n,)})  # fmt: skip
+        for name, shape in wanted.items():
+            found = jnp.shape(getattr(self, name))
+            if found != shape:
+                raise InputError(f"{name} has shape {found}, but with {n} neurons it must be {shape}.")
+        check_positive("alpha", self.alpha)
+        check_choice("activation", self.activation, tuple(ACTIVATIONS))
+        check_choice("noise", self.noise, NOISES)
+
+    @property
+    def recurrent(self) -> Float[Array, "post pre"]:
+        """The recurrent weights in use, with Dale's law where there is one."""
+        return self.W_rec if self.sign is None else jnp.abs(self.W_rec) * self.sign[None, :]
+
+    def rates(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
+        """$\\phi(v)$."""
+        return ACTIVATIONS[self.activation](v)
+
+    def gain(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
+        """$\\phi'(v)$."""
+        if self.activation == "tanh":
+            return 1 - jnp.tanh(v) ** 2
+        return jnp.ones_like(v) if self.activation == "linear" else (v > 0).astype(v.dtype)
+
+    def step(self, v: Voltages, u: Float[Array, "trial input"], noise: Voltages | None = None) -> Voltages:
+        """One step of all trials."""
+        rates = self.rates(v)
+        current = u @ self.W_in.T + (self.b_in + self.b_rec)[None, :]
+        if noise is not None and self.noise == "rate":
+            rates = rates + noise
+        elif noise is not None:
+            current = current + noise
+        return (1 - self.alpha) * v + self.alpha * (current + rates @ self.recurrent.T)
+
+    def readout(self, v: Voltages) -> Float[Array, "trial output"]:
+        """$y$ from the voltages."""
+        return self.rates(v) @ self.W_out.T + self.b_out[None, :]
+
+
+def ctrnn(
+    key: PRNGKey,
+    *,
+    inputs: int,
+    neurons: int,
+    outputs: int,
+    gain: Real = 1.0,
+    alpha: Real = 0.2,
+    activation: Literal["tanh", "relu", "linear"] = "tanh",
+    excitatory: float | None = None,
+) -> CTRNN:
+    r"""A network before training: recurrent weights $N(0, g^2 / N)$ without self-synapses, biases zero.
+
+    Args:
+      key: random key.
+      inputs, neurons, outputs: sizes.
+      gain: g.
+      alpha: step over time constant.
+      activation: the nonlinearity.
+      excitatory: with Dale's law, the fraction of excitatory neurons; None for no such law. Inhibitory weights are stronger, so
+        that a neuron's expected input is zero.
+
+    Raises:
+      InputError: a size below 1; an excitatory fraction that leaves no neuron of one kind.
+
+    Example:
+      >>> bool((ctrnn(jax.random.key(0), inputs=1, neurons=8, outputs=1, excitatory=0.75).recurrent[:, :6] >= 0).all())
+      True
+    """
+    for name, size in (("inputs", inputs), ("neurons", neurons), ("outputs", outputs)):
+        if size < 1:
+            raise InputError(f"{name} is {size}, but must be at least 1.")
+    in_key, rec_key, out_key = jax.random.split(key, 3)
+    W = gain * jax.random.normal(rec_key, (neurons, neurons)) / jnp.sqrt(neurons) * (1 - jnp.eye(neurons))
+    sign = None
+    if excitatory is not None:
+        count = round(excitatory * neurons)
+        if not 0 < count < neurons:
+            raise InputError(
+                f"excitatory is {excitatory:g}, which leaves {count} of {neurons} neurons excitatory: both kinds must exist."
+            )
+        sign = jnp.where(jnp.arange(neurons) < count, 1.0, -1.0)
+        W = jnp.abs(W) * jnp.where(sign > 0, 1.0, count / (neurons - count))[None, :]
+    return CTRNN(
+        W_in=jax.random.normal(in_key, (neurons, inputs)) / jnp.sqrt(inputs),
+        b_in=jnp.zeros(neurons),
+        W_rec=W,
+        b_rec=jnp.zeros(neurons),
+        W_out=jax.random.normal(out_key, (outputs, neurons)) / jnp.sqrt(neurons),
+        b_out=jnp.zeros(outputs),
+        alpha=alpha,
+        activation=activation,
+        sign=sign,
+    )
+
+
+def run(
+    model: CTRNN, inputs: Trials, *, key: PRNGKey | None = None, sigma: Real = 0.0
+) -> Float[Array, "time trial out"]:
+    """Outputs of all trials from rest ($v = 0$).
+
+    Args:
+      model: the network.
+      inputs: (time, trial, input).
+      key: random key of the noise; no noise without it.
+      sigma: standard deviation of the noise, a step.
+
+    Raises:
+      InputError: inputs of another number of channels; sigma without a key.
+    """
+    check_inputs(model, inputs)
+    if key is None and not (isinstance(sigma, int | float) and sigma == 0):
+        raise InputError("sigma was given without a key: pass key=jax.random.key(...) for noise.")
+    return _run(model, inputs, key, sigma)
+
+
+@eqx.filter_jit
+def _run(model, inputs, key, sigma):
+    def readout(carry, before, after):
+        del before
+        return carry, model.readout(after)
+
+    return scan(model, inputs, readout, None, key=key, sigma=sigma).outputs
+
+
+class Scanned(NamedTuple):
+    """Last voltages, last carry, and what was put out at every step."""
+
+    voltages: Voltages
+    carry: Any
+    outputs: Any
+
+
+def scan(
+    model: CTRNN,
+    inputs: Trials,
+    each: Callable[[Any, Voltages, Voltages], tuple[Any, Any]],
+    carry: Any,
+    *,
+    key: PRNGKey | None = None,
+    sigma: Real = 0.0,
+) -> Scanned:
+    """One pass over the inputs from rest; `each(carry, before, after)` sees the voltages around every step."""
+
+    def step(state, arguments):
+        v, carry = state
+        number, u = arguments
+        noise = None
+        if key is not None:
+            noise = sigma * jax.random.normal(jax.random.fold_in(key, number), v.shape, v.dtype)
+        after = model.step(v, u, noise)
+        carry, output = each(carry, v, after)
+        return (after, carry), output
+
+    v = jnp.zeros((inputs.shape[1], len(model.b_rec)), model.b_rec.dtype)
+    (v, carry), outputs = lax.scan(step, (v, carry), (jnp.arange(len(inputs)), inputs))
+    return Scanned(v, carry, outputs)
+
+
+def check_inputs(model: CTRNN, inputs: Trials) -> None:
+    """Refuse inputs that are not (time, trial, input) for this network."""
+    channels = model.W_in.shape[1]
+    if jnp.ndim(inputs) != 3 or inputs.shape[2] != channels:
+        raise InputError(f"inputs has shape {jnp.shape(inputs)}, but must be (time, trial, {channels}).")

@@ -1,0 +1,133 @@
+"""Networks and trials from files, and back: .npz and .safetensors, no pickles."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprune._checks import InputError
+from jaxprune._write import write_whole
+from jaxprune.rnn._ctrnn import CTRNN, Trials
+from jaxprune.rnn._evaluate import Labels, check_labels
+
+WEIGHTS = ("W_in", "b_in", "W_rec", "b_rec", "W_out", "b_out")
+SUFFIXES = (".npz", ".safetensors")
+
+
+class TrialSet(NamedTuple):
+    """Inputs (time, trial, input) and labels (time, trial), -1 where nothing is scored."""
+
+    inputs: Trials
+    labels: Labels
+
+
+def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activation: str = "tanh") -> CTRNN:
+    """A continuous-time network from a file of named arrays.
+
+    Args:
+      path: .npz, or .safetensors (needs the package safetensors).
+      names: our names to those in the file, where they differ; for the state dict of a PyTorch network saved as safetensors for
+        example `{"W_rec": "rnn.weight_hh_l0", "b_rec": "rnn.bias_hh_l0", ...}`. Missing biases may be mapped to nothing ("").
+      activation: the nonlinearity, which files do not say.
+
+    Raises:
+      InputError: a file that cannot be read, an unknown suffix, missing names (which), shapes that do not fit (which).
+    """
+    arrays = read_arrays(path)
+    names = dict(names or {})
+    unknown = [name for name in names if name not in (*WEIGHTS, "alpha")]
+    if unknown:
+        raise InputError(f"names has {unknown[0]!r}, but must map from {', '.join(WEIGHTS)} and alpha.")
+    where = {name: names.get(name, name) for name in WEIGHTS}
+    missing = [place for place in where.values() if place and place not in arrays]
+    if missing:
+        raise InputError(
+            f"{path} has no {', '.join(missing)}; it has {', '.join(sorted(arrays)) or 'nothing'}: say with names which is which."
+        )
+    found = {name: np.asarray(arrays[place]) for name, place in where.items() if place}
+    absent = [name for name in WEIGHTS if name not in found]
+    if any(name.startswith("W") for name in absent):
+        raise InputError(f"{absent[0]} is mapped to nothing, but only biases may be absent.")
+    sizes = {"b_in": "W_in", "b_rec": "W_rec", "b_out": "W_out"}
+    for name in absent:
+        found[name] = np.zeros(len(found[sizes[name]]), found["W_rec"].dtype)
+    for name, values in found.items():
+        if not np.issubdtype(values.dtype, np.floating):
+            raise InputError(f"{name} in {path} has dtype {values.dtype}, but must be real floating point.")
+        if not np.isfinite(values).all():
+            raise InputError(f"{name} in {path} has entries that are not finite: repair or remove them.")
+    alpha = arrays.get(names.get("alpha", "alpha"), np.asarray(1.0))
+    if np.ndim(alpha) != 0:
+        raise InputError(f"alpha in {path} has shape {np.shape(alpha)}, but must be one number.")
+    weights = {name: jnp.asarray(values) for name, values in found.items()}
+    return CTRNN(**weights, alpha=jnp.asarray(alpha, weights["W_rec"].dtype), activation=activation)  # type: ignore[arg-type]
+
+
+def save_rnn(path: str | Path, model: CTRNN) -> None:
+    """Write a network in the form that `load_rnn` reads; the weights in use, so with Dale's law their signs.
+
+    Raises:
+      InputError: an unknown suffix, or safetensors without its package.
+    """
+    path = Path(path)
+    arrays = {name: np.asarray(getattr(model, name)) for name in WEIGHTS}
+    arrays |= {"W_rec": np.asarray(model.recurrent), "alpha": np.asarray(model.alpha)}
+    if path.suffix == ".npz":
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        write_whole(path, buffer.getvalue())
+    elif path.suffix == ".safetensors":
+        write_whole(path, _safetensors().save({name: np.asarray(values, order="C") for name, values in arrays.items()}))
+    else:
+        raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(SUFFIXES)}.")
+
+
+def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = None) -> TrialSet:
+    """Trials from an .npz file with the arrays `inputs` and `labels`, or `<prefix>inputs` and `<prefix>labels`.
+
+    Raises:
+      InputError: a file that cannot be read, missing arrays, or labels out of range or none scored.
+    """
+    arrays = read_arrays(path)
+    missing = [prefix + name for name in ("inputs", "labels") if prefix + name not in arrays]
+    if missing:
+        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(sorted(arrays)) or 'nothing'}.")
+    inputs, labels = np.asarray(arrays[prefix + "inputs"]), np.asarray(arrays[prefix + "labels"])
+    if inputs.ndim != 3:
+        raise InputError(f"{prefix}inputs in {path} has shape {inputs.shape}, but must be (time, trial, input).")
+    check_labels(labels, outputs=outputs or int(max(labels.max(), 0)) + 1, shape=inputs.shape[:2])
+    return TrialSet(jnp.asarray(inputs), jnp.asarray(labels.astype(np.int32)))
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz or .safetensors file by name."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        hint = (
+            " (a PyTorch pickle can run code when it is read: save it as safetensors)"
+            if path.suffix in (".pt", ".pth")
+            else ""
+        )
+        raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(SUFFIXES)}{hint}.")
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(_safetensors().load(path.read_bytes()))
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except InputError:
+        raise
+    except Exception as error:  # readers raise what they like on damaged files
+        raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from error
+
+
+def _safetensors():
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise InputError("reading .safetensors needs the package safetensors: pip install safetensors.") from error
+    return safetensors.numpy

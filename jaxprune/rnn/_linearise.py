@@ -1,0 +1,151 @@
+"""A trained network near an operating point: fixed points, Jacobians, and the covariance that theory gives there."""
+
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
+from jaxprune._types import Matrix, Real, Scalar
+from jaxprune.linalg import lyapunov, spectral_abscissa
+from jaxprune.rnn._activity import Activity
+from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
+
+Neurons = Float[Array, " neuron"]
+
+
+class FixedPoint(NamedTuple):
+    """Voltages at which the network stands still, and $\\|\\dot v\\|_\\infty$ there, in voltage per time constant."""
+
+    voltages: Neurons
+    speed: Scalar
+
+
+def fixed_point(model: CTRNN, u: Float[Array, " input"], start: Neurons, *, iterations: int = 50) -> FixedPoint:
+    r"""A fixed point $v = W_{\text{rec}} \phi(v) + W_{\text{in}} u + b$ near a first guess, by damped Newton steps.
+
+    A step that does not lower the speed is halved up to ten times. Look at `speed`: it is near rounding at a fixed point, and is
+    not where the iteration got stuck.
+
+    Args:
+      model: the network.
+      u: constant input.
+      start: first guess.
+      iterations: number of Newton steps.
+
+    Raises:
+      InputError: u or start of another length.
+
+    Example:
+      >>> from jaxprune.rnn import ctrnn
+      >>> model = ctrnn(jax.random.key(0), inputs=1, neurons=6, outputs=1, gain=0.5)
+      >>> bool(fixed_point(model, jnp.ones(1), jnp.zeros(6)).speed < 1e-10)
+      True
+    """
+    n, channels = model.W_in.shape
+    if jnp.shape(u) != (channels,) or jnp.shape(start) != (n,):
+        raise InputError(
+            f"u and start have shapes {jnp.shape(u)} and {jnp.shape(start)}, but must be ({channels},) and ({n},)."
+        )
+    return _fixed_point(model, u, start, iterations)
+
+
+@eqx.filter_jit
+def _fixed_point(model, u, start, iterations):
+    drive = model.W_in @ u + model.b_in + model.b_rec
+
+    def velocity(v):
+        return model.recurrent @ model.rates(v) + drive - v
+
+    def newton(_, v):
+        move = jnp.linalg.solve(jacobian(model, v), velocity(v))
+        steps = 2.0 ** -jnp.arange(10.0, dtype=v.dtype)
+        tries = v[None, :] - steps[:, None] * move[None, :]
+        speeds = jax.vmap(lambda w: jnp.linalg.norm(velocity(w)))(tries)
+        best = jnp.argmin(jnp.where(jnp.isfinite(speeds), speeds, jnp.inf))
+        return jnp.where(speeds[best] < jnp.linalg.norm(velocity(v)), tries[best], v)
+
+    v = lax.fori_loop(0, iterations, newton, start)
+    return FixedPoint(v, jnp.max(jnp.abs(velocity(v))))
+
+
+def jacobian(model: CTRNN, v: Neurons) -> Matrix:
+    r"""Linearised dynamics $A = W_{\text{rec}} \operatorname{diag}(\phi'(v)) - I$ at voltages v, per membrane time constant."""
+    return model.recurrent * model.gain(v[None, :]) - jnp.eye(len(v), dtype=v.dtype)
+
+
+def mean_gain(model: CTRNN, inputs: Trials) -> Neurons:
+    """Mean slope $E[\\phi'(v)]$ of every neuron over all trials and steps: the operating point of a trajectory."""
+    check_inputs(model, inputs)
+
+    def add(total, before, after):
+        del before
+        return total + jnp.mean(model.gain(after), axis=0), None
+
+    start = jnp.zeros(len(model.b_rec), model.b_rec.dtype)
+    return eqx.filter_jit(scan)(model, inputs, add, start).carry / len(inputs)
+
+
+def linearised_activity(
+    model: CTRNN,
+    gain: Neurons | None = None,
+    *,
+    through: Literal["neurons", "inputs"] = "neurons",
+    sigma: Real = 1.0,
+    shift: Real | None = None,
+    margin: Real = 0.1,
+) -> Activity:
+    r"""Moments of the rates that a linearised network has under white noise, from a Lyapunov equation.
+
+    $$A C_v + C_v A^T = -\sigma^2 B B^T, \qquad A = W_{\text{rec}} \operatorname{diag}(g) - (1 + s) I, \qquad
+      H = \operatorname{diag}(g)\, C_v \operatorname{diag}(g)$$
+
+    with $B = I$ (noise at the neurons) or $B = W_{\text{in}}$ (noise at the inputs). Trained networks are rarely stable at rest;
+    then there is no such covariance without a leak shift s, which is reported, never silent.
+
+    Args:
+      model: the network.
+      gain: g, slope of every neuron: all ones at rest for tanh (the default), `model.gain(v)` at a fixed point, `mean_gain` along
+        trajectories.
+      through: where the noise enters.
+      sigma: its intensity.
+      shift: s; None takes the smallest that leaves the slowest mode a rate of `margin`, 0 insists on the network as it is.
+      margin: as above, per time constant.
+
+    Returns:
+      Moments of deviations of the rates, their mean zero, and the shift.
+
+    Raises:
+      InputError: gain of another length; a linearisation that is not stable with the shift asked for (the shift that would do
+        is said).
+
+    Example:
+      >>> from jaxprune.rnn import ctrnn
+      >>> model = ctrnn(jax.random.key(0), inputs=1, neurons=50, outputs=1, gain=1.5)
+      >>> bool(linearised_activity(model).shift > 0.3)
+      True
+    """
+    check_choice("through", through, ("neurons", "inputs"))
+    check_positive("sigma", sigma)
+    check_positive("margin", margin)
+    wide = jnp.promote_types(model.W_rec.dtype, jnp.zeros(()).dtype)
+    W, n = model.recurrent.astype(wide), len(model.b_rec)
+    gain = jnp.ones(n, wide) if gain is None else gain.astype(wide)
+    if gain.shape != (n,):
+        raise InputError(f"gain has shape {gain.shape}, but must be ({n},).")
+    A = W * gain[None, :] - jnp.eye(n, dtype=wide)
+    abscissa = spectral_abscissa(A)
+    if shift is None:
+        shift = jnp.maximum(abscissa + margin, 0)
+    elif is_concrete(abscissa, shift) and float(abscissa) >= float(shift):
+        raise InputError(
+            f"shift is {float(shift):g}, but the linearised network is stable only from {float(abscissa):.4g} on (its spectral "
+            "abscissa): leave shift out, or linearise at the activity (mean_gain)."
+        )
+    B = jnp.eye(n, dtype=wide) if through == "neurons" else model.W_in.astype(wide)
+    C = lyapunov(A - shift * jnp.eye(n, dtype=wide), sigma**2 * B @ B.T, symmetric=True).value
+    C = (C + C.T) / 2
+    return Activity(gain[:, None] * C * gain[None, :], jnp.zeros(n, wide), jnp.asarray(shift, wide))

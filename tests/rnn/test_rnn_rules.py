@@ -1,0 +1,180 @@
+"""Every rule for recurrent weights: what all promise, and what each does."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import untyped
+
+import jaxprune
+from jaxprune import pruning, rnn
+
+KEY = jax.random.key(0)
+N = 20
+MODEL = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, gain=1.4)
+INPUTS = jax.random.normal(jax.random.key(1), (60, 8, 3))
+ACTIVITY = rnn.task_activity(MODEL, INPUTS)
+W = MODEL.recurrent
+THERE = N * (N - 1)
+
+
+def prune(rule, keep=0.3, W=W, key=KEY, **options):
+    return rnn.prune_weights(key, W, rule, keep=keep, activity=ACTIVITY, **options)
+
+
+@pytest.mark.parametrize("name", rnn.RECURRENT_RULES)
+def test_promises(name):
+    rule = rnn.RECURRENT_RULES[name]
+    S, mask = prune(rule)
+    assert set(np.unique(mask)) <= {0.0, 1.0}
+    assert not np.any(np.asarray(S)[np.asarray(mask) == 0])
+    assert bool(jnp.all(jnp.isfinite(S)))
+    count = round(0.3 * THERE)
+    if rule.draw == "top":
+        assert int(mask.sum()) == count
+    else:
+        assert abs(int(mask.sum()) - count) < 5 * np.sqrt(count)
+    again = prune(rule)
+    np.testing.assert_array_equal(again.matrix, S)
+    if not rule.needs_activity:
+        np.testing.assert_array_equal(rnn.prune_weights(KEY, W, rule, keep=0.3).matrix, S)
+    np.testing.assert_allclose(prune(rule, keep=1.0).matrix, W, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, rule in rnn.RECURRENT_RULES.items() if rule.adjust != "surgeon"])
+def test_the_diagonal_stays(name):
+    own = W + jnp.diag(jnp.linspace(0.1, 0.5, N))
+    S, mask = prune(rnn.RECURRENT_RULES[name], W=own)
+    np.testing.assert_array_equal(jnp.diagonal(mask), 0)
+    assert bool(jnp.all(jnp.diagonal(S) != 0))
+    if rnn.RECURRENT_RULES[name].adjust not in ("fit", "regrow"):
+        np.testing.assert_allclose(jnp.diagonal(S), jnp.diagonal(own))
+
+
+def test_what_each_does():
+    rules = rnn.RECURRENT_RULES
+    size = np.abs(np.asarray(W))
+    largest = size >= np.sort(size.ravel())[-round(0.3 * THERE)]
+    np.testing.assert_array_equal(prune(rules["magnitude"]).matrix, np.where(largest, W, 0))
+    radius = lambda S: np.abs(np.linalg.eigvals(np.asarray(S))).max()  # noqa: E731
+    np.testing.assert_allclose(radius(prune(rules["magnitude, radius"]).matrix), radius(W), rtol=1e-9)
+    for name in ("magnitude+fit", "activity+fit", "noise+fit", "random+fit", "surgeon, rows"):
+        S, mask = prune(rules[name])
+        np.testing.assert_allclose(S, pruning.fit_rows(W, mask, ACTIVITY.second_moment), atol=1e-12)
+    error = {
+        name: float(pruning.drive_error(W, prune(rule).matrix, ACTIVITY.second_moment)) for name, rule in rules.items()
+    }
+    assert error["surgeon, rows"] < error["magnitude+fit"] < error["random+fit"] < error["random"]
+    assert error["activity+regrow"] < error["activity+fit"]
+    assert error["magnitude+fit"] < error["surgeon, once"]
+
+
+def test_strengthened_weights_are_right_on_average():
+    S = jnp.stack([prune(rnn.RECURRENT_RULES["noise, 1/p"], key=key).matrix for key in jax.random.split(KEY, 200)])
+    mean, error = np.mean(S, axis=0), np.std(S, axis=0, ddof=1) / np.sqrt(200)
+    seen = error > 1e-12  # what is kept for certain does not vary
+    assert abs(np.mean(((mean - np.asarray(W)) / np.where(seen, error, 1))[seen])) < 5 / np.sqrt(seen.sum())
+
+
+def test_cap_is_a_quantile_of_the_gain():
+    importance = pruning.noise_importance(W, ACTIVITY.covariance)
+    p = np.asarray(pruning.keep_probabilities(importance, count=round(0.3 * THERE)))
+    cap = np.quantile(1 / p[p > 0], 0.5)
+    S, mask = prune(rnn.RECURRENT_RULES["noise, 1/p capped"])
+    gain = (np.asarray(S) / np.where(np.asarray(W) != 0, W, 1))[np.asarray(mask) > 0]
+    np.testing.assert_allclose(gain, np.minimum(1 / p[np.asarray(mask) > 0], cap), rtol=1e-9)
+
+
+def test_removals_computed_before_serve_many_fractions():
+    rule = rnn.RECURRENT_RULES["surgeon, rows"]
+    removals = pruning.surgeon_order(W, ACTIVITY.second_moment, keep=1)
+    for keep in (0.2, 0.5):
+        np.testing.assert_array_equal(prune(rule, keep, removals=removals).mask, prune(rule, keep).mask)
+
+
+def test_whole_network_with_report():
+    labels = jnp.argmax(rnn.run(MODEL, INPUTS), axis=-1)
+    pruned, report = rnn.prune_rnn(
+        KEY,
+        MODEL,
+        rnn.RECURRENT_RULES["activity+fit"],
+        keep=0.3,
+        activity=ACTIVITY,
+        trials=rnn.TrialSet(INPUTS, labels),
+    )
+    np.testing.assert_array_equal(pruned.W_rec, prune_first(0.3))
+    np.testing.assert_array_equal(pruned.W_in, MODEL.W_in)
+    assert report.kept == [round(0.3 * THERE)]
+    np.testing.assert_allclose(report.kept_fraction, [0.3], atol=1e-9)
+    np.testing.assert_allclose(report.radius[0], np.abs(np.linalg.eigvals(np.asarray(W))).max(), rtol=1e-9)
+    np.testing.assert_allclose(
+        report.pruned_abscissa[0], np.linalg.eigvals(np.asarray(pruned.W_rec)).real.max(), rtol=1e-9
+    )
+    assert report.accuracy == 1.0
+    assert report.retention == report.pruned_accuracy == float(rnn.accuracy(pruned, INPUTS, labels))
+    assert 0.5 < report.retention < 1
+
+
+def prune_first(keep):
+    return prune(rnn.RECURRENT_RULES["activity+fit"], keep, key=jax.random.split(KEY, 1)[0]).matrix
+
+
+def test_dale_signs_survive_a_fit():
+    model = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, excitatory=0.8)
+    activity = rnn.task_activity(model, INPUTS)
+    pruned, report = rnn.prune_rnn(KEY, model, rnn.RECURRENT_RULES["activity+fit"], keep=0.2, activity=activity)
+    assert bool(jnp.all(pruned.recurrent * model.sign[None, :] >= 0))
+    assert float(jnp.sum(pruned.recurrent != 0)) <= report.kept[0]
+
+
+@pytest.mark.parametrize("kind", [eqx.nn.GRUCell, eqx.nn.LSTMCell])
+def test_cells_of_equinox(kind):
+    cell = kind(3, 12, key=KEY)
+    activity = rnn.cell_activity(cell, INPUTS)
+    pruned, report = rnn.prune_rnn(KEY, cell, rnn.RECURRENT_RULES["activity+fit"], keep=0.25, activity=activity)
+    gates = cell.weight_hh.shape[0] // 12
+    assert report.kept == [33] * gates
+    assert report.certificate is None
+    assert int((pruned.weight_hh != 0).sum()) == gates * (33 + 12)
+    np.testing.assert_array_equal(pruned.weight_ih, cell.weight_ih)
+
+
+def test_any_network_by_where():
+    class Mine(eqx.Module):
+        matrix: jax.Array
+
+    pruned, report = rnn.prune_rnn(KEY, Mine(W), rnn.RECURRENT_RULES["magnitude"], keep=0.5, where=lambda m: m.matrix)
+    assert int((pruned.matrix != 0).sum()) == report.kept[0] == THERE // 2
+
+
+def test_errors():
+    rule = rnn.RECURRENT_RULES["activity+fit"]
+    for call, words in (
+        (lambda: rnn.prune_weights(KEY, W, rule, keep=0.5), "needs activity"),
+        (lambda: rnn.prune_weights(KEY, W[:5, :5], rule, keep=0.5, activity=ACTIVITY), "activity is of 20 neurons"),
+        (lambda: prune(rule, keep=0.0), "keep is 0"),
+        (lambda: prune(rule, keep=1e-4), "keeps no synapse"),
+        (lambda: rnn.RecurrentRule("luck"), "score is 'luck'"),
+        (lambda: rnn.RecurrentRule(cap=0.0), "cap is 0"),
+        (lambda: rnn.prune_rnn(KEY, eqx.nn.Linear(3, 3, key=KEY), rule, keep=0.5), "model is a Linear"),
+        (
+            lambda: rnn.prune_rnn(KEY, eqx.nn.Linear(3, 4, key=KEY), rule, keep=0.5, where=lambda m: m.weight),
+            "square blocks",
+        ),
+        (
+            lambda: rnn.prune_rnn(
+                KEY,
+                eqx.nn.GRUCell(3, N, key=KEY),
+                rnn.RECURRENT_RULES["magnitude"],
+                keep=0.5,
+                trials=rnn.TrialSet(INPUTS, None),
+            ),
+            "trials measure a CTRNN",
+        ),
+        (lambda: dataclasses.replace(rule, adjust="pray"), "adjust is 'pray'"),
+    ):
+        with untyped(), pytest.raises(jaxprune.InputError, match=words):
+            call()
