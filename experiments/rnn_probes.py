@@ -18,28 +18,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from experiments.trained_rnn import (
-    COLOURED,
-    INPUT,
-    LINEAR,
-    LINEAR_INPUT,
-    NEURON,
-    TASK,
-    TASKS,
-    Config,
-    activities,
-)
+from experiments.trained_rnn import COLOURS, TASK, TASKS, Config, activities
 from jaxprune import rnn
 from jaxprune.sweep import figure_settings
-
-COLOURS = {
-    TASK: "black",
-    INPUT: "#0072b2",
-    COLOURED: "#56b4e9",
-    LINEAR_INPUT: "#cc79a7",
-    LINEAR: "#e69f00",
-    NEURON: "#d55e00",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +44,7 @@ def run(config: ProbeConfig, journal: Path) -> xr.Dataset:
 def _network(config, task):
     path = config.data / f"{task}.npz"
     model, calibration = rnn.load_rnn(path), rnn.load_trials(path, prefix="calibration_")
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 3)
+    keys = list(jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 4))
     seen = activities(config, keys, model, calibration)
     wanted = seen[TASK].second_moment
     for source, activity in seen.items():

@@ -192,7 +192,7 @@ def prune_rnn(
     source: Literal["input-noise", "neuron-noise", "linearised", "task"] = "input-noise",
     sd: float = 1.5,
     trials: Path | None = None,
-    activation: Literal["tanh", "relu", "linear"] = "tanh",
+    activation: Literal["tanh", "relu", "linear"] | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
@@ -210,7 +210,7 @@ def prune_rnn(
       sd: size of the noise, a step.
       trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for
         --source task.
-      activation: the nonlinearity of the network.
+      activation: the nonlinearity of the network; by default what the file says, else tanh.
       seed: seed of noise and draws.
       overwrite: replace existing files.
     """
@@ -227,7 +227,8 @@ def prune_rnn(
     if chosen.needs_activity and source == "task":
         if trials is None:
             raise InputError("--source task needs --trials with calibration_inputs: which file holds them?")
-        activity = rnn.task_activity(network, rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs)
+        shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
+        activity = rnn.task_activity(network, shown, weights=rnn.input_lasts(shown))
     elif chosen.needs_activity and source == "linearised":
         activity = rnn.linearised_activity(network)
     elif chosen.needs_activity:

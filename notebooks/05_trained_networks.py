@@ -35,7 +35,7 @@ from jaxprune.sweep import figure_settings
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
 neurons, steps = (32, 150) if fast else (128, 1500)
-model_key, train_key, test_key, noise_key, prune_key, cell_key = jax.random.split(jax.random.key(0), 6)
+model_key, train_key, test_key, noise_key, stream_key, prune_key, cell_key = jax.random.split(jax.random.key(0), 7)
 
 # %% [markdown]
 # ## A network learns to remember a place on a ring
@@ -164,7 +164,7 @@ def rates_under_noise(key, steps, trials=16):
 H = sources["noise at the inputs"].second_moment
 rule = rnn.RECURRENT_RULES["activity+fit"]
 fitted, mask = rnn.prune_weights(prune_key, W, rule, keep=0.3, activity=sources["noise at the inputs"])
-stream = rates_under_noise(noise_key, 100 if fast else 1000)
+stream = rates_under_noise(stream_key, 100 if fast else 1000)
 lengths = [len(stream) // 4 * k for k in (1, 4, 16)]
 learnt = [pruning.delta_rule(W, W * mask, mask, jnp.tile(stream, (4, 1))[:length], batch=4) for length in lengths]
 print(

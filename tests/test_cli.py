@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 import scipy.io
 import scipy.linalg
 import scipy.sparse
 
-from jaxprune import cli
+from jaxprune import cli, rnn
 from tests.helpers import dominant
 
 
@@ -222,6 +223,71 @@ def test_unwritable_directory_is_one_line(run, tmp_path):
     status, _, err = run(*SWEEP, "--out", "file/x.zarr")
     assert status == 2
     assert err.splitlines()[-1].startswith("error: ")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A network that does what its labels say, and its trials."""
+    model = rnn.ctrnn(jax.random.key(0), inputs=2, neurons=20, outputs=3, gain=1.5)
+    rnn.save_rnn(tmp_path / "model.npz", model)
+    inputs = jax.random.normal(jax.random.key(1), (20, 30, 2))
+    labels = np.argmax(rnn.run(model, inputs), axis=-1)
+    arrays = {"inputs": inputs, "labels": labels, "calibration_inputs": inputs, "calibration_labels": labels}
+    np.savez(tmp_path / "trials.npz", **arrays)  # type: ignore[arg-type]
+    return tmp_path / "model.npz"
+
+
+@pytest.mark.parametrize("source", ["input-noise", "neuron-noise", "linearised", "task"])
+def test_prune_rnn(run, trained, tmp_path, source):
+    arguments = (
+        "prune-rnn",
+        trained,
+        "--keep",
+        "0.4",
+        "--source",
+        source,
+        "--trials",
+        "trials.npz",
+        "--out",
+        "out.npz",
+    )
+    status, out, err = run(*arguments)
+    assert (status, err) == (0, "")
+    W = np.load("out.npz")["W_rec"]
+    facts = json.loads((tmp_path / "out.npz.report.json").read_text())
+    assert facts["kept"] == [np.count_nonzero(W)] == [152]
+    assert facts["accuracy"] == 1
+    np.testing.assert_allclose(facts["pruned_radius"], [np.abs(np.linalg.eigvals(W)).max()], rtol=1e-6)
+    assert (facts["shift"] > 0) == (source == "linearised")
+    assert f"retention {facts['retention']:.3f}" in out
+    assert run(*arguments)[0] == 2
+    before = (tmp_path / "out.npz").read_bytes()
+    assert run(*arguments, "--overwrite")[0] == 0
+    again = np.load("out.npz")["W_rec"]
+    np.testing.assert_array_equal(again, W)
+    assert before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--keep", "0.4", "--rule", "luck"), "--rule is 'luck'"),
+        (("--keep", "0"), "keep is 0"),
+        (("--keep", "0.4", "--source", "task"), "calibration_inputs"),
+        (("--keep", "0.4", "--trials", "none.npz"), "none.npz does not exist"),
+        (("--keep", "0.4", "--out", "out.pt"), "--out is out.pt"),
+        (("--keep", "0.4", "--out", "away/out.npz"), "no directory away"),
+        (("--keep", "0.4", "--sd", "0"), "sd is 0"),
+    ],
+)
+def test_bad_arguments_of_prune_rnn(run, trained, tmp_path, arguments, message):
+    if "--out" not in arguments:
+        arguments = (*arguments, "--out", "out.npz")
+    status, _, err = run("prune-rnn", trained, *arguments)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out.npz").exists()
 
 
 def test_module_and_script_are_the_same_program():

@@ -27,7 +27,8 @@ def test_examples(name, tmp_path, monkeypatch):
 
 
 def test_every_public_function_and_class_has_a_docstring():
-    for package in (jaxprune, jaxprune.networks, jaxprune.linalg, jaxprune.pruning, jaxprune.pruning.theory):
+    packages = ("networks", "dynamics", "linalg", "pruning", "pruning.theory", "rnn")
+    for package in (jaxprune, *(importlib.import_module(f"jaxprune.{name}") for name in packages)):
         for name, value in vars(package).items():
             ours = inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("jaxprune"))
             if ours and not name.startswith("_"):

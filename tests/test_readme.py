@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
 import jaxprune
+from jaxprune import rnn
 from tests.helpers import dominant
 
 ROOT = Path(__file__).parents[1]
@@ -31,8 +33,11 @@ def test_commands_on_a_file_run(tmp_path):
     commands = [
         line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")
     ]
-    assert len(commands) == 2
+    assert len(commands) == 3
     np.save(tmp_path / "A.npy", np.asarray(dominant("clustered")))
+    rnn.save_rnn(tmp_path / "model.npz", rnn.ctrnn(jax.random.key(0), inputs=2, neurons=16, outputs=2))
+    trials = {"inputs": np.zeros((5, 4, 2)), "labels": np.zeros((5, 4), int)}
+    np.savez(tmp_path / "trials.npz", **trials)  # type: ignore[arg-type]
     for command in commands:
         arguments = shlex.split(command.replace("--keep 0.1", "--keep 0.9"))[1:]
         subprocess.run(

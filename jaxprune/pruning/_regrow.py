@@ -45,7 +45,7 @@ def regrow(
 
     Reference: turnover at constant number as in Mocanu2018 and Evci2020, with local scores instead of gradients.
     """
-    check_same("mask", W, mask, H)
+    check_same(W, mask=mask, H=H)
     check_fraction("fraction", fraction)
     if rounds < 0:
         raise InputError(f"rounds is {rounds}, but must not be negative.")

@@ -51,8 +51,9 @@ def fit_rows(W: Matrix, mask: Mask, H: Matrix, *, ridge: Real = 1e-6) -> Matrix:
 
     Reference: Hassibi1992 (compensation by second-order information), restricted to a neuron's own inputs.
     """
-    check_same("mask", W, mask, H)
+    check_same(W, mask=mask, H=H)
     check_positive("ridge", ridge)
+    H, mask = H.astype(W.dtype), mask.astype(W.dtype)
     n = len(W)
     hold = jnp.asarray(ridge, W.dtype) * jnp.trace(H) / n
     target = W @ H + hold * W
@@ -128,7 +129,7 @@ def delta_rule(
 
     Reference: Widrow1960 (the delta rule); Polyak1992 (averaging).
     """
-    check_same("mask", W, mask, start)
+    check_same(W, mask=mask, start=start)
     if rates.ndim != 2 or rates.shape[1] != len(W):
         raise InputError(f"rates has shape {rates.shape}, but must be (time, {len(W)}).")
     if is_concrete(rate) and not 0 < float(rate) < 2:
@@ -157,10 +158,10 @@ def _learn(W, start, mask, rates, rate, batch):
     return lax.scan(learn, (start, jnp.zeros_like(start)), (jnp.arange(steps), chunks))[0][1]
 
 
-def check_same(name: str, W: Matrix, *others: Matrix) -> None:
+def check_same(W: Matrix, **others: Matrix) -> None:
     """Refuse matrices that are not square or not of one network."""
     check_square("W", W)
-    for other in others:
+    for name, other in others.items():
         check_square(name, other)
         if other.shape != W.shape:
-            raise InputError(f"a matrix has shape {other.shape} and W has {W.shape}: all must be of the same network.")
+            raise InputError(f"{name} has shape {other.shape} and W has {W.shape}: all must be of the same network.")

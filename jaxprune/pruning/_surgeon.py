@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from jaxprune._types import Mask, Matrix, Real
+from jaxprune._checks import InputError, is_concrete
+from jaxprune._types import Count, Mask, Matrix, Real
 from jaxprune.linalg._lapack import inv
 from jaxprune.pruning._rows import check_same
 
@@ -32,7 +33,7 @@ def surgeon_importance(W: Matrix, H: Matrix, *, damping: Real = 1e-3) -> Matrix:
 
     Reference: Hassibi1992.
     """
-    check_same("H", W, H)
+    check_same(W, H=H)
     inverse = inv(H + damping * jnp.eye(len(H), dtype=H.dtype))
     return W**2 / (2 * jnp.diagonal(inverse)[None, :]) * (1 - jnp.eye(len(W), dtype=W.dtype))
 
@@ -49,7 +50,7 @@ def surgeon_once(W: Matrix, mask: Mask, H: Matrix, *, damping: Real = 1e-3) -> M
 
     Reference: Hassibi1992 (the single removal).
     """
-    check_same("mask", W, mask, H)
+    check_same(W, mask=mask, H=H)
     inverse = inv(H + damping * jnp.eye(len(H), dtype=H.dtype))
     return mask * (W - ((1 - mask) * W / jnp.diagonal(inverse)[None, :]) @ inverse)
 
@@ -84,11 +85,13 @@ def surgeon_order(W: Matrix, H: Matrix, *, keep: int, ridge: Real = 1e-6) -> Rem
       ridge: $\rho$.
 
     Raises:
-      InputError: W or H not square, empty or not finite, or of different shapes.
+      InputError: W or H not square, empty or not finite, or of different shapes; keep not between 1 and the number of neurons.
 
     Reference: Hassibi1992; Frantar2022 (rows by themselves, and one budget for all from their costs).
     """
-    check_same("H", W, H)
+    check_same(W, H=H)
+    if not 1 <= keep <= len(W):
+        raise InputError(f"keep is {keep}, but must be between 1 and the {len(W)} inputs of a row.")
     return _order(W, H + ridge * jnp.trace(H) / len(H) * jnp.eye(len(H), dtype=H.dtype), keep)
 
 
@@ -129,15 +132,24 @@ def _order(W, H, keep):
     return Removals(jnp.where(W != 0, order, n), cost)
 
 
-def surgeon_mask(W: Matrix, removals: Removals, count: int) -> Mask:
+def surgeon_mask(W: Matrix, removals: Removals, count: Count | int) -> Mask:
     """Mask of `count` synapses: rows give up synapses in their own order, the cheapest next removal of all rows first.
 
     Args:
       W: weights.
       removals: from `surgeon_order`.
-      count: number of synapses to be left; more than it left unordered.
+      count: number of synapses to be left; at least as many as `removals` leaves unordered.
+
+    Raises:
+      InputError: count below that.
     """
     n = len(W)
+    if is_concrete(removals.order, W, count):
+        never = int(jnp.sum((removals.order >= n) & (W != 0)))
+        if int(count) < never:
+            raise InputError(
+                f"count is {int(count)}, but the order given leaves {never} synapses: order with a smaller keep."
+            )
     place = removals.order
     rows = jnp.arange(n)[:, None]
     in_order = jnp.zeros((n, n + 1), W.dtype).at[rows, place].set(removals.cost)[:, :n]

@@ -4,6 +4,7 @@ from jaxprune.rnn._activity import Activity as Activity
 from jaxprune.rnn._activity import InputNoise as InputNoise
 from jaxprune.rnn._activity import NeuronNoise as NeuronNoise
 from jaxprune.rnn._activity import Source as Source
+from jaxprune.rnn._activity import input_lasts as input_lasts
 from jaxprune.rnn._activity import task_activity as task_activity
 from jaxprune.rnn._ctrnn import CTRNN as CTRNN
 from jaxprune.rnn._ctrnn import ctrnn as ctrnn

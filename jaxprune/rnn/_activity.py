@@ -7,12 +7,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_positive
+from jaxprune._checks import InputError, check_positive, is_concrete
 from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
+
+Weights = Float[Array, "time trial"]
 
 
 class Activity(NamedTuple):
@@ -96,54 +98,78 @@ class NeuronNoise(Source):
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
         """Moments under noise at the neurons."""
         silent = jnp.zeros((self.steps, self.trials, model.W_in.shape[1]), model.W_in.dtype)
-        return observe(model, silent, burn_in=self.burn_in, key=key, sigma=self.sd)
+        return observe(model, silent, weights=_after(silent, self.burn_in), key=key, sigma=self.sd)
 
 
-def task_activity(model: CTRNN, inputs: Trials, *, burn_in: int = 0) -> Activity:
+def task_activity(model: CTRNN, inputs: Trials, *, weights: Weights | None = None) -> Activity:
     """Moments while the network does its task, without noise and without labels.
 
+    Args:
+      model: the network.
+      inputs: (time, trial, input).
+      weights: (time, trial), how much each step counts: `input_lasts(inputs)` leaves out the padding of short trials. All
+        alike by default.
+
     Raises:
-      InputError: inputs of another number of channels; a burn-in that leaves nothing.
+      InputError: inputs of another number of channels; weights of another shape, or that leave nothing.
     """
-    return observe(model, inputs, burn_in=burn_in)
+    return observe(model, inputs, weights=weights)
+
+
+def input_lasts(inputs: Trials) -> Weights:
+    """Ones up to the last step at which a trial has any input, zeros in the padding behind it; labels are not looked at.
+
+    Example:
+      >>> input_lasts(jnp.array([[[0.0], [1.0]], [[1.0], [0.0]], [[0.0], [0.0]]])).T
+      Array([[1., 1., 0.],
+             [1., 0., 0.]], dtype=float64)
+    """
+    shown = jnp.any(inputs != 0, axis=2)
+    return jnp.flip(lax.cummax(jnp.flip(shown, 0).astype(int), axis=0), 0).astype(inputs.dtype)
 
 
 def observe(
-    model: CTRNN, inputs: Trials, *, burn_in: int = 0, key: PRNGKey | None = None, sigma: float = 0.0
+    model: CTRNN, inputs: Trials, *, weights: Weights | None = None, key: PRNGKey | None = None, sigma: float = 0.0
 ) -> Activity:
-    """Moments of the rates that drive each step, all trials and steps alike; the state of rest before the first is left out."""
+    """Moments of the rates after each step, by the weights of the steps; the state of rest before the first is left out."""
     check_inputs(model, inputs)
-    if not 0 <= burn_in < len(inputs) - 1:
-        raise InputError(f"burn_in is {burn_in}, but must leave some of the {len(inputs)} steps to observe.")
-    return _observe(model, inputs, burn_in, key, sigma)
+    weights = _after(inputs, 0) if weights is None else weights
+    if weights.shape != inputs.shape[:2]:
+        raise InputError(f"weights has shape {weights.shape}, but the inputs are {inputs.shape[:2]} (time, trial).")
+    if is_concrete(weights) and not float(jnp.sum(weights)) > 0:
+        raise InputError("weights leaves no step to observe: some must be positive.")
+    return _observe(model, inputs, weights, key, sigma)
 
 
 @eqx.filter_jit
-def _observe(model, inputs, burn_in, key, sigma):
+def _observe(model, inputs, weights, key, sigma):
     # Sums of products in double precision where there is one: small eigenvalues of H matter.
     wide = jnp.promote_types(model.W_rec.dtype, jnp.zeros(()).dtype)
     n = len(model.b_rec)
 
     def add(carry, before, after):
-        del after
+        del before
         number, moment, mean = carry
-        rates = model.rates(before).astype(wide)
-        counts = number > burn_in
-        return (
-            number + 1,
-            moment + jnp.where(counts, rates.T @ rates, 0),
-            mean + jnp.where(counts, jnp.sum(rates, axis=0), 0),
-        ), None
+        rates, weight = model.rates(after).astype(wide), weights[number].astype(wide)
+        weighted = rates * weight[:, None]
+        return (number + 1, moment + rates.T @ weighted, mean + jnp.sum(weighted, axis=0)), None
 
     start = (jnp.asarray(0), jnp.zeros((n, n), wide), jnp.zeros(n, wide))
     _, moment, mean = scan(model, inputs, add, start, key=key, sigma=sigma).carry
-    count = (len(inputs) - burn_in - 1) * inputs.shape[1]
-    return Activity(moment / count, mean / count, jnp.zeros((), wide))
+    count = jnp.sum(weights).astype(wide)
+    return Activity((moment + moment.T) / (2 * count), mean / count, jnp.zeros((), wide))
+
+
+def _after(inputs, burn_in):
+    """Weights of the steps after a burn-in."""
+    late = (jnp.arange(len(inputs)) >= burn_in).astype(inputs.dtype)
+    return jnp.broadcast_to(late[:, None], inputs.shape[:2])
 
 
 @eqx.filter_jit
 def _input_driven(key, model, source):
     shape = (source.steps, source.trials, model.W_in.shape[1])
+    first_key, key = jax.random.split(key)
     noise = jax.random.normal(key, shape, model.W_in.dtype)
     if source.tau > 0:
         keep = jnp.exp(-1 / jnp.asarray(source.tau, noise.dtype))
@@ -152,8 +178,8 @@ def _input_driven(key, model, source):
             u = keep * u + jnp.sqrt(1 - keep**2) * kick
             return u, u
 
-        _, noise = jax.lax.scan(follow, noise[0], noise)
-    return _observe(model, source.sd * noise, source.burn_in, None, 0.0)
+        _, noise = lax.scan(follow, jax.random.normal(first_key, shape[1:], noise.dtype), noise)
+    return _observe(model, source.sd * noise, _after(noise, source.burn_in), None, 0.0)
 
 
 def _check_lengths(source):

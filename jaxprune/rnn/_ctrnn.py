@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
@@ -59,7 +60,7 @@ class CTRNN(eqx.Module):
     sign: Float[Array, " neuron"] | None = None
 
     def __check_init__(self):
-        if not isinstance(self.W_rec, jax.Array):
+        if not isinstance(self.W_rec, jax.Array | np.ndarray):
             return  # a template, as in eqx.filter_eval_shape or tree_at
         n = self.W_rec.shape[0]
         inputs, outputs = self.W_in.shape[-1], self.W_out.shape[0]
@@ -206,7 +207,8 @@ def scan(
     key: PRNGKey | None = None,
     sigma: Real = 0.0,
 ) -> Scanned:
-    """One pass over the inputs from rest; `each(carry, before, after)` sees the voltages around every step."""
+    """One pass over the inputs from rest, in the precision of the weights; `each(carry, before, after)` sees every step."""
+    sigma = jnp.asarray(sigma, model.b_rec.dtype)
 
     def step(state, arguments):
         v, carry = state
@@ -214,7 +216,7 @@ def scan(
         noise = None
         if key is not None:
             noise = sigma * jax.random.normal(jax.random.fold_in(key, number), v.shape, v.dtype)
-        after = model.step(v, u, noise)
+        after = model.step(v, u.astype(v.dtype), noise)
         carry, output = each(carry, v, after)
         return (after, carry), output
 

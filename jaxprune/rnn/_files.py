@@ -24,14 +24,14 @@ class TrialSet(NamedTuple):
     labels: Labels
 
 
-def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activation: str = "tanh") -> CTRNN:
+def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activation: str | None = None) -> CTRNN:
     """A continuous-time network from a file of named arrays.
 
     Args:
       path: .npz, or .safetensors (needs the package safetensors).
       names: our names to those in the file, where they differ; for the state dict of a PyTorch network saved as safetensors for
         example `{"W_rec": "rnn.weight_hh_l0", "b_rec": "rnn.bias_hh_l0", ...}`. Missing biases may be mapped to nothing ("").
-      activation: the nonlinearity, which files do not say.
+      activation: the nonlinearity; by default what the file says, and tanh where it says nothing.
 
     Raises:
       InputError: a file that cannot be read, an unknown suffix, missing names (which), shapes that do not fit (which).
@@ -59,9 +59,13 @@ def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activa
             raise InputError(f"{name} in {path} has dtype {values.dtype}, but must be real floating point.")
         if not np.isfinite(values).all():
             raise InputError(f"{name} in {path} has entries that are not finite: repair or remove them.")
+    if "alpha" in names and names["alpha"] not in arrays:
+        raise InputError(f"{path} has no {names['alpha']}, which alpha is mapped to.")
     alpha = arrays.get(names.get("alpha", "alpha"), np.asarray(1.0))
     if np.ndim(alpha) != 0:
         raise InputError(f"alpha in {path} has shape {np.shape(alpha)}, but must be one number.")
+    if activation is None:
+        activation = bytes(arrays["activation"]).decode() if "activation" in arrays else "tanh"
     weights = {name: jnp.asarray(values) for name, values in found.items()}
     return CTRNN(**weights, alpha=jnp.asarray(alpha, weights["W_rec"].dtype), activation=activation)  # type: ignore[arg-type]
 
@@ -74,7 +78,9 @@ def save_rnn(path: str | Path, model: CTRNN) -> None:
     """
     path = Path(path)
     arrays = {name: np.asarray(getattr(model, name)) for name in WEIGHTS}
-    arrays |= {"W_rec": np.asarray(model.recurrent), "alpha": np.asarray(model.alpha)}
+    # The name as bytes: neither format has strings that are safe to read.
+    name = np.frombuffer(model.activation.encode(), np.uint8)
+    arrays |= {"W_rec": np.asarray(model.recurrent), "alpha": np.asarray(model.alpha), "activation": name}
     if path.suffix == ".npz":
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
@@ -98,6 +104,12 @@ def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = Non
     inputs, labels = np.asarray(arrays[prefix + "inputs"]), np.asarray(arrays[prefix + "labels"])
     if inputs.ndim != 3:
         raise InputError(f"{prefix}inputs in {path} has shape {inputs.shape}, but must be (time, trial, input).")
+    if not np.isfinite(inputs).all():
+        raise InputError(f"{prefix}inputs in {path} has entries that are not finite: repair or remove them.")
+    if not np.issubdtype(labels.dtype, np.integer) or not labels.size:
+        raise InputError(
+            f"{prefix}labels in {path} is {labels.dtype} of shape {labels.shape}, but must be whole numbers, some."
+        )
     check_labels(labels, outputs=outputs or int(max(labels.max(), 0)) + 1, shape=inputs.shape[:2])
     return TrialSet(jnp.asarray(inputs), jnp.asarray(labels.astype(np.int32)))
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.linalg import lyapunov, spectral_abscissa
-from jaxprune.rnn._activity import Activity
+from jaxprune.rnn._activity import Activity, Weights
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
 
 Neurons = Float[Array, " neuron"]
@@ -77,16 +77,22 @@ def jacobian(model: CTRNN, v: Neurons) -> Matrix:
     return model.recurrent * model.gain(v[None, :]) - jnp.eye(len(v), dtype=v.dtype)
 
 
-def mean_gain(model: CTRNN, inputs: Trials) -> Neurons:
-    """Mean slope $E[\\phi'(v)]$ of every neuron over all trials and steps: the operating point of a trajectory."""
+def mean_gain(model: CTRNN, inputs: Trials, *, weights: Weights | None = None) -> Neurons:
+    """Mean slope $E[\\phi'(v)]$ of every neuron over trials and steps, by their weights: the operating point of a trajectory."""
     check_inputs(model, inputs)
+    weights = jnp.ones(inputs.shape[:2], inputs.dtype) if weights is None else weights
+    return _mean_gain(model, inputs, weights / jnp.sum(weights))
 
-    def add(total, before, after):
+
+@eqx.filter_jit
+def _mean_gain(model, inputs, weights):
+    def add(carry, before, after):
         del before
-        return total + jnp.mean(model.gain(after), axis=0), None
+        number, total = carry
+        return (number + 1, total + weights[number].astype(total.dtype) @ model.gain(after)), None
 
-    start = jnp.zeros(len(model.b_rec), model.b_rec.dtype)
-    return eqx.filter_jit(scan)(model, inputs, add, start).carry / len(inputs)
+    start = (jnp.asarray(0), jnp.zeros(len(model.b_rec), model.b_rec.dtype))
+    return scan(model, inputs, add, start).carry[1]
 
 
 def linearised_activity(

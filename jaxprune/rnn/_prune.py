@@ -13,7 +13,7 @@ from jaxtyping import Float
 from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey, Real
 from jaxprune.linalg import Certificate, certify, eigenvalues
-from jaxprune.pruning import drive_error
+from jaxprune.pruning import drive_error, fit_rows
 from jaxprune.rnn._activity import Activity
 from jaxprune.rnn._ctrnn import CTRNN
 from jaxprune.rnn._evaluate import accuracy
@@ -27,7 +27,7 @@ class Report(NamedTuple):
     """What pruning did to a recurrent network; lists have one entry for each square block (gate).
 
     Attributes:
-      kept: synapses that stay.
+      kept: synapses that stay, diagonal not counted; under Dale's law a fit may leave fewer than asked for.
       kept_fraction: as a fraction of those that were.
       drive_error: share of the recurrent drive lost under the activity given, `pruning.drive_error`; None without activity.
       shift: leak shift behind the activity (`linearised_activity`).
@@ -98,7 +98,7 @@ def prune_rnn(
       ([76, 76, 76], True)
     """
     where = _where(model) if where is None else where
-    weights = model.recurrent if isinstance(model, CTRNN) and where is _ctrnn_weights else where(model)
+    weights = model.recurrent if isinstance(model, CTRNN) else where(model)
     # Fits are ill-conditioned: in double precision where there is one, whatever the network's own.
     blocks = _blocks(weights.astype(jnp.promote_types(weights.dtype, jnp.zeros(()).dtype)))
     keys = jax.random.split(key, len(blocks))
@@ -109,11 +109,11 @@ def prune_rnn(
     matrices = [part.matrix for part in pruned]
     if isinstance(model, CTRNN) and model.sign is not None:
         # A fit may ask a neuron to change what it does to others; Dale's law says no.
-        matrices = [jnp.maximum(matrix * model.sign[None, :], 0) * model.sign[None, :] for matrix in matrices]
+        matrices = [
+            _lawful(matrix, block, model.sign, activity) for matrix, block in zip(matrices, blocks, strict=True)
+        ]
     thinned = eqx.tree_at(where, model, jnp.concatenate(matrices).astype(weights.dtype))
-    return PrunedRNN(
-        thinned, _report(model, thinned, blocks, matrices, [part.mask for part in pruned], activity, trials)
-    )
+    return PrunedRNN(thinned, _report(model, thinned, blocks, matrices, activity, trials))
 
 
 def cell_activity(cell: Any, inputs: Float[Array, "time trial input"], *, burn_in: int = 0) -> Activity:
@@ -135,7 +135,7 @@ def cell_activity(cell: Any, inputs: Float[Array, "time trial input"], *, burn_i
 def _cell_activity(cell, inputs, burn_in):
     wide = jnp.promote_types(inputs.dtype, jnp.zeros(()).dtype)
     size, lstm = cell.hidden_size, isinstance(cell, eqx.nn.LSTMCell)
-    rest = jnp.zeros((inputs.shape[1], size), inputs.dtype)
+    rest = jnp.zeros((inputs.shape[1], size), cell.weight_hh.dtype)
 
     def step(carry, arguments):
         state, moment, mean = carry
@@ -144,12 +144,21 @@ def _cell_activity(cell, inputs, burn_in):
         counts = number > burn_in
         moment = moment + jnp.where(counts, hidden.T @ hidden, 0)
         mean = mean + jnp.where(counts, jnp.sum(hidden, axis=0), 0)
-        return (jax.vmap(cell)(u, state), moment, mean), None
+        return (jax.vmap(cell)(u.astype(rest.dtype), state), moment, mean), None
 
     start = ((rest, rest) if lstm else rest, jnp.zeros((size, size), wide), jnp.zeros(size, wide))
     (_, moment, mean), _ = lax.scan(step, start, (jnp.arange(len(inputs)), inputs))
     count = (len(inputs) - burn_in - 1) * inputs.shape[1]
     return Activity(moment / count, mean / count, jnp.zeros((), wide))
+
+
+def _lawful(matrix, block, sign, activity):
+    """Wrong signs removed, the others refitted for them, and what then is wrong removed for good."""
+    right = (matrix * sign[None, :] > 0).astype(block.dtype)
+    if activity is None or bool(jnp.all((right > 0) == (matrix != 0))):
+        return matrix * right
+    refitted = fit_rows(block, right, activity.second_moment)
+    return refitted * (refitted * sign[None, :] > 0)
 
 
 def _where(model):
@@ -175,7 +184,7 @@ def _blocks(weights):
     return list(jnp.reshape(weights, (shape[0] // shape[1], shape[1], shape[1])))
 
 
-def _report(model, thinned, blocks, matrices, masks, activity, trials):
+def _report(model, thinned, blocks, matrices, activity, trials):
     before = [np.asarray(eigenvalues(block, symmetric=False)) for block in blocks]
     after = [np.asarray(eigenvalues(matrix, symmetric=False)) for matrix in matrices]
     certificate = None
@@ -191,7 +200,7 @@ def _report(model, thinned, blocks, matrices, masks, activity, trials):
         before_accuracy = float(accuracy(model, trials.inputs, trials.labels))
         after_accuracy = float(accuracy(thinned, trials.inputs, trials.labels))
         retention = after_accuracy / before_accuracy if before_accuracy else None
-    kept = [int(mask.sum()) for mask in masks]
+    kept = [int((matrix != 0).sum() - (jnp.diagonal(matrix) != 0).sum()) for matrix in matrices]
     there = [int((block != 0).sum() - (jnp.diagonal(block) != 0).sum()) for block in blocks]
     lost = None
     if activity is not None:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from jaxprune._checks import InputError, check_choice, check_fraction, check_square
+from jaxprune._checks import InputError, check_choice, check_fraction, check_square, is_concrete
 from jaxprune._types import Mask, Matrix, PRNGKey, Real
 from jaxprune.linalg import eigenvalues
 from jaxprune.pruning import (
@@ -106,7 +106,7 @@ def prune_weights(
 ) -> PrunedWeights:
     r"""Prune one square block of recurrent weights by a rule.
 
-    Entries on the diagonal are not pruned and not counted; a fit refits them.
+    Entries on the diagonal are not pruned and not counted; a fit refits them, and `"radius"` scales them with the others.
 
     Args:
       key: random key.
@@ -114,7 +114,8 @@ def prune_weights(
       rule: one of `RECURRENT_RULES`, or your own.
       keep: fraction of the nonzero off-diagonal entries to keep, in (0, 1].
       activity: moments of the rates that W carries, where the rule needs them.
-      removals: for `"greedy surgeon"`, `surgeon_order` computed before, for many fractions.
+      removals: for `"greedy surgeon"`, `surgeon_order` of W without its diagonal, computed before for many fractions (and needed
+        inside `jit`).
 
     Raises:
       InputError: W not square, empty or not finite; keep outside (0, 1] or too small for a synapse; a rule that needs activity
@@ -131,12 +132,12 @@ def prune_weights(
     check_fraction("keep", keep)
     H, C = _moments(W, rule, activity)
     own = jnp.diag(jnp.diagonal(W))
-    count = int(synapse_count(W, keep, symmetric=False))
-    if count == 0:
+    count = synapse_count(W, keep, symmetric=False)
+    if is_concrete(count) and int(count) == 0:
         raise InputError(f"keep is {float(keep):g}, which keeps no synapse at all: raise it.")
     if rule.score == "greedy surgeon":
-        least = max(count // (2 * len(W)), 1)
-        removals = surgeon_order(W - own, H, keep=least) if removals is None else removals
+        if removals is None:
+            removals = surgeon_order(W - own, H, keep=max(int(count) // (2 * len(W)), 1))
         mask, probabilities = surgeon_mask(W - own, removals, count), jnp.ones_like(W)
     else:
         importance = {
@@ -159,23 +160,20 @@ def _adjust(W, own, mask, probabilities, H, rule):
             cap = jnp.nanquantile(jnp.where(probabilities > 0, 1 / probabilities, jnp.nan), rule.cap)
         return PrunedWeights(strengthen(W, mask, probabilities, cap=cap), mask)
     if rule.adjust == "radius":
-        thinned = W * mask
-        factor = _radius(W - own) / jnp.maximum(_radius(thinned), jnp.finfo(W.dtype).tiny)
-        return PrunedWeights(own + jnp.where(jnp.isfinite(factor), factor, 1) * thinned, mask)
+        thinned = W * everything
+        left = _radius(thinned)
+        # What is left of a network without cycles has no radius to restore.
+        alive = left > len(W) * jnp.finfo(W.dtype).eps * jnp.linalg.norm(W)
+        return PrunedWeights(jnp.where(alive, _radius(W) / jnp.where(alive, left, 1), 1) * thinned, mask)
     if rule.adjust == "surgeon":
         return PrunedWeights(surgeon_once(W, everything, H), mask)
     if rule.adjust == "fit":
         return PrunedWeights(fit_rows(W, everything, H), mask)
     if rule.adjust == "regrow":
-        matrix, mask = regrow(W, mask, H, rounds=rule.rounds) if not jnp.any(own) else _with_own(W, own, mask, H, rule)
-        return PrunedWeights(matrix, mask)
+        # The diagonal takes no part in the turnover, but is refitted with what stays.
+        _, mask = regrow(W - own, mask, H, rounds=rule.rounds)
+        return PrunedWeights(fit_rows(W, mask + (own != 0), H), mask)
     return PrunedWeights(W * everything, mask)
-
-
-def _with_own(W, own, mask, H, rule):
-    # The diagonal takes no part in the turnover, but is refitted with what stays.
-    _, mask = regrow(W - own, mask, H, rounds=rule.rounds)
-    return fit_rows(W, mask + (own != 0), H), mask
 
 
 def _radius(W):
@@ -191,7 +189,7 @@ def _moments(W, rule, activity):
             "InputNoise().activity(key, model) or task_activity(model, inputs)."
         )
     H = activity.second_moment
-    check_square("activity", H)
+    check_square("the second moment of the activity", H)
     if H.shape != W.shape:
         raise InputError(f"activity is of {len(H)} neurons, but the weights are of {len(W)}.")
     return H.astype(W.dtype), activity.covariance.astype(W.dtype)

@@ -82,7 +82,7 @@ def delayed_match(*, symbols: int = 4, sample: int = 5, delay: int = 10, test: i
 
 def flip_flop(*, time: int = 40, chance: float = 0.15) -> Task:
     """Remember the sign of the last pulse. Channels: pulses of either sign. Outputs: down, up; scored after the first pulse."""
-    _check_periods(time=time - 1)
+    _check_periods(time=time - 3)
 
     def trial(key):
         when_key, sign_key, noise_key = jax.random.split(key, 3)

@@ -23,17 +23,28 @@ def voltages(model, inputs):
     for u in np.asarray(inputs):
         states.append(v)
         v = np.asarray(model.step(jnp.asarray(v), jnp.asarray(u)))
-    return np.array(states)
+    return np.array([*states[1:], v])
 
 
-@pytest.mark.parametrize("burn_in", [0, 7])
-def test_task_moments_are_those_of_the_rates(burn_in):
-    rates = np.tanh(voltages(MODEL, INPUTS))[burn_in + 1 :].reshape(-1, 10)
-    activity = rnn.task_activity(MODEL, INPUTS, burn_in=burn_in)
+def test_task_moments_are_those_of_the_rates():
+    rates = np.tanh(voltages(MODEL, INPUTS)).reshape(-1, 10)
+    activity = rnn.task_activity(MODEL, INPUTS)
     np.testing.assert_allclose(activity.second_moment, rates.T @ rates / len(rates), atol=1e-12)
     np.testing.assert_allclose(activity.mean, rates.mean(0), atol=1e-12)
     np.testing.assert_allclose(activity.covariance, np.cov(rates.T, bias=True), atol=1e-12)
     assert float(activity.shift) == 0
+
+
+def test_padding_does_not_count():
+    padded = jnp.concatenate([INPUTS, jnp.zeros((20, 6, 3))]).at[25:, :2].set(0)
+    weights = rnn.input_lasts(padded)
+    np.testing.assert_array_equal(weights.sum(axis=0), [25, 25, 30, 30, 30, 30])
+    states = voltages(MODEL, padded)
+    rates = np.tanh(states[np.asarray(weights) > 0])
+    activity = rnn.task_activity(MODEL, padded, weights=weights)
+    np.testing.assert_allclose(activity.second_moment, rates.T @ rates / len(rates), atol=1e-12)
+    slope = (1 - rates**2).mean(axis=0)
+    np.testing.assert_allclose(rnn.mean_gain(MODEL, padded, weights=weights), slope, atol=1e-12)
 
 
 def discrete_covariance(A, B, alpha):
@@ -50,6 +61,22 @@ def test_noise_moments_of_a_linear_network(source):
     found = [np.asarray(source.activity(key, model).second_moment) for key in jax.random.split(KEY, 12)]
     error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert np.max(np.abs(np.mean(found, axis=0) - expected) / error) < 6  # of 100 entries, 12 draws: t, not normal
+
+
+def test_coloured_noise_of_a_linear_network():
+    """Noise and network together are one linear network driven by white noise; the first states are stationary noise's."""
+    model = dataclasses.replace(rnn.ctrnn(KEY, inputs=3, neurons=10, outputs=2, gain=0.6), activation="linear")
+    keep, n = np.exp(-1 / 4), 10
+    A = np.asarray(model.recurrent) - np.eye(n)
+    # x <- (1 + a A) x + a B u with u <- keep u + sqrt(1 - keep^2) z before it.
+    B = 0.2 * np.asarray(model.W_in)
+    joint = np.block([[np.eye(n) + 0.2 * A, keep * B], [np.zeros((3, n)), keep * np.eye(3)]])
+    push = np.sqrt(1 - keep**2) * np.vstack([B, np.eye(3)])
+    expected = scipy.linalg.solve_discrete_lyapunov(joint, push @ push.T)[:n, :n]
+    source = rnn.InputNoise(1.0, tau=4.0, steps=2000)
+    found = [np.asarray(source.activity(key, model).second_moment) for key in jax.random.split(KEY, 12)]
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert np.max(np.abs(np.mean(found, axis=0) - expected) / error) < 6
 
 
 def test_coloured_noise_moves_slow_modes_more():
@@ -72,7 +99,7 @@ def test_fixed_point_stands_still_and_the_jacobian_is_the_derivative():
 def test_linearised_moments_solve_their_equation(through):
     model = rnn.ctrnn(KEY, inputs=3, neurons=20, outputs=2, gain=1.8)
     gain = rnn.mean_gain(model, INPUTS)
-    np.testing.assert_allclose(gain, model.gain(jnp.asarray(voltages(model, INPUTS)[1:])).mean((0, 1)), rtol=0.1)
+    np.testing.assert_allclose(gain, model.gain(jnp.asarray(voltages(model, INPUTS))).mean((0, 1)), atol=1e-12)
     for g in (None, gain):
         activity = rnn.linearised_activity(model, g, through=through, sigma=0.5)
         slope = np.ones(20) if g is None else np.asarray(g)
@@ -113,7 +140,8 @@ def test_errors():
             (lambda: rnn.InputNoise(tau=-1.0), "tau is -1"),
             (lambda: rnn.InputNoise(burn_in=399), "burn_in is 399"),
             (lambda: rnn.NeuronNoise(trials=0), "trials is 0"),
-            (lambda: rnn.task_activity(MODEL, INPUTS, burn_in=29), "burn_in is 29"),
+            (lambda: rnn.task_activity(MODEL, INPUTS, weights=jnp.ones((3, 3))), "weights has shape"),
+            (lambda: rnn.task_activity(MODEL, INPUTS, weights=jnp.zeros((30, 6))), "weights leaves no step"),
             (lambda: rnn.task_activity(MODEL, INPUTS[..., :1]), r"must be \(time, trial, 3\)"),
             (lambda: rnn.linearised_activity(MODEL, jnp.ones(3)), "gain has shape"),
             (lambda: rnn.linearised_activity(MODEL, through="ears"), "through is 'ears'"),

@@ -61,11 +61,17 @@ def test_noise_in_and_out_of_the_nonlinearity(noise):
     assert abs(float(last.var()) / variance - 1) < 5 * np.sqrt(2 / trials)
 
 
-def test_the_same_key_the_same_noise_in_every_batch_layout():
+def test_the_same_key_the_same_noise_however_long_the_run():
     model = network()
-    together = run(model, INPUTS, key=KEY, sigma=0.5)
-    np.testing.assert_array_equal(together, run(model, INPUTS, key=KEY, sigma=0.5))
-    assert bool(jnp.any(together != run(model, INPUTS)))
+    whole = run(model, INPUTS, key=KEY, sigma=0.5)
+    np.testing.assert_allclose(run(model, INPUTS[:4], key=KEY, sigma=0.5), whole[:4], atol=1e-14)
+    assert bool(jnp.any(whole != run(model, INPUTS)))
+
+
+def test_single_precision_networks_take_inputs_of_any():
+    model = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network())
+    np.testing.assert_allclose(run(model, INPUTS), run(network(), INPUTS), atol=1e-5)
+    assert run(model, INPUTS, key=KEY, sigma=0.1).dtype == jnp.float32
 
 
 def test_errors():
@@ -82,6 +88,8 @@ def test_errors():
         ):
             with pytest.raises(jaxprune.InputError, match=words):
                 CTRNN(**(good | change))
+        with pytest.raises(jaxprune.InputError, match="W_out has shape"):
+            CTRNN(**{name: np.asarray(value) for name, value in (good | {"W_out": jnp.zeros((2, 5))}).items()})
         for call, words in (
             (lambda: run(model, INPUTS[..., :2]), r"must be \(time, trial, 3\)"),
             (lambda: run(model, INPUTS, sigma=0.1), "without a key"),

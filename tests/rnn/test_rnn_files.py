@@ -30,6 +30,9 @@ def test_round_trip(tmp_path, suffix):
     again = rnn.load_rnn(path)
     for name in (*WEIGHTS, "alpha"):
         np.testing.assert_array_equal(getattr(again, name), getattr(MODEL, name))
+    rnn.save_rnn(path, rnn.ctrnn(jax.random.key(0), inputs=3, neurons=7, outputs=2, activation="relu"))
+    assert rnn.load_rnn(path).activation == "relu"
+    assert rnn.load_rnn(path, activation="linear").activation == "linear"
 
 
 def test_dale_network_is_saved_as_it_acts(tmp_path):
@@ -83,6 +86,9 @@ def test_bad_files(tmp_path):
         (lambda: rnn.load_rnn(stored("e.npz", alpha=np.ones(2))), "alpha in .* shape"),
         (lambda: rnn.load_rnn(stored("f.npz"), names={"W": "W_rec"}), "names has 'W'"),
         (lambda: rnn.load_rnn(stored("g.npz"), names={"W_rec": ""}), "only biases"),
+        (lambda: rnn.load_rnn(stored("g.npz"), names={"alpha": "a"}), "has no a, which alpha is mapped to"),
+        (lambda: rnn.load_trials(stored("n.npz", **(trials | {"inputs": np.full((5, 4, 3), np.nan)}))), "not finite"),
+        (lambda: rnn.load_trials(stored("o.npz", **(trials | {"labels": np.full((5, 4), 0.5)}))), "whole numbers"),
         (lambda: rnn.save_rnn(tmp_path / "model.txt", MODEL), "suffix '.txt'"),
         (lambda: rnn.load_trials(stored("h.npz")), "has no inputs"),
         (lambda: rnn.load_trials(stored("i.npz", **trials)), "no scored step"),

@@ -68,6 +68,8 @@ def test_ring_walks_on():
 def test_errors():
     with untyped(), pytest.raises(jaxprune.InputError, match="stimulus is too small"):
         rnn.perceptual_decision(stimulus=0)
+    with untyped(), pytest.raises(jaxprune.InputError, match="time is too small"):
+        rnn.flip_flop(time=3)
 
 
 def test_training_learns_and_keeps_what_is_missing():
