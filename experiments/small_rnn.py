@@ -55,12 +55,12 @@ class Config:
     """
 
     neurons: int = 128
-    steps: int = 1500
+    steps: int = 1000
     trials: int = 64
-    rate: float = 2e-3
+    rate: float = 3e-3
     seeds: int = 3
-    pruned: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9)
-    tuning: int = 200
+    pruned: tuple[float, ...] = (0.7, 0.8, 0.9)
+    tuning: int = 100
     sd: float = 1.0
     test: int = 500
     seed: int = 0
