@@ -11,9 +11,8 @@
 # %% [markdown]
 # # Pruning a network that has learnt something
 #
-# Random networks have no task to lose. Here a recurrent network learns one, and then loses nine in ten of its synapses, without
-# any training afterwards and, in the end, without having seen its task again: it is enough that noise enters *where signals
-# enter*.
+# Random networks have no task to lose. Here a recurrent network learns one, and then loses most of its synapses, without any
+# training afterwards: by published rules, and by local ones that watch its task, or only noise that enters *where signals enter*.
 
 # %%
 import os
@@ -61,7 +60,7 @@ scored = np.flatnonzero(np.asarray(test.labels[:, 0]) >= 0)
 trial.plot(scored, np.asarray(test.labels)[scored, 0], "r.", markersize=4, label="right answer")
 trial.set(xlabel="time step", ylabel="output", title="one trial")
 trial.grid(False)
-trial.legend()
+trial.legend(labelcolor="white")
 plt.show()
 
 # %% [markdown]
@@ -145,6 +144,10 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
+# A network as small as this has few synapses to spare: watching its task, nine in ten can go for a fifth of the accuracy. Noise at
+# the inputs, which never saw the task, is worth less here, though more than noise in every neuron and than any rule without a fit;
+# in networks of 512 neurons it keeps 98 % of the task at 80 % pruned.
+#
 # ## Learnt by the synapses themselves
 #
 # The fit was solved; a synapse has to learn it. The delta rule needs its presynaptic rate and the error of its neuron's drive,
