@@ -144,9 +144,9 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# A network as small as this has few synapses to spare: watching its task, nine in ten can go for a fifth of the accuracy. Noise at
-# the inputs, which never saw the task, is worth less here, though more than noise in every neuron and than any rule without a fit;
-# in networks of 512 neurons it keeps 98 % of the task at 80 % pruned.
+# A network as small as this has few synapses to spare: watching its task, nine in ten can go for a fifth of the accuracy. Noise
+# at the inputs, which never saw the task, is worth less here, though more than noise in every neuron and than any rule without
+# a fit; in networks of 512 neurons it keeps 98 % of the task at 80 % pruned.
 #
 # ## Learnt by the synapses themselves
 #
