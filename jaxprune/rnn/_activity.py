@@ -45,7 +45,18 @@ class Source(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class InputNoise(Source):
+class _Noise(Source):
+    sd: float = 1.0
+    steps: int = 400
+    trials: int = 64
+    burn_in: int = 50
+
+    def __post_init__(self):
+        _check_lengths(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputNoise(_Noise):
     r"""Noise at the input channels and nothing else: no task, no labels.
 
     It enters where signals enter, and so moves the network along the directions that its task uses. White, or an
@@ -59,14 +70,10 @@ class InputNoise(Source):
       burn_in: first steps that do not count.
     """
 
-    sd: float = 1.0
     tau: float = 0.0
-    steps: int = 400
-    trials: int = 64
-    burn_in: int = 50
 
     def __post_init__(self):
-        _check_lengths(self)
+        super().__post_init__()
         check_positive("tau", self.tau, zero=True)
 
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
@@ -75,7 +82,7 @@ class InputNoise(Source):
 
 
 @dataclasses.dataclass(frozen=True)
-class NeuronNoise(Source):
+class NeuronNoise(_Noise):
     """White noise in the current of every neuron, and no input.
 
     It is filtered by the membrane before rates are observed, so the moments have no floor of injected noise; but it moves the
@@ -87,16 +94,9 @@ class NeuronNoise(Source):
       burn_in: first steps that do not count.
     """
 
-    sd: float = 1.0
-    steps: int = 400
-    trials: int = 64
-    burn_in: int = 50
-
-    def __post_init__(self):
-        _check_lengths(self)
-
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
-        """Moments under noise at the neurons."""
+        """Moments under noise at the neurons, in their current wherever the network's own noise enters."""
+        model = dataclasses.replace(model, noise="voltage")
         silent = jnp.zeros((self.steps, self.trials, model.W_in.shape[1]), model.W_in.dtype)
         return observe(model, silent, weights=_after(silent, self.burn_in), key=key, sigma=self.sd)
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_choice, check_positive
+from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
 from jaxprune._types import PRNGKey, Real
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu, "linear": lambda v: v}
@@ -18,6 +18,7 @@ NOISES = ("voltage", "rate")
 
 Trials = Float[Array, "time trial input"]
 Voltages = Float[Array, "trial neuron"]
+Activation = Literal["tanh", "relu", "linear"]
 
 
 class CTRNN(eqx.Module):
@@ -72,6 +73,8 @@ class CTRNN(eqx.Module):
             if found != shape:
                 raise InputError(f"{name} has shape {found}, but with {n} neurons it must be {shape}.")
         check_positive("alpha", self.alpha)
+        if is_concrete(self.alpha) and float(self.alpha) > 1:
+            raise InputError(f"alpha is {float(self.alpha):g}, but must be at most 1: the step over the time constant.")
         check_choice("activation", self.activation, tuple(ACTIVATIONS))
         check_choice("noise", self.noise, NOISES)
 

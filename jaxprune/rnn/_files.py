@@ -3,14 +3,14 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxprune._checks import InputError
 from jaxprune._write import write_whole
-from jaxprune.rnn._ctrnn import CTRNN, Trials
+from jaxprune.rnn._ctrnn import CTRNN, Activation, Trials
 from jaxprune.rnn._evaluate import Labels, check_labels
 
 WEIGHTS = ("W_in", "b_in", "W_rec", "b_rec", "W_out", "b_out")
@@ -67,7 +67,7 @@ def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activa
     if activation is None:
         activation = bytes(arrays["activation"]).decode() if "activation" in arrays else "tanh"
     weights = {name: jnp.asarray(values) for name, values in found.items()}
-    return CTRNN(**weights, alpha=jnp.asarray(alpha, weights["W_rec"].dtype), activation=activation)  # type: ignore[arg-type]
+    return CTRNN(**weights, alpha=jnp.asarray(alpha, weights["W_rec"].dtype), activation=cast(Activation, activation))
 
 
 def save_rnn(path: str | Path, model: CTRNN) -> None:

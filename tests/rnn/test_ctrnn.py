@@ -83,6 +83,7 @@ def test_errors():
             ({"W_out": jnp.zeros((2, 5))}, "W_out has shape"),
             ({"sign": jnp.ones(3)}, "sign has shape"),
             ({"alpha": 0.0}, "alpha is 0"),
+            ({"alpha": 1.5}, "alpha is 1.5"),
             ({"activation": "sine"}, "activation is 'sine'"),
             ({"noise": "loud"}, "noise is 'loud'"),
         ):
