@@ -66,8 +66,9 @@ def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activa
         raise InputError(f"alpha in {path} has shape {np.shape(alpha)}, but must be one number.")
     if activation is None:
         activation = bytes(arrays["activation"]).decode() if "activation" in arrays else "tanh"
-    weights = {name: jnp.asarray(values) for name, values in found.items()}
-    return CTRNN(**weights, alpha=jnp.asarray(alpha, weights["W_rec"].dtype), activation=cast(Activation, activation))
+    W_in, b_in, W_rec, b_rec, W_out, b_out = (jnp.asarray(found[name]) for name in WEIGHTS)
+    alpha = jnp.asarray(alpha, W_rec.dtype)
+    return CTRNN(W_in, b_in, W_rec, b_rec, W_out, b_out, alpha, cast(Activation, activation))
 
 
 def save_rnn(path: str | Path, model: CTRNN) -> None:
