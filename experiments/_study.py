@@ -9,6 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,8 +80,15 @@ def _command(config_type):
     return command
 
 
-def compute(points: Sequence[Row], evaluate: Callable[[Row], Iterable[Row]], journal: Path, config: Any) -> list[Row]:
-    """Evaluate points one after the other, each written to a journal as soon as it is done.
+def compute(
+    points: Sequence[Row],
+    evaluate: Callable[[Row], Iterable[Row]],
+    journal: Path,
+    config: Any,
+    *,
+    workers: int = 1,
+) -> list[Row]:
+    """Evaluate points, each written to a journal as soon as it is done; with several workers, as many at a time, in threads.
 
     A point is a row of coordinates; what `evaluate` returns are rows of results for it. Points that the journal holds already,
     from an interrupted run of the same config, are not computed again.
@@ -96,14 +104,24 @@ def compute(points: Sequence[Row], evaluate: Callable[[Row], Iterable[Row]], jou
         _append(file, head)
         for point, rows in done.items():
             _append(file, json.dumps({"point": point, "rows": rows}))
-        rows = []
-        for point in rich.progress.track(points, description="points", console=rich.console.Console(stderr=True)):
-            label = json.dumps(point, sort_keys=True)
-            if label not in done:
-                done[label] = [{**point, **row} for row in evaluate(point)]
-                _append(file, json.dumps({"point": label, "rows": done[label]}))
-            rows += done[label]
-    return rows
+        labels = {json.dumps(point, sort_keys=True): point for point in points}
+        left = [label for label in labels if label not in done]
+        console = rich.console.Console(stderr=True)
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(_evaluate, evaluate, label, labels[label]) for label in left]
+            try:
+                for future in rich.progress.track(
+                    as_completed(futures), description="points", total=len(left), console=console
+                ):
+                    label, done[label] = future.result()
+                    _append(file, json.dumps({"point": label, "rows": done[label]}))
+            finally:
+                pool.shutdown(cancel_futures=True)
+    return [row for label in labels for row in done[label]]
+
+
+def _evaluate(evaluate, label, point):
+    return label, [{**point, **row} for row in evaluate(point)]
 
 
 def _parse(line):

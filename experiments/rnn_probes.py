@@ -44,7 +44,7 @@ def run(config: ProbeConfig, journal: Path) -> xr.Dataset:
 def _network(config, task):
     path = config.data / f"{task}.npz"
     model, calibration = rnn.load_rnn(path), rnn.load_trials(path, prefix="calibration_")
-    keys = list(jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 4))
+    keys = list(jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 5))
     seen = activities(config, keys, model, calibration)
     wanted = seen[TASK].second_moment
     for source, activity in seen.items():

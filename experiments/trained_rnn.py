@@ -2,9 +2,11 @@
 
 Eight public networks of 512 tanh units, each trained on one Mod-Cog task (Khona2022; `--data` holds one .npz for each), pruned
 without any training afterwards. Retention is the accuracy of the pruned network over that of the whole, on held-out trials.
-Sources of activity: white or coloured noise at the input channels; noise in the current of every neuron, of two sizes (S-NP);
-the network linearised at rest with the leak shift that this takes (L-NP), or at the mean slopes of the task with noise at the
-inputs; and the task itself (its inputs, padding left out, never labels).
+Sources of activity: white, coloured or broadband noise at the input channels; noise in the current of every neuron, of two
+sizes (S-NP); the network linearised at rest with the leak shift that this takes (L-NP), or at the mean slopes of the task with
+noise at the inputs; the task itself (its inputs, padding left out, never labels), alone or with a share of broadband noise. In a
+closed loop the pruned network is watched, too, on the same inputs. `learnt online` starts from the synapses that turnover leaves,
+at their old weights, and lets the pruned network learn while it runs, by the delta rule alone.
 """
 
 import dataclasses
@@ -37,15 +39,18 @@ TASKS = (
     "multidlydmintseq",
 )
 NONE = "none"
-INPUT, COLOURED, NEURON, STRONG, LINEAR, LINEAR_INPUT, TASK = (
+INPUT, COLOURED, BROAD, NEURON, STRONG, LINEAR, LINEAR_INPUT, TASK, MIXED = (
     "input noise",
     "coloured input noise",
+    "broadband input noise",
     "neuron noise",
     "strong neuron noise",
     "linearised at rest",
     "linearised at task slopes, input noise",
     "task",
+    "task and noise",
 )
+ONLINE = "activity+regrow, learnt online"
 SOURCES_OF = {
     "random": (NONE,),
     "magnitude": (NONE,),
@@ -60,17 +65,22 @@ SOURCES_OF = {
     "random+fit": (INPUT,),
     "noise+fit": (INPUT,),
     "magnitude+fit": (INPUT, NEURON, TASK),
-    "activity+fit": (INPUT, NEURON, LINEAR_INPUT, TASK),
-    "activity+regrow": (INPUT, COLOURED, TASK),
-    "surgeon, rows": (INPUT, TASK),
+    "activity+fit": (INPUT, BROAD, NEURON, LINEAR_INPUT, TASK),
+    "activity+regrow": (INPUT, COLOURED, BROAD, TASK, MIXED),
+    ONLINE: (BROAD,),
+    "activity+regrow, closed loop": (BROAD, TASK, MIXED),
+    "surgeon, rows": (INPUT, BROAD, TASK, MIXED),
+    "surgeon, rows, closed loop": (TASK,),
 }
-LOCAL_FROM_NOISE = (("activity+regrow", INPUT), ("activity+regrow", COLOURED), ("activity+fit", INPUT))
+UNDRAWN = (NONE, LINEAR, LINEAR_INPUT, TASK)
+"""Sources without noise."""
+LOCAL_FROM_NOISE = (("activity+regrow", BROAD), ("activity+regrow", COLOURED), ("activity+regrow", INPUT))
 CONTRASTS = (
     ("magnitude, radius", NONE),
     ("weight, 1/p", NONE),
     ("noise, 1/p", STRONG),
-    ("activity+fit", INPUT),
-    ("surgeon, rows", INPUT),
+    ("activity+fit", BROAD),
+    ("surgeon, rows", BROAD),
 )
 """What the first local rule is tested against: few, so that eight networks can tell anything after correction."""
 
@@ -78,6 +88,8 @@ COLOURS = {
     TASK: "black",
     INPUT: "#0072b2",
     COLOURED: "#56b4e9",
+    BROAD: "#009e73",
+    MIXED: "#999999",
     LINEAR_INPUT: "#cc79a7",
     LINEAR: "#e69f00",
     NEURON: "#d55e00",
@@ -93,14 +105,18 @@ class Config:
       data: directory with the networks and trials, one .npz for each task.
       tasks: which of them.
       pruned: fractions pruned.
-      seeds: pruning seeds (coins and noise).
+      seeds: pruning seeds (coins and noise); where nothing is drawn, one serves.
       sd: standard deviation of white noise at the inputs, a step.
       coloured_sd: of coloured noise.
       tau: its correlation time, in steps.
+      broad_sd, broad_tau: ranges of both for broadband noise.
+      share: share of broadband noise beside the task.
       neuron_sd: standard deviation of the noise in every neuron's current, a step; weak and strong.
       margin: rate that the leak shift leaves to the slowest mode of the network linearised at rest.
-      surgeon_seeds: seeds for which the surgeon works row by row (25 s for each source).
+      slow_seeds: seeds for which the surgeon works row by row (25 s for each source), loops are closed, the delta rule learns.
+      online_steps: steps of the delta rule.
       seed: seed of everything.
+      workers: networks at a time.
     """
 
     data: Path
@@ -110,10 +126,15 @@ class Config:
     sd: float = 1.5
     coloured_sd: float = 1.0
     tau: float = 2.0
+    broad_sd: tuple[float, float] = (1.0, 6.0)
+    broad_tau: tuple[float, float] = (0.3, 3.0)
+    share: float = 0.03
     neuron_sd: tuple[float, float] = (1.0, 4.0)
     margin: float = 1.0
-    surgeon_seeds: int = 1
+    slow_seeds: int = 1
+    online_steps: int = 3000
     seed: int = 0
+    workers: int = 2
 
 
 def run(config: Config, journal: Path) -> xr.Dataset:
@@ -123,7 +144,7 @@ def run(config: Config, journal: Path) -> xr.Dataset:
             f"--data is {config.data}, which is not a directory: it must hold {config.tasks[0]}.npz and others."
         )
     points = [{"task": task, "seed": seed} for task, seed in itertools.product(config.tasks, range(config.seeds))]
-    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
+    rows = _study.compute(points, lambda point: _network(config, **point), journal, config, workers=config.workers)
     return _study.dataset(rows, ("rule", "source", "pruned", "task", "seed"))
 
 
@@ -132,22 +153,38 @@ def _network(config, task, seed):
     model, trials = rnn.load_rnn(path), rnn.load_trials(path)
     calibration = rnn.load_trials(path, prefix="calibration_")
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), seed)
-    *source_keys, mask_key = jax.random.split(key, 5)
+    *source_keys, mask_key, online_key = jax.random.split(key, 7)
     seen = activities(config, source_keys, model, calibration)
+    lasts = rnn.input_lasts(calibration.inputs)
+    broad = dataclasses.replace(_broadband(config), steps=config.online_steps)
+    watch = {
+        TASK: lambda S: rnn.task_activity(_with(model, S), calibration.inputs, weights=lasts),
+        BROAD: lambda S: _broadband(config).activity(online_key, _with(model, S)),
+    }
+    watch[MIXED] = lambda S: rnn.mixed_activity(watch[TASK](S), watch[BROAD](S), share=config.share)
     whole = float(rnn.accuracy(model, trials.inputs, trials.labels))
     W = model.recurrent.astype(seen[TASK].second_moment.dtype)
+    ordered = {}  # the surgeon's removals: one order serves all levels, in the open loop and in the closed one
     for name, sources in SOURCES_OF.items():
-        rule = rnn.RECURRENT_RULES[name]
-        if rule.score == "greedy surgeon" and seed >= max(config.surgeon_seeds, 1):
+        rule = rnn.RECURRENT_RULES["activity+regrow" if name == ONLINE else name]
+        greedy = rule.score == "greedy surgeon"
+        if (greedy or rule.loops or name == ONLINE) and seed >= max(config.slow_seeds, 1):
             continue
         for source in sources:
+            if seed and source in UNDRAWN and rule.draw == "top" and rule.score != "uniform":
+                continue  # nothing is drawn: all seeds are alike
             activity = seen.get(source)
-            removals = None
-            if rule.score == "greedy surgeon" and activity is not None:
+            if greedy and activity is not None and source not in ordered:
                 least = round((1 - max(config.pruned)) * len(W) / 2)
-                removals = pruning.surgeon_order(W * (1 - np.eye(len(W))), activity.second_moment, keep=least)
+                ordered[source] = pruning.surgeon_order(W * (1 - np.eye(len(W))), activity.second_moment, keep=least)
             for fraction in config.pruned:
-                S = rnn.prune_weights(mask_key, W, rule, keep=1 - fraction, activity=activity, removals=removals).matrix
+                S, mask = rnn.prune_weights(
+                    mask_key, W, rule, keep=1 - fraction, activity=activity,
+                    observe=watch.get(source), removals=ordered.get(source) if greedy else None,
+                )  # fmt: skip
+                if name == ONLINE:
+                    noise = broad.inputs(online_key, model.W_in.shape[1])
+                    S = rnn.learn_online(model, _with(model, W * (mask + np.eye(len(W)))), noise).W_rec
                 accuracy = float(rnn.accuracy(_with(model, S), trials.inputs, trials.labels))
                 yield {
                     "rule": name,
@@ -156,9 +193,13 @@ def _network(config, task, seed):
                     "retention": accuracy / whole,
                     "accuracy": accuracy,
                     "whole": whole,
-                    "drive_error": float(pruning.drive_error(W, S, seen[TASK].second_moment)),
+                    "drive_error": float(pruning.drive_error(W, S.astype(W.dtype), seen[TASK].second_moment)),
                     "shift": 0.0 if activity is None else float(activity.shift),
                 }
+
+
+def _broadband(config):
+    return rnn.InputNoise(config.broad_sd, config.broad_tau, trials=128)
 
 
 def activities(
@@ -171,14 +212,17 @@ def activities(
     sources = {
         INPUT: rnn.InputNoise(config.sd),
         COLOURED: rnn.InputNoise(config.coloured_sd, tau=config.tau),
+        BROAD: _broadband(config),
         NEURON: rnn.NeuronNoise(weak),
         STRONG: rnn.NeuronNoise(strong),
     }
     measured = {name: source.activity(key, model) for key, (name, source) in zip(keys, sources.items(), strict=True)}
+    task = rnn.task_activity(model, calibration.inputs, weights=lasts)
     return measured | {
         LINEAR: rnn.linearised_activity(model, margin=config.margin),
         LINEAR_INPUT: rnn.linearised_activity(model, gain, through="inputs"),
-        TASK: rnn.task_activity(model, calibration.inputs, weights=lasts),
+        TASK: task,
+        MIXED: rnn.mixed_activity(task, measured[BROAD], share=config.share),
     }
 
 
@@ -265,20 +309,25 @@ def draw(results: xr.Dataset) -> Figure:
                 at.pruned, at.mean("task"), "o-", color=mpl.colormaps["cividis"](index / len(published)), label=name
             )
         left.set_title("published rules and controls", fontsize=10)
-        for name, dashes in (("activity+fit", "--"), ("activity+regrow", "-"), ("surgeon, rows", ":")):
+        for name, dashes in (("activity+regrow", "-"), ("activity+regrow, closed loop", "--"), ("surgeon, rows", ":")):
             for source in SOURCES_OF[name]:
                 at = results.retention.sel(rule=name, source=source).mean("seed")
                 right.plot(
                     at.pruned, at.mean("task"), dashes, marker="o", color=colours[source], label=f"{name}, {source}"
                 )
-        right.set_title("local fit; surgeon (not local) dotted", fontsize=10)
+        right.set_title("local turnover; surgeon (not local) dotted", fontsize=10)
         for ax in (left, right):
             ax.set(xlabel="fraction pruned", ylabel="retention", ylim=(-0.03, 1.08))
             ax.axhline(1, color="black", linewidth=0.5)
         left.legend(fontsize=7)
         right.legend(fontsize=7, loc="lower left")
         level = 0.9 if 0.9 in results.pruned.values else float(results.pruned.values[-1])
-        shown = [("magnitude, radius", NONE), ("noise, 1/p", STRONG), *LOCAL_FROM_NOISE, ("activity+regrow", TASK)]
+        shown = [
+            ("magnitude, radius", NONE),
+            ("noise, 1/p", STRONG),
+            *LOCAL_FROM_NOISE,
+            ("activity+regrow, closed loop", MIXED),
+        ]
         for place, (name, source) in enumerate(shown):
             values = results.retention.sel(rule=name, source=source, pruned=level).mean("seed").values
             single.plot(

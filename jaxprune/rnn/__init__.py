@@ -5,6 +5,7 @@ from jaxprune.rnn._activity import InputNoise as InputNoise
 from jaxprune.rnn._activity import NeuronNoise as NeuronNoise
 from jaxprune.rnn._activity import Source as Source
 from jaxprune.rnn._activity import input_lasts as input_lasts
+from jaxprune.rnn._activity import mixed_activity as mixed_activity
 from jaxprune.rnn._activity import task_activity as task_activity
 from jaxprune.rnn._ctrnn import CTRNN as CTRNN
 from jaxprune.rnn._ctrnn import ctrnn as ctrnn
@@ -20,14 +21,13 @@ from jaxprune.rnn._linearise import fixed_point as fixed_point
 from jaxprune.rnn._linearise import jacobian as jacobian
 from jaxprune.rnn._linearise import linearised_activity as linearised_activity
 from jaxprune.rnn._linearise import mean_gain as mean_gain
+from jaxprune.rnn._online import learn_online as learn_online
 from jaxprune.rnn._prune import PrunedRNN as PrunedRNN
 from jaxprune.rnn._prune import Report as Report
 from jaxprune.rnn._prune import cell_activity as cell_activity
 from jaxprune.rnn._prune import prune_rnn as prune_rnn
 from jaxprune.rnn._rules import RECURRENT_RULES as RECURRENT_RULES
-from jaxprune.rnn._rules import PrunedWeights as PrunedWeights
 from jaxprune.rnn._rules import RecurrentRule as RecurrentRule
-from jaxprune.rnn._rules import prune_weights as prune_weights
 from jaxprune.rnn._tasks import TASKS as TASKS
 from jaxprune.rnn._tasks import Task as Task
 from jaxprune.rnn._tasks import batch as batch
@@ -37,3 +37,5 @@ from jaxprune.rnn._tasks import perceptual_decision as perceptual_decision
 from jaxprune.rnn._tasks import ring_sequence as ring_sequence
 from jaxprune.rnn._train import Trained as Trained
 from jaxprune.rnn._train import train as train
+from jaxprune.rnn._weights import PrunedWeights as PrunedWeights
+from jaxprune.rnn._weights import prune_weights as prune_weights

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import math
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,7 +13,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_positive, is_concrete
-from jaxprune._types import Matrix, PRNGKey, Scalar
+from jaxprune._types import Matrix, PRNGKey, Real, Scalar
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
 
 Weights = Float[Array, "time trial"]
@@ -45,44 +47,52 @@ class Source(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Noise(Source):
-    sd: float = 1.0
+class InputNoise(Source):
+    r"""Noise at the input channels and nothing else: no task, no labels.
+
+    It enters where signals enter, and so moves the network along the directions that its task uses. White, or an
+    Ornstein-Uhlenbeck process of correlation time `tau` and the same standard deviation. Given ranges, every roll-out draws its
+    own size or time, uniformly in the logarithm: weak and strong, fast and slow noise, and no one size to be chosen. Nothing
+    is added to the rates that are observed, so the moments have no floor of injected noise.
+
+    Attributes:
+      sd: standard deviation of each channel, or a range (least, greatest).
+      tau: correlation time, in steps, or a range; 0 for white noise.
+      steps, trials: length and number of the roll-outs.
+      burn_in: first steps that do not count.
+
+    Raises:
+      InputError: a size that is not positive; a range that does not rise, or does not begin above zero; a burn-in that leaves
+        nothing.
+
+    Example:
+      >>> InputNoise(sd=(1.0, 6.0), tau=(0.3, 3.0), steps=5, trials=2, burn_in=0).inputs(jax.random.key(0), 33).shape
+      (5, 2, 33)
+    """
+
+    sd: float | tuple[float, float] = 1.0
+    tau: float | tuple[float, float] = 0.0
     steps: int = 400
     trials: int = 64
     burn_in: int = 50
 
     def __post_init__(self):
         _check_lengths(self)
+        _check_range("sd", self.sd, zero=False)
+        _check_range("tau", self.tau, zero=True)
 
-
-@dataclasses.dataclass(frozen=True)
-class InputNoise(_Noise):
-    r"""Noise at the input channels and nothing else: no task, no labels.
-
-    It enters where signals enter, and so moves the network along the directions that its task uses. White, or an
-    Ornstein-Uhlenbeck process of correlation time `tau` and the same standard deviation. Nothing is added to the rates that
-    are observed, so the moments have no floor of injected noise.
-
-    Attributes:
-      sd: standard deviation of each channel.
-      tau: correlation time, in steps; 0 for white noise.
-      steps, trials: length and number of the roll-outs.
-      burn_in: first steps that do not count.
-    """
-
-    tau: float = 0.0
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_positive("tau", self.tau, zero=True)
+    def inputs(self, key: PRNGKey, channels: int) -> Trials:
+        """The noise itself, (time, trial, input); stationary from the first step."""
+        return _noise(key, self, channels)
 
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
         """Moments under noise at the inputs."""
-        return _input_driven(key, model, self)
+        inputs = self.inputs(key, model.W_in.shape[1]).astype(model.W_in.dtype)
+        return observe(model, inputs, weights=_after(inputs, self.burn_in))
 
 
 @dataclasses.dataclass(frozen=True)
-class NeuronNoise(_Noise):
+class NeuronNoise(Source):
     """White noise in the current of every neuron, and no input.
 
     It is filtered by the membrane before rates are observed, so the moments have no floor of injected noise; but it moves the
@@ -92,7 +102,19 @@ class NeuronNoise(_Noise):
       sd: standard deviation of the current at each step.
       steps, trials: length and number of the roll-outs.
       burn_in: first steps that do not count.
+
+    Raises:
+      InputError: a size that is not positive; a burn-in that leaves nothing.
     """
+
+    sd: float = 1.0
+    steps: int = 400
+    trials: int = 64
+    burn_in: int = 50
+
+    def __post_init__(self):
+        _check_lengths(self)
+        check_positive("sd", self.sd)
 
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
         """Moments under noise at the neurons, in their current wherever the network's own noise enters."""
@@ -114,6 +136,22 @@ def task_activity(model: CTRNN, inputs: Trials, *, weights: Weights | None = Non
       InputError: inputs of another number of channels; weights of another shape, or that leave nothing.
     """
     return observe(model, inputs, weights=weights)
+
+
+def mixed_activity(first: Activity, second: Activity, *, share: Real) -> Activity:
+    """Moments of a network that spends a share of its time on the second activity, the rest on the first.
+
+    Example:
+      >>> one, two = (Activity(jnp.eye(2) * x, jnp.ones(2) * x, jnp.zeros(())) for x in (1.0, 2.0))
+      >>> mixed_activity(one, two, share=0.1).mean
+      Array([1.1, 1.1], dtype=float64)
+
+    Raises:
+      InputError: share outside [0, 1].
+    """
+    if is_concrete(share) and not 0 <= float(share) <= 1:
+        raise InputError(f"share is {float(share):g}, but must be between 0 and 1.")
+    return jax.tree.map(lambda a, b: (1 - share) * a + share * b, first, second)
 
 
 def input_lasts(inputs: Trials) -> Weights:
@@ -166,24 +204,40 @@ def _after(inputs, burn_in):
     return jnp.broadcast_to(late[:, None], inputs.shape[:2])
 
 
-@eqx.filter_jit
-def _input_driven(key, model, source):
-    shape = (source.steps, source.trials, model.W_in.shape[1])
-    first_key, key = jax.random.split(key)
-    noise = jax.random.normal(key, shape, model.W_in.dtype)
-    if source.tau > 0:
-        keep = jnp.exp(-1 / jnp.asarray(source.tau, noise.dtype))
+@partial(jax.jit, static_argnums=(1, 2))
+def _noise(key, source, channels):
+    first_key, key, sd_key, tau_key = jax.random.split(key, 4)
+    shape = (source.trials, channels)
+    kicks = jax.random.normal(key, (source.steps, *shape))
+    sd, tau = _drawn(sd_key, source.sd, source.trials), _drawn(tau_key, source.tau, source.trials)
+    keep = jnp.where(tau > 0, jnp.exp(-1 / jnp.where(tau > 0, tau, 1)), 0)
 
-        def follow(u, kick):
-            u = keep * u + jnp.sqrt(1 - keep**2) * kick
-            return u, u
+    def follow(u, kick):
+        u = keep * u + jnp.sqrt(1 - keep**2) * kick
+        return u, u
 
-        _, noise = lax.scan(follow, jax.random.normal(first_key, shape[1:], noise.dtype), noise)
-    return _observe(model, source.sd * noise, _after(noise, source.burn_in), None, 0.0)
+    return sd[None] * lax.scan(follow, jax.random.normal(first_key, shape), kicks)[1]
+
+
+def _drawn(key, value, trials):
+    """One number for each trial, (trial, 1)."""
+    least, greatest = value if isinstance(value, tuple) else (value, value)
+    if least == greatest:
+        return jnp.full((trials, 1), float(least))
+    return jnp.exp(jax.random.uniform(key, (trials, 1), minval=math.log(least), maxval=math.log(greatest)))
+
+
+def _check_range(name, value, *, zero):
+    if not isinstance(value, tuple):
+        check_positive(name, value, zero=zero)
+        return
+    if not 0 < value[0] <= value[1] < math.inf:
+        raise InputError(
+            f"{name} is a range from {value[0]:g} to {value[1]:g}, but must rise from a number above zero."
+        )
 
 
 def _check_lengths(source):
-    check_positive("sd", source.sd)
     if source.trials < 1:
         raise InputError(f"trials is {source.trials}, but must be at least 1.")
     if not 0 <= source.burn_in < source.steps - 1:

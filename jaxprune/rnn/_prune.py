@@ -18,7 +18,8 @@ from jaxprune.rnn._activity import Activity
 from jaxprune.rnn._ctrnn import CTRNN
 from jaxprune.rnn._evaluate import accuracy
 from jaxprune.rnn._files import TrialSet
-from jaxprune.rnn._rules import RecurrentRule, prune_weights
+from jaxprune.rnn._rules import RecurrentRule
+from jaxprune.rnn._weights import close_loop, prune_open
 
 Where = Callable[[Any], Array]
 
@@ -67,6 +68,7 @@ def prune_rnn(
     *,
     keep: Real,
     activity: Activity | None = None,
+    observe: Callable[[Any], Activity] | None = None,
     where: Where | None = None,
     trials: TrialSet | None = None,
 ) -> PrunedRNN:
@@ -81,7 +83,9 @@ def prune_rnn(
       rule: one of `RECURRENT_RULES`, or your own.
       keep: fraction of the synapses to keep, in (0, 1].
       activity: moments of what the recurrent matrix is applied to: `InputNoise().activity(key, model)`, `task_activity`, or
-        `cell_activity` for cells of Equinox.
+        `cell_activity` for cells of Equinox. By default what `observe` sees of the network.
+      observe: what a network does, as moments, for a rule that closes the loop: it is called with the pruned network again and
+        again. For example `lambda network: task_activity(network, inputs)`.
       where: which array holds the recurrent weights, (blocks x neurons, neurons); by default known for the networks above.
       trials: to measure retention on (CTRNN only).
 
@@ -101,18 +105,29 @@ def prune_rnn(
     weights = model.recurrent if isinstance(model, CTRNN) else where(model)
     # Fits are ill-conditioned: in double precision where there is one, whatever the network's own.
     blocks = _blocks(weights.astype(jnp.promote_types(weights.dtype, jnp.zeros(()).dtype)))
+    sign = model.sign if isinstance(model, CTRNN) else None
+    if activity is None and observe is not None and rule.needs_activity:
+        activity = observe(model)
+
+    def lawful(matrices):
+        # A fit may ask a neuron to change what it does to others; Dale's law says no.
+        if sign is None:
+            return matrices
+        return [_lawful(matrix, block, sign, activity) for matrix, block in zip(matrices, blocks, strict=True)]
+
+    def put(matrices):
+        return eqx.tree_at(where, model, jnp.concatenate(matrices).astype(weights.dtype))
+
     keys = jax.random.split(key, len(blocks))
     pruned = [
-        prune_weights(block_key, block, rule, keep=keep, activity=activity)
+        prune_open(block_key, block, rule, keep=keep, activity=activity)
         for block_key, block in zip(keys, blocks, strict=True)
     ]
-    matrices = [part.matrix for part in pruned]
-    if isinstance(model, CTRNN) and model.sign is not None:
-        # A fit may ask a neuron to change what it does to others; Dale's law says no.
-        matrices = [
-            _lawful(matrix, block, model.sign, activity) for matrix, block in zip(matrices, blocks, strict=True)
-        ]
-    thinned = eqx.tree_at(where, model, jnp.concatenate(matrices).astype(weights.dtype))
+    if rule.loops:
+        watch = None if observe is None else lambda matrices: observe(put(lawful(matrices)))
+        pruned = close_loop(blocks, pruned, rule, activity=activity, observe=watch)
+    matrices = lawful([part.matrix for part in pruned])
+    thinned = put(matrices)
     return PrunedRNN(thinned, _report(model, thinned, blocks, matrices, activity, trials))
 
 

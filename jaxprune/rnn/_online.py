@@ -1,0 +1,90 @@
+"""Learning while it runs: the delta rule inside the pruned network."""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+
+from jaxprune._checks import InputError, is_concrete
+from jaxprune._types import Real
+from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs
+
+
+def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.0) -> CTRNN:
+    r"""Let the surviving synapses of a pruned network learn while it runs.
+
+    The pruned network runs on its own weights S, and at every step each synapse moves by the delta rule,
+
+    $$\Delta s_{ij} = \eta_i\, \langle e_i f_j \rangle, \qquad e_i = \sum_k (w_{ik} - s_{ik}) f_k, \qquad
+      \eta_i = \eta \Big/ \sum_{j \in S_i} \langle f_j^2 \rangle$$
+
+    with f the rates of the *pruned* network, whose mean over trials is $\langle \cdot \rangle$: what its presynaptic neuron does,
+    times what its postsynaptic neuron misses. The lost synapses still tell what is missing, but drive nothing. No moments are
+    gathered, no equation is solved. The rate falls as 1/time after a quarter of the steps; the result is the mean over
+    the second half. `fit_rows` is where this ends if the two networks do alike, a rule with `loops` where it ends in general.
+
+    Args:
+      model: the network before pruning.
+      pruned: after it; synapses are where its weights are not zero.
+      inputs: (time, trial, input), for example `InputNoise(steps=3000).inputs(key, channels)`.
+      rate: $\eta$, between 0 and 2.
+
+    Returns:
+      The pruned network, its surviving weights learnt. Under Dale's law a synapse that would change its sign stays at zero.
+
+    Raises:
+      InputError: networks of different size; inputs of another number of channels; rate outside (0, 2).
+
+    Example:
+      >>> from jaxprune import rnn
+      >>> model = rnn.ctrnn(jax.random.key(0), inputs=3, neurons=20, outputs=2)
+      >>> noise = rnn.InputNoise(1.0, steps=1000)
+      >>> seen = noise.activity(jax.random.key(1), model)
+      >>> thinned, _ = rnn.prune_rnn(
+      ...     jax.random.key(2), model, rnn.RecurrentRule("activity", adjust="none"), keep=0.3, activity=seen)
+      >>> learnt = rnn.learn_online(model, thinned, noise.inputs(jax.random.key(3), 3))
+      >>> before, after = (drive_error(model.W_rec, x.W_rec, seen.second_moment) for x in (thinned, learnt))
+      >>> bool(after < 0.5 * before)
+      True
+
+    Reference: Widrow1960 (the delta rule); Polyak1992 (averaging); Ross2011 (learning at the states one visits oneself).
+    """
+    check_inputs(model, inputs)
+    if pruned.W_rec.shape != model.W_rec.shape:
+        raise InputError(
+            f"the pruned network has weights of shape {pruned.W_rec.shape}, the whole {model.W_rec.shape}."
+        )
+    if is_concrete(rate) and not 0 < float(rate) < 2:
+        raise InputError(f"rate is {float(rate):g}, but the delta rule needs it between 0 and 2.")
+    return dataclasses.replace(pruned, W_rec=_learn(model, pruned, inputs, jnp.asarray(rate)))
+
+
+@eqx.filter_jit
+def _learn(model, pruned, inputs, rate):
+    dtype = model.W_rec.dtype
+    W, start = model.recurrent, pruned.recurrent
+    mask = (start != 0).astype(dtype)
+    steps, trials = inputs.shape[:2]
+    half = steps // 2
+
+    def learn(carry, arguments):
+        v, S, mean, power = carry
+        number, u = arguments
+        f = pruned.rates(v)
+        now = jnp.mean(f**2, axis=0)
+        power = power + (now - power) / (number + 1)
+        # A neuron's learning rate follows the power of its inputs so far, so that no step overshoots.
+        heard = jnp.maximum(jnp.maximum(mask @ power, mask @ now), jnp.finfo(dtype).tiny)
+        eta = rate.astype(dtype) / heard / jnp.maximum(1, 4 * number / steps)
+        error = f @ (W - S).T
+        v = dataclasses.replace(pruned, W_rec=S).step(v, u)
+        S = S + mask * (eta.astype(dtype)[:, None] * (error.T @ f) / trials)
+        if pruned.sign is not None:
+            S = jnp.where(S * pruned.sign[None, :] > 0, S, 0)
+        mean = mean + jnp.where(number >= half, S / (steps - half), 0)
+        return (v, S, mean, power), None
+
+    rest = jnp.zeros((trials, len(W)), dtype)
+    first = (rest, start, jnp.zeros_like(start), jnp.zeros(len(W), dtype))
+    return lax.scan(learn, first, (jnp.arange(steps), inputs.astype(dtype)))[0][2]

@@ -1,0 +1,208 @@
+"""Recurrent weights pruned by a rule: from what the whole network does, then from what the pruned one does."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from jaxprune._checks import InputError, check_fraction, check_square, is_concrete
+from jaxprune._types import Mask, Matrix, PRNGKey, Real
+from jaxprune.linalg import eigenvalues
+from jaxprune.pruning import (
+    Removals,
+    activity_importance,
+    fit_rows,
+    keep_probabilities,
+    noise_importance,
+    regrow,
+    sample_mask,
+    strengthen,
+    surgeon_importance,
+    surgeon_mask,
+    surgeon_once,
+    surgeon_order,
+    synapse_count,
+    uniform_importance,
+    weight_importance,
+)
+from jaxprune.rnn._activity import Activity
+from jaxprune.rnn._rules import RecurrentRule
+
+LOOP_ROUNDS, LOOP_FRACTION = 3, 0.1
+"""Turnover within a loop: rounds, and the share of the survivors exchanged in the first of them."""
+
+
+class PrunedWeights(NamedTuple):
+    """Recurrent weights after pruning, and the mask of those that stay (diagonal not counted)."""
+
+    matrix: Matrix
+    mask: Mask
+
+
+def prune_weights(
+    key: PRNGKey,
+    W: Matrix,
+    rule: RecurrentRule,
+    *,
+    keep: Real,
+    activity: Activity | None = None,
+    observe: Callable[[Matrix], Activity] | None = None,
+    removals: Removals | None = None,
+) -> PrunedWeights:
+    r"""Prune one square block of recurrent weights by a rule.
+
+    Entries on the diagonal are not pruned and not counted; a fit refits them, and `"radius"` scales them with the others.
+
+    Args:
+      key: random key.
+      W: weights [post, pre].
+      rule: one of `RECURRENT_RULES`, or your own.
+      keep: fraction of the nonzero off-diagonal entries to keep, in (0, 1].
+      activity: moments of the rates that W carries, where the rule needs them; by default what `observe` sees of W.
+      observe: moments of the rates of the network with other weights, where the rule closes the loop.
+      removals: for `"greedy surgeon"`, `surgeon_order` of W without its diagonal, computed before for many fractions (and needed
+        inside `jit`).
+
+    Raises:
+      InputError: W not square, empty or not finite; keep outside (0, 1] or too small for a synapse; a rule that needs activity
+        given none, or of another size, or not finite; a rule that closes the loop given no way to observe.
+
+    Example:
+      >>> from jaxprune import rnn
+      >>> W = jnp.array([[0.0, 3.0, 1.0], [2.0, 0.0, 0.5], [1.0, 1.5, 0.0]])
+      >>> prune_weights(jax.random.key(0), W, rnn.RECURRENT_RULES["magnitude"], keep=0.5).matrix
+      Array([[0. , 3. , 0. ],
+             [2. , 0. , 0. ],
+             [0. , 1.5, 0. ]], dtype=float64)
+    """
+    if activity is None and observe is not None and rule.needs_activity:
+        activity = observe(W)
+    pruned = prune_open(key, W, rule, keep=keep, activity=activity, removals=removals)
+    if rule.loops == 0:
+        return pruned
+    watch = None if observe is None else lambda matrices: observe(matrices[0])
+    return close_loop([W], [pruned], rule, activity=activity, observe=watch)[0]
+
+
+def close_loop(
+    blocks: Sequence[Matrix],
+    pruned: Sequence[PrunedWeights],
+    rule: RecurrentRule,
+    *,
+    activity: Activity | None,
+    observe: Callable[[list[Matrix]], Activity] | None,
+) -> list[PrunedWeights]:
+    r"""Refit pruned blocks for what the pruned network itself does.
+
+    A pruned network strays from the states of the whole one, into directions that nobody asked it to keep. So it is watched
+    while it runs, and its synapses are fitted (and exchanged, with `"regrow"`) under
+
+    $$H_k = \tfrac12 H + \tfrac1{2k} \sum_{l \le k} a_l H^{(l)}, \qquad
+      a_l = \min(1, \operatorname{tr} H / \operatorname{tr} H^{(l)}),$$
+
+    H from the whole network and $H^{(l)}$ from the pruned one after l - 1 loops; one that runs away counts no more than the
+    whole, and not at all once it is no longer finite. The drive that is wanted is what all synapses, lost ones too, would give
+    at the states that the pruned network visits, as in `learn_online`.
+
+    Args:
+      blocks: weights before pruning.
+      pruned: after it.
+      rule: says how often, and whether synapses are exchanged.
+      activity: moments of the whole network.
+      observe: moments of the network with the given blocks.
+
+    Raises:
+      InputError: no activity, or no way to observe.
+
+    Reference: Ross2011 (aggregation of the states that a learner itself visits).
+    """
+    if activity is None or observe is None:
+        raise InputError(
+            f"the rule closes the loop {rule.loops} times: pass observe, for example "
+            "lambda network: task_activity(network, inputs)."
+        )
+    H = activity.second_moment.astype(blocks[0].dtype)
+    seen, pruned = jnp.zeros_like(H), list(pruned)
+    for loop in range(rule.loops):
+        own = observe([part.matrix for part in pruned]).second_moment.astype(H.dtype)
+        size = jnp.trace(own)
+        seen = seen + jnp.where(jnp.isfinite(size), jnp.minimum(1, jnp.trace(H) / size) * own, H)
+        mixed = (H + seen / (loop + 1)) / 2
+        exchange = {"rounds": LOOP_ROUNDS, "fraction": LOOP_FRACTION} if rule.adjust == "regrow" else {"rounds": 0}
+        pruned = [_turnover(W, part.mask, mixed, **exchange) for W, part in zip(blocks, pruned, strict=True)]
+    return pruned
+
+
+def prune_open(key, W, rule, *, keep, activity, removals=None) -> PrunedWeights:
+    """`prune_weights` for what the whole network does."""
+    check_square("W", W)
+    check_fraction("keep", keep)
+    H, C = _moments(W, rule, activity)
+    own = jnp.diag(jnp.diagonal(W))
+    count = synapse_count(W, keep, symmetric=False)
+    if is_concrete(count) and int(count) == 0:
+        raise InputError(f"keep is {float(keep):g}, which keeps no synapse at all: raise it.")
+    if rule.score == "greedy surgeon":
+        if removals is None:
+            removals = surgeon_order(W - own, H, keep=max(int(count) // (2 * len(W)), 1))
+        mask, probabilities = surgeon_mask(W - own, removals, count), jnp.ones_like(W)
+    else:
+        importance = {
+            "uniform": lambda: uniform_importance(W),
+            "weight": lambda: weight_importance(W),
+            "noise": lambda: noise_importance(W, C),
+            "activity": lambda: activity_importance(W, H),
+            "surgeon": lambda: surgeon_importance(W, H),
+        }[rule.score]()
+        probabilities = keep_probabilities(importance, count=count)
+        mask = sample_mask(key, probabilities, symmetric=False, method=rule.draw)
+    return _adjust(W, own, mask, probabilities, H, rule)
+
+
+def _adjust(W, own, mask, probabilities, H, rule):
+    everything = mask + (own != 0)
+    if rule.adjust == "strengthen":
+        cap = None
+        if rule.cap is not None:
+            cap = jnp.nanquantile(jnp.where(probabilities > 0, 1 / probabilities, jnp.nan), rule.cap)
+        return PrunedWeights(strengthen(W, mask, probabilities, cap=cap), mask)
+    if rule.adjust == "radius":
+        thinned = W * everything
+        left = _radius(thinned)
+        # What is left of a network without cycles has no radius to restore.
+        alive = left > len(W) * jnp.finfo(W.dtype).eps * jnp.linalg.norm(W)
+        return PrunedWeights(jnp.where(alive, _radius(W) / jnp.where(alive, left, 1), 1) * thinned, mask)
+    if rule.adjust == "surgeon":
+        return PrunedWeights(surgeon_once(W, everything, H), mask)
+    if rule.adjust == "fit":
+        return _turnover(W, mask, H, rounds=0)
+    if rule.adjust == "regrow":
+        return _turnover(W, mask, H, rounds=rule.rounds)
+    return PrunedWeights(W * everything, mask)
+
+
+def _turnover(W, mask, H, **options):
+    # The diagonal takes no part in the turnover, but is refitted with what stays.
+    own = jnp.diag(jnp.diagonal(W))
+    if options["rounds"]:
+        _, mask = regrow(W - own, mask, H, **options)
+    return PrunedWeights(fit_rows(W, mask + (own != 0), H), mask)
+
+
+def _radius(W):
+    return jnp.max(jnp.abs(eigenvalues(W, symmetric=False)))
+
+
+def _moments(W, rule, activity):
+    if not rule.needs_activity:
+        return jnp.zeros_like(W), jnp.zeros_like(W)
+    if activity is None:
+        raise InputError(
+            f"the rule scores by {rule.score!r} and adjusts by {rule.adjust!r}, which needs activity: pass moments, for example "
+            "InputNoise().activity(key, model) or task_activity(model, inputs)."
+        )
+    H = activity.second_moment
+    check_square("the second moment of the activity", H)
+    if H.shape != W.shape:
+        raise InputError(f"activity is of {len(H)} neurons, but the weights are of {len(W)}.")
+    return H.astype(W.dtype), activity.covariance.astype(W.dtype)
