@@ -18,6 +18,7 @@ import jax
 import numpy as np
 import pandas
 import rich.progress
+import threadpoolctl
 import tyro
 import xarray as xr
 from matplotlib.figure import Figure
@@ -107,7 +108,9 @@ def compute(
         labels = {json.dumps(point, sort_keys=True): point for point in points}
         left = [label for label in labels if label not in done]
         console = rich.console.Console(stderr=True)
-        with ThreadPoolExecutor(workers) as pool:
+        # Threads of the linear algebra below would wait for those of the points, and waste most of the time: 40 times, on two cores.
+        blas = threadpoolctl.threadpool_limits(1 if workers > 1 else None, user_api="blas")
+        with blas, ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(_evaluate, evaluate, label, labels[label]) for label in left]
             try:
                 for future in rich.progress.track(

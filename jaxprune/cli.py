@@ -189,8 +189,11 @@ def prune_rnn(
     keep: float,
     out: Path,
     rule: str = "activity+regrow",
-    source: Literal["input-noise", "neuron-noise", "linearised", "task"] = "input-noise",
-    sd: float = 1.5,
+    source: Literal["input-noise", "neuron-noise", "linearised", "task", "task-and-noise"] = "input-noise",
+    sd: tuple[float, float] = (1.0, 6.0),
+    tau: tuple[float, float] = (0.3, 3.0),
+    neuron_sd: float = 1.0,
+    share: float = 0.03,
     trials: Path | None = None,
     activation: Literal["tanh", "relu", "linear"] | None = None,
     seed: int = 0,
@@ -204,12 +207,15 @@ def prune_rnn(
       model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha.
       keep: fraction of recurrent synapses to keep, in (0, 1].
       out: the pruned network; .npz or .safetensors.
-      rule: one of the rules of jaxprune.rnn, for example magnitude, "noise, 1/p", activity+fit, activity+regrow.
+      rule: one of the rules of jaxprune.rnn, such as magnitude, "noise, 1/p", activity+regrow, "activity+regrow, closed loop".
       source: where the activity comes from that rules look at: noise at the inputs or in every neuron, the network linearised at
-        rest, or the inputs of the calibration trials.
-      sd: size of the noise, a step.
-      trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for
-        --source task.
+        rest, the inputs of the calibration trials, or these and a share of noise at the inputs.
+      sd: least and greatest size of the noise at an input; every roll-out draws its own.
+      tau: least and greatest correlation time of it, in steps.
+      neuron_sd: size of the noise in a neuron, a step.
+      share: share of the noise beside the task.
+      trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for a source
+        with the task.
       activation: the nonlinearity of the network; by default what the file says, else tanh.
       seed: seed of noise and draws.
       overwrite: replace existing files.
@@ -223,25 +229,21 @@ def prune_rnn(
     outputs = len(network.b_out)
     held_out = None if trials is None else rnn.load_trials(trials, outputs=outputs)
     source_key, prune_key = jax.random.split(jax.random.key(seed))
-    activity = None
-    if chosen.needs_activity and source == "task":
-        if trials is None:
-            raise InputError("--source task needs --trials with calibration_inputs: which file holds them?")
-        shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
-        activity = rnn.task_activity(network, shown, weights=rnn.input_lasts(shown))
-    elif chosen.needs_activity and source == "linearised":
-        activity = rnn.linearised_activity(network)
-    elif chosen.needs_activity:
-        noise = rnn.InputNoise(sd) if source == "input-noise" else rnn.NeuronNoise(sd)
-        activity = noise.activity(source_key, network)
-    pruned, found = rnn.prune_rnn(prune_key, network, chosen, keep=keep, activity=activity, trials=held_out)
+    observe = None
+    if chosen.needs_activity:
+        noise = rnn.InputNoise(sd, tau, trials=128) if source != "neuron-noise" else rnn.NeuronNoise(neuron_sd)
+        observe = _observer(source, source_key, noise, share, trials, outputs)
+    pruned, found = rnn.prune_rnn(prune_key, network, chosen, keep=keep, observe=observe, trials=held_out)
     facts = found._asdict() | {"certificate": None if found.certificate is None else _plain(found.certificate)}
     facts |= {
         "model": str(model),
         "rule": {"name": rule, **dataclasses.asdict(chosen)},
         "keep": keep,
-        "source": source if activity is not None else None,
+        "source": source if observe is not None else None,
         "sd": sd,
+        "tau": tau,
+        "neuron_sd": neuron_sd,
+        "share": share,
         "seed": seed,
         "versions": {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy")},
     }
@@ -262,6 +264,23 @@ def prune_rnn(
         )
     rich.print(view)
     print(f"\npruned {out}   report {report}")
+
+
+def _observer(source, key, noise, share, trials, outputs):
+    """What a network does, by source, as a function of the network."""
+    if source == "linearised":
+        return rnn.linearised_activity
+    if source in ("input-noise", "neuron-noise"):
+        return lambda network: noise.activity(key, network)
+    if trials is None:
+        raise InputError(f"--source {source} needs --trials with calibration_inputs: which file holds them?")
+    shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
+    lasts = rnn.input_lasts(shown)
+    if source == "task":
+        return lambda network: rnn.task_activity(network, shown, weights=lasts)
+    return lambda network: rnn.mixed_activity(
+        rnn.task_activity(network, shown, weights=lasts), noise.activity(key, network), share=share
+    )
 
 
 def _check_outputs(out: Path, report: Path, *, suffixes, overwrite: bool) -> None:

@@ -237,7 +237,7 @@ def trained(tmp_path):
     return tmp_path / "model.npz"
 
 
-@pytest.mark.parametrize("source", ["input-noise", "neuron-noise", "linearised", "task"])
+@pytest.mark.parametrize("source", ["input-noise", "neuron-noise", "linearised", "task", "task-and-noise"])
 def test_prune_rnn(run, trained, tmp_path, source):
     arguments = (
         "prune-rnn",
@@ -268,6 +268,20 @@ def test_prune_rnn(run, trained, tmp_path, source):
     assert before
 
 
+def test_prune_rnn_in_a_closed_loop(run, trained, tmp_path):
+    weights, errors = [], []
+    for rule in ("activity+regrow", "activity+regrow, closed loop"):
+        arguments = ("--keep", "0.2", "--source", "task", "--trials", "trials.npz", "--rule", rule, "--out", "out.npz")
+        assert run("prune-rnn", trained, *arguments, "--overwrite")[0] == 0
+        facts = json.loads((tmp_path / "out.npz.report.json").read_text())
+        weights.append(np.load("out.npz")["W_rec"])
+        errors += facts["drive_error"]
+    assert facts["rule"]["loops"] == 8
+    assert np.count_nonzero(weights[0]) == np.count_nonzero(weights[1])
+    assert np.any(weights[0] != weights[1])
+    assert max(errors) < 0.5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -277,7 +291,9 @@ def test_prune_rnn(run, trained, tmp_path, source):
         (("--keep", "0.4", "--trials", "none.npz"), "none.npz does not exist"),
         (("--keep", "0.4", "--out", "out.pt"), "--out is out.pt"),
         (("--keep", "0.4", "--out", "away/out.npz"), "no directory away"),
-        (("--keep", "0.4", "--sd", "0"), "sd is 0"),
+        (("--keep", "0.4", "--source", "task-and-noise"), "--source task-and-noise needs --trials"),
+        (("--keep", "0.4", "--sd", "0", "1"), "sd is a range from 0 to 1"),
+        (("--keep", "0.4", "--source", "neuron-noise", "--neuron-sd", "0"), "sd is 0"),
     ],
 )
 def test_bad_arguments_of_prune_rnn(run, trained, tmp_path, arguments, message):

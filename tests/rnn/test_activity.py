@@ -84,6 +84,29 @@ def test_coloured_noise_moves_slow_modes_more():
     assert float(jnp.trace(coloured)) > 2 * float(jnp.trace(white))
 
 
+def test_broadband_noise_draws_a_size_and_a_time_for_every_trial():
+    u = np.asarray(rnn.InputNoise(sd=(0.5, 4.0), tau=(2.0, 20.0), steps=4000, trials=60).inputs(KEY, 5))
+    size = np.log(u.std(axis=(0, 2)))
+    middle, spread = np.log(0.5 * 4.0) / 2, np.log(4.0 / 0.5) / np.sqrt(12)
+    assert abs(size.mean() - middle) < 5 * spread / np.sqrt(60)
+    np.testing.assert_allclose(size.std(), spread, rtol=0.3)
+    lagged = (u[1:] * u[:-1]).mean(axis=(0, 2)) / (u**2).mean(axis=(0, 2))
+    time = np.log(-1 / np.log(lagged))
+    middle, spread = np.log(2.0 * 20.0) / 2, np.log(20.0 / 2.0) / np.sqrt(12)
+    assert abs(time.mean() - middle) < 5 * spread / np.sqrt(60)
+    np.testing.assert_allclose(time.std(), spread, rtol=0.3)
+    assert abs(np.corrcoef(size, time)[0, 1]) < 0.5
+    # Stationary from the first step on, whatever the times.
+    np.testing.assert_allclose(np.log(u[0].std(axis=1)).mean(), np.log(u[-1].std(axis=1)).mean(), atol=0.4)
+
+
+def test_a_range_of_one_size_is_that_size():
+    one, same = (
+        rnn.InputNoise(sd, tau, steps=60).activity(KEY, MODEL) for sd, tau in ((2.0, 3.0), ((2.0, 2.0), (3.0, 3.0)))
+    )
+    np.testing.assert_allclose(one.second_moment, same.second_moment, rtol=1e-12)
+
+
 def test_fixed_point_stands_still_and_the_jacobian_is_the_derivative():
     model = rnn.ctrnn(KEY, inputs=3, neurons=30, outputs=2, gain=1.8)
     u = jnp.array([1.0, -1.0, 0.5])
@@ -138,6 +161,9 @@ def test_errors():
         for call, words in (
             (lambda: rnn.InputNoise(0.0), "sd is 0"),
             (lambda: rnn.InputNoise(tau=-1.0), "tau is -1"),
+            (lambda: rnn.InputNoise(sd=(2.0, 1.0)), "sd is a range from 2 to 1"),
+            (lambda: rnn.InputNoise(tau=(0.0, 1.0)), "tau is a range from 0 to 1"),
+            (lambda: rnn.mixed_activity(*[rnn.task_activity(MODEL, INPUTS)] * 2, share=1.5), "share is 1.5"),
             (lambda: rnn.InputNoise(burn_in=399), "burn_in is 399"),
             (lambda: rnn.NeuronNoise(trials=0), "trials is 0"),
             (lambda: rnn.task_activity(MODEL, INPUTS, weights=jnp.ones((3, 3))), "weights has shape"),

@@ -22,7 +22,11 @@ THERE = N * (N - 1)
 
 
 def prune(rule, keep=0.3, W=W, key=KEY, **options):
-    return rnn.prune_weights(key, W, rule, keep=keep, activity=ACTIVITY, **options)
+    return rnn.prune_weights(key, W, rule, keep=keep, activity=ACTIVITY, observe=watch, **options)
+
+
+def watch(S):
+    return rnn.task_activity(dataclasses.replace(MODEL, W_rec=S), INPUTS)
 
 
 @pytest.mark.parametrize("name", rnn.RECURRENT_RULES)
@@ -69,7 +73,9 @@ def test_what_each_does():
         S, mask = prune(rules[name])
         np.testing.assert_allclose(S, pruning.fit_rows(W, mask, ACTIVITY.second_moment), atol=1e-12)
     error = {
-        name: float(pruning.drive_error(W, prune(rule).matrix, ACTIVITY.second_moment)) for name, rule in rules.items()
+        name: float(pruning.drive_error(W, prune(rule).matrix, ACTIVITY.second_moment))
+        for name, rule in rules.items()
+        if rule.loops == 0
     }
     assert error["surgeon, rows"] < error["magnitude+fit"] < error["random+fit"] < error["random"]
     assert error["activity+regrow"] < error["activity+fit"]
@@ -108,6 +114,80 @@ def test_under_jit(name):
     rule = rnn.RECURRENT_RULES[name]
     S = jax.jit(lambda key, W, seen: rnn.prune_weights(key, W, rule, keep=0.3, activity=seen).matrix)(KEY, W, ACTIVITY)
     np.testing.assert_allclose(S, prune(rule).matrix, atol=1e-9)
+
+
+def fixed(H):
+    return lambda S: rnn.Activity(H, jnp.zeros(N), jnp.zeros(()))
+
+
+def test_a_loop_fits_for_both_networks_alike():
+    """One loop, by hand: half of the whole network's moments, half of the pruned one's, which counts no more than the whole."""
+    rule = rnn.RecurrentRule("activity", adjust="fit", loops=1)
+    H = ACTIVITY.second_moment
+    other = jnp.cov(jax.random.normal(jax.random.key(5), (N, 3 * N)))
+    for size, share in ((0.5, 1.0), (40.0, None)):
+        G = size * other * jnp.trace(H) / jnp.trace(other)
+        S, mask = rnn.prune_weights(KEY, W, rule, keep=0.3, activity=ACTIVITY, observe=fixed(G))
+        weight = share or 1 / size
+        np.testing.assert_allclose(S, pruning.fit_rows(W, mask, (H + weight * G) / 2), atol=1e-9)
+    ran_away = rnn.prune_weights(KEY, W, rule, keep=0.3, activity=ACTIVITY, observe=fixed(jnp.full((N, N), jnp.nan)))
+    np.testing.assert_allclose(ran_away.matrix, prune(dataclasses.replace(rule, loops=0)).matrix, atol=1e-9)
+
+
+def test_loops_watch_the_pruned_network_and_mean_what_they_saw():
+    seen = []
+
+    def keep(S):
+        seen.append(S)
+        return watch(S)
+
+    rule = rnn.RecurrentRule("activity", adjust="fit", loops=3)
+    S, mask = rnn.prune_weights(KEY, W, rule, keep=0.3, observe=keep)
+    np.testing.assert_array_equal(seen[0], W)  # without activity given, the whole network first
+    assert len(seen) == 4
+    np.testing.assert_array_equal(mask, prune(dataclasses.replace(rule, loops=0)).mask)
+    H, first, second, third = (watch(X).second_moment for X in seen)
+    scaled = [jnp.minimum(1, jnp.trace(H) / jnp.trace(G)) * G for G in (first, second, third)]
+    np.testing.assert_allclose(S, pruning.fit_rows(W, mask, (H + sum(scaled) / 3) / 2), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_closed_loop_fits_what_the_pruned_network_does(seed):
+    """Under lasting inputs a pruned network strays; what its neurons then miss is what a loop sees and an open rule does not."""
+    key = jax.random.key(seed)
+    model = rnn.ctrnn(key, inputs=2, neurons=40, outputs=3, gain=2.0)
+    inputs = jnp.broadcast_to(0.5 * jax.random.normal(jax.random.key(3), (1, 16, 2)), (60, 16, 2))
+    missed = {}
+    for loops in (0, 8):
+        rule = rnn.RecurrentRule("activity", adjust="regrow", loops=loops)
+        pruned = rnn.prune_rnn(key, model, rule, keep=0.15, observe=lambda net: rnn.task_activity(net, inputs)).model
+        own = rnn.task_activity(pruned, inputs).second_moment
+        missed[loops] = float(pruning.drive_error(model.W_rec, pruned.W_rec, own))
+        assert int((pruned.W_rec != 0).sum()) == round(0.15 * 40 * 39)
+    assert missed[8] < 0.7 * missed[0]
+
+
+@pytest.mark.parametrize("excitatory", [None, 0.8])
+def test_learning_online_ends_where_nothing_is_left_to_learn(excitatory):
+    """At the end the error of a neuron's drive is not correlated with the inputs that it has, in the pruned network itself."""
+    model = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, gain=1.2, excitatory=excitatory)
+    noise = rnn.InputNoise(1.0, steps=6000, trials=32)
+    start = rnn.prune_rnn(KEY, model, rnn.RecurrentRule("weight", adjust="none"), keep=0.3).model
+    learnt = rnn.learn_online(model, start, noise.inputs(KEY, 3))
+    there = start.recurrent != 0
+    assert not bool(jnp.any(learnt.recurrent[~there] != 0))
+
+    def left(network):
+        H = rnn.InputNoise(1.0, steps=2000).activity(jax.random.key(7), network).second_moment
+        free = there & (network.recurrent != 0)
+        gradient = jnp.where(free, (model.recurrent - network.recurrent) @ H, 0)
+        return float(jnp.linalg.norm(gradient)), float(pruning.drive_error(model.recurrent, network.recurrent, H))
+
+    (before, lost), (after, kept) = left(start), left(learnt)
+    assert after < 0.1 * before
+    assert kept < 0.6 * lost
+    if excitatory is not None:
+        assert bool(jnp.all(learnt.recurrent * model.sign[None, :] >= 0))
 
 
 def test_whole_network_with_report():
@@ -168,6 +248,35 @@ def test_cells_of_equinox(kind):
     np.testing.assert_array_equal(pruned.weight_ih, cell.weight_ih)
 
 
+def test_a_closed_loop_of_gates():
+    cell = eqx.nn.GRUCell(3, 12, key=KEY)
+    networks = []
+
+    def observe(network):
+        networks.append(network)
+        return rnn.cell_activity(network, INPUTS)
+
+    rule = rnn.RecurrentRule("activity", adjust="fit", loops=2)
+    pruned, report = rnn.prune_rnn(KEY, cell, rule, keep=0.25, observe=observe)
+    assert report.kept == [33] * 3
+    assert len(networks) == 3
+    np.testing.assert_array_equal(networks[0].weight_hh, cell.weight_hh)
+    assert all(int((network.weight_hh != 0).sum()) == 3 * (33 + 12) for network in (*networks[1:], pruned))
+
+
+def test_a_closed_loop_obeys_dale():
+    model = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, excitatory=0.8)
+
+    def observe(network):
+        assert bool(jnp.all(network.W_rec * model.sign[None, :] >= 0)) or network is model
+        return rnn.task_activity(network, INPUTS)
+
+    pruned, _ = rnn.prune_rnn(
+        KEY, model, rnn.RECURRENT_RULES["activity+regrow, closed loop"], keep=0.2, observe=observe
+    )
+    assert bool(jnp.all(pruned.W_rec * model.sign[None, :] >= 0))
+
+
 def test_any_network_by_where():
     class Mine(eqx.Module):
         matrix: jax.Array
@@ -185,6 +294,18 @@ def test_errors():
         (lambda: prune(rule, keep=1e-4), "keeps no synapse"),
         (lambda: rnn.RecurrentRule("luck"), "score is 'luck'"),
         (lambda: rnn.RecurrentRule(cap=0.0), "cap is 0"),
+        (lambda: rnn.RecurrentRule(loops=-1), "loops is -1"),
+        (lambda: rnn.RecurrentRule(adjust="none", loops=2), "loops is 2"),
+        (
+            lambda: rnn.prune_weights(KEY, W, dataclasses.replace(rule, loops=1), keep=0.5, activity=ACTIVITY),
+            "pass observe",
+        ),
+        (lambda: rnn.learn_online(MODEL, MODEL, INPUTS, rate=2.0), "rate is 2"),
+        (lambda: rnn.learn_online(MODEL, MODEL, INPUTS[..., :2]), r"must be \(time, trial, 3\)"),
+        (
+            lambda: rnn.learn_online(MODEL, rnn.ctrnn(KEY, inputs=3, neurons=5, outputs=2), INPUTS),
+            r"weights of shape \(5, 5\)",
+        ),
         (lambda: rnn.prune_rnn(KEY, eqx.nn.Linear(3, 3, key=KEY), rule, keep=0.5), "model is a Linear"),
         (
             lambda: rnn.prune_rnn(KEY, eqx.nn.Linear(3, 4, key=KEY), rule, keep=0.5, where=lambda m: m.weight),
