@@ -108,7 +108,7 @@ def compute(
         labels = {json.dumps(point, sort_keys=True): point for point in points}
         left = [label for label in labels if label not in done]
         console = rich.console.Console(stderr=True)
-        # Threads of the linear algebra below would wait for those of the points, and waste most of the time: 40 times, on two cores.
+        # Threads of the linear algebra below would wait for those of the points: one fit took 40 times as long on two cores.
         blas = threadpoolctl.threadpool_limits(1 if workers > 1 else None, user_api="blas")
         with blas, ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(_evaluate, evaluate, label, labels[label]) for label in left]

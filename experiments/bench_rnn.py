@@ -68,11 +68,21 @@ def _case(config, name):
 
 
 def _all_rules(config, model, inputs, labels, noise_key, prune_key):
-    """Every rule at one level, with its covariances and its evaluation."""
-    activity = rnn.InputNoise(1.5).activity(noise_key, model)
+    """Every rule at one level, with its covariances, its loops and its evaluation; the surgeon's order serves its two rules."""
+
+    def observe(S):
+        return rnn.InputNoise(1.5).activity(noise_key, dataclasses.replace(model, W_rec=S))
+
+    W = model.recurrent
+    activity = observe(W)
+    least = max(pruning.synapse_count(W, config.keep, symmetric=False) // (2 * len(W)), 1)
+    removals = pruning.surgeon_order(W - jnp.diag(jnp.diagonal(W)), activity.second_moment, keep=int(least))
     found = []
     for rule in rnn.RECURRENT_RULES.values():
-        S = rnn.prune_weights(prune_key, model.recurrent, rule, keep=config.keep, activity=activity).matrix
+        order = removals if rule.score == "greedy surgeon" else None
+        S = rnn.prune_weights(
+            prune_key, W, rule, keep=config.keep, activity=activity, observe=observe, removals=order
+        ).matrix
         found.append(rnn.accuracy(dataclasses.replace(model, W_rec=S), inputs, labels))
     return jnp.stack(found)
 

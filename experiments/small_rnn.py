@@ -5,6 +5,7 @@ and, as a column of its own, after a short training of the survivors by gradient
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import equinox as eqx
@@ -32,7 +33,9 @@ RULES = {
     ("noise, 1/p", "neuron noise"): ("#009e73", "-"),
     ("activity+fit", "input noise"): ("#0072b2", "--"),
     ("activity+regrow", "input noise"): ("#0072b2", "-"),
+    ("activity+regrow", "broadband input noise"): ("#cc79a7", "-"),
     ("activity+regrow", "task"): ("black", "-"),
+    ("activity+regrow, closed loop", "task"): ("black", "--"),
 }
 TUNED = ("magnitude, radius", "")
 
@@ -50,6 +53,7 @@ class Config:
       pruned: fractions pruned.
       tuning: updates of the training after pruning.
       sd: standard deviation of the noise at the inputs, and in the currents.
+      broad_sd, broad_tau: ranges of size and correlation time of broadband noise at the inputs.
       test: trials that accuracy is measured on.
       seed: seed of everything.
     """
@@ -62,6 +66,8 @@ class Config:
     pruned: tuple[float, ...] = (0.7, 0.8, 0.9)
     tuning: int = 100
     sd: float = 1.0
+    broad_sd: tuple[float, float] = (1.0, 6.0)
+    broad_tau: tuple[float, float] = (0.3, 3.0)
     test: int = 500
     seed: int = 0
 
@@ -94,17 +100,21 @@ def _rules(config, model, task, key, tuning_key, seed):
     test_key, task_key, noise_key, prune_key = jax.random.split(key, 4)
     test = rnn.batch(test_key, task, config.test)
     whole = float(rnn.accuracy(model, *test))
-    sources = {
-        "": None,
-        "input noise": rnn.InputNoise(config.sd).activity(noise_key, model),
-        "neuron noise": rnn.NeuronNoise(config.sd).activity(noise_key, model),
-        "task": rnn.task_activity(model, rnn.batch(task_key, task, 200).inputs),
+    shown = rnn.batch(task_key, task, 200).inputs
+    noises = {
+        "input noise": rnn.InputNoise(config.sd),
+        "broadband input noise": rnn.InputNoise(config.broad_sd, config.broad_tau),
+        "neuron noise": rnn.NeuronNoise(config.sd),
     }
+    observe = {name: functools.partial(noise.activity, noise_key) for name, noise in noises.items()}
+    observe["task"] = functools.partial(rnn.task_activity, inputs=shown)
+    sources = {name: watch(model) for name, watch in observe.items()}
     for fraction in config.pruned:
         for name, source in RULES:
             pruned = rnn.prune_rnn(
-                prune_key, model, rnn.RECURRENT_RULES[name], keep=1 - fraction, activity=sources[source]
-            ).model
+                prune_key, model, rnn.RECURRENT_RULES[name], keep=1 - fraction,
+                activity=sources.get(source), observe=observe.get(source),
+            ).model  # fmt: skip
             label = f"{name}, {source}" if source else name
             yield _row(label, fraction, seed, whole, rnn.accuracy(pruned, *test))
             if (name, source) == TUNED:

@@ -69,7 +69,7 @@ SOURCES_OF = {
     "activity+regrow": (INPUT, COLOURED, BROAD, TASK, MIXED),
     ONLINE: (BROAD,),
     "activity+regrow, closed loop": (BROAD, TASK, MIXED),
-    "surgeon, rows": (INPUT, BROAD, TASK, MIXED),
+    "surgeon, rows": (BROAD, TASK, MIXED),
     "surgeon, rows, closed loop": (TASK,),
 }
 UNDRAWN = (NONE, LINEAR, LINEAR_INPUT, TASK)
@@ -114,6 +114,7 @@ class Config:
       neuron_sd: standard deviation of the noise in every neuron's current, a step; weak and strong.
       margin: rate that the leak shift leaves to the slowest mode of the network linearised at rest.
       slow_seeds: seeds for which the surgeon works row by row (25 s for each source), loops are closed, the delta rule learns.
+      looped: least fraction pruned at which loops are closed and the delta rule learns: below, there is nothing to gain.
       online_steps: steps of the delta rule.
       seed: seed of everything.
       workers: networks at a time.
@@ -132,6 +133,7 @@ class Config:
     neuron_sd: tuple[float, float] = (1.0, 4.0)
     margin: float = 1.0
     slow_seeds: int = 1
+    looped: float = 0.8
     online_steps: int = 3000
     seed: int = 0
     workers: int = 2
@@ -159,7 +161,7 @@ def _network(config, task, seed):
     broad = dataclasses.replace(_broadband(config), steps=config.online_steps)
     watch = {
         TASK: lambda S: rnn.task_activity(_with(model, S), calibration.inputs, weights=lasts),
-        BROAD: lambda S: _broadband(config).activity(online_key, _with(model, S)),
+        BROAD: lambda S: rnn.InputNoise(config.broad_sd, config.broad_tau).activity(online_key, _with(model, S)),
     }
     watch[MIXED] = lambda S: rnn.mixed_activity(watch[TASK](S), watch[BROAD](S), share=config.share)
     whole = float(rnn.accuracy(model, trials.inputs, trials.labels))
@@ -178,6 +180,8 @@ def _network(config, task, seed):
                 least = round((1 - max(config.pruned)) * len(W) / 2)
                 ordered[source] = pruning.surgeon_order(W * (1 - np.eye(len(W))), activity.second_moment, keep=least)
             for fraction in config.pruned:
+                if (rule.loops or name == ONLINE) and fraction < config.looped:
+                    continue
                 S, mask = rnn.prune_weights(
                     mask_key, W, rule, keep=1 - fraction, activity=activity,
                     observe=watch.get(source), removals=ordered.get(source) if greedy else None,
@@ -266,9 +270,8 @@ def show(results: xr.Dataset) -> None:
     for name, sources in SOURCES_OF.items():
         for source in sources:
             at = results.retention.sel(rule=name, source=source)
-            cells = [
-                "{:.3f} ± {:.3f}".format(*_mean_and_error(at.sel(pruned=fraction))) for fraction in at.pruned.values
-            ]
+            found = [_mean_and_error(at.sel(pruned=fraction)) for fraction in at.pruned.values]
+            cells = ["" if np.isnan(mean) else f"{mean:.3f} ± {error:.3f}" for mean, error in found]
             lowest = float(at.sel(pruned=0.9).mean("seed").min()) if 0.9 in at.pruned.values else np.nan
             table.add_row(name, source, *cells, f"{lowest:.3f}")
     console.print(table)
