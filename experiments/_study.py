@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,7 @@ from jaxprune.pruning import FragmentationWarning
 from jaxprune.sweep import save_figure
 
 RESULTS = Path(__file__).parent / "results"
+WRITING = threading.Lock()
 Row = dict[str, Any]
 Config = TypeVar("Config")
 
@@ -94,7 +96,10 @@ def compute(
     A point is a row of coordinates; what `evaluate` returns are rows of results for it. Points that the journal holds already,
     from an interrupted run of the same config, are not computed again.
     """
-    head = json.dumps({"config": dataclasses.asdict(config), "versions": _versions()}, sort_keys=True, default=str)
+    if workers < 1:
+        raise InputError(f"--workers is {workers}, but must be at least 1.")
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
+    head = json.dumps({"config": settings, "versions": _versions()}, sort_keys=True, default=str)
     done: dict[str, list[Row]] = {}
     if journal.exists():
         lines = journal.read_text(encoding="utf-8").splitlines()
@@ -108,23 +113,24 @@ def compute(
         labels = {json.dumps(point, sort_keys=True): point for point in points}
         left = [label for label in labels if label not in done]
         console = rich.console.Console(stderr=True)
-        # Threads of the linear algebra below would wait for those of the points: one fit took 40 times as long on two cores.
+        # Threads of the linear algebra below would wait for those of the points, for most of the time.
         blas = threadpoolctl.threadpool_limits(1 if workers > 1 else None, user_api="blas")
         with blas, ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(_evaluate, evaluate, label, labels[label]) for label in left]
+            futures = [pool.submit(_evaluate, evaluate, label, labels[label], file) for label in left]
             try:
                 for future in rich.progress.track(
                     as_completed(futures), description="points", total=len(left), console=console
                 ):
                     label, done[label] = future.result()
-                    _append(file, json.dumps({"point": label, "rows": done[label]}))
             finally:
                 pool.shutdown(cancel_futures=True)
     return [row for label in labels for row in done[label]]
 
 
-def _evaluate(evaluate, label, point):
-    return label, [{**point, **row} for row in evaluate(point)]
+def _evaluate(evaluate, label, point, file):
+    rows = [{**point, **row} for row in evaluate(point)]
+    _append(file, json.dumps({"point": label, "rows": rows}))
+    return label, rows
 
 
 def _parse(line):
@@ -135,9 +141,10 @@ def _parse(line):
 
 
 def _append(file, line):
-    file.write(line + "\n")
-    file.flush()
-    os.fsync(file.fileno())
+    with WRITING:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def dataset(rows: Sequence[Row], dims: Sequence[str], **attributes: Any) -> xr.Dataset:

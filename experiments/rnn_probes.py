@@ -18,14 +18,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from experiments.trained_rnn import COLOURS, TASK, TASKS, Config, activities
+from experiments.trained_rnn import COLOURS, TASK, TASKS, Sources, activities
 from jaxprune import rnn
 from jaxprune.sweep import figure_settings
 
 
-@dataclasses.dataclass(frozen=True)
-class ProbeConfig(Config):
-    """Configuration: that of `trained_rnn`, and which directions are looked at.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProbeConfig(Sources):
+    """Configuration: networks and sources of `trained_rnn`, and which directions are looked at.
 
     Attributes:
       ranks: numbers of leading directions.

@@ -106,7 +106,11 @@ def _rules(config, model, task, key, tuning_key, seed):
         "broadband input noise": rnn.InputNoise(config.broad_sd, config.broad_tau),
         "neuron noise": rnn.NeuronNoise(config.sd),
     }
-    observe = {name: functools.partial(noise.activity, noise_key) for name, noise in noises.items()}
+    noise_keys = jax.random.split(noise_key, len(noises))
+    observe = {
+        name: functools.partial(noise.activity, key)
+        for key, (name, noise) in zip(noise_keys, noises.items(), strict=True)
+    }
     observe["task"] = functools.partial(rnn.task_activity, inputs=shown)
     sources = {name: watch(model) for name, watch in observe.items()}
     for fraction in config.pruned:

@@ -1,6 +1,7 @@
 """The command line: `jaxprune sweep | plot | prune | certify | prune-rnn`. Needs the extra `experiments`."""
 
 import dataclasses
+import functools
 import json
 import sys
 import warnings
@@ -213,7 +214,7 @@ def prune_rnn(
       sd: least and greatest size of the noise at an input; every roll-out draws its own.
       tau: least and greatest correlation time of it, in steps.
       neuron_sd: size of the noise in a neuron, a step.
-      share: share of the noise beside the task.
+      share: share of steps of noise beside the task.
       trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for a source
         with the task.
       activation: the nonlinearity of the network; by default what the file says, else tanh.
@@ -229,10 +230,11 @@ def prune_rnn(
     outputs = len(network.b_out)
     held_out = None if trials is None else rnn.load_trials(trials, outputs=outputs)
     source_key, prune_key = jax.random.split(jax.random.key(seed))
-    observe = None
+    observe, used = None, {}
     if chosen.needs_activity:
-        noise = rnn.InputNoise(sd, tau, trials=128) if source != "neuron-noise" else rnn.NeuronNoise(neuron_sd)
-        observe = _observer(source, source_key, noise, share, trials, outputs)
+        observe, used = _observer(source, source_key, sd, tau, neuron_sd, share, trials, outputs)
+    if chosen.loops and source == "linearised":
+        raise InputError(f"--rule {rule} watches the network while it runs, which --source linearised does not.")
     pruned, found = rnn.prune_rnn(prune_key, network, chosen, keep=keep, observe=observe, trials=held_out)
     facts = found._asdict() | {"certificate": None if found.certificate is None else _plain(found.certificate)}
     facts |= {
@@ -240,10 +242,7 @@ def prune_rnn(
         "rule": {"name": rule, **dataclasses.asdict(chosen)},
         "keep": keep,
         "source": source if observe is not None else None,
-        "sd": sd,
-        "tau": tau,
-        "neuron_sd": neuron_sd,
-        "share": share,
+        **used,
         "seed": seed,
         "versions": {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy")},
     }
@@ -266,21 +265,24 @@ def prune_rnn(
     print(f"\npruned {out}   report {report}")
 
 
-def _observer(source, key, noise, share, trials, outputs):
-    """What a network does, by source, as a function of the network."""
+def _observer(source, key, sd, tau, neuron_sd, share, trials, outputs):
+    """What a network does, by source, as a function of the network; and the settings that it uses."""
     if source == "linearised":
-        return rnn.linearised_activity
-    if source in ("input-noise", "neuron-noise"):
-        return lambda network: noise.activity(key, network)
+        return rnn.linearised_activity, {}
+    if source == "neuron-noise":
+        check_positive("neuron-sd", neuron_sd)
+        return functools.partial(rnn.NeuronNoise(neuron_sd).activity, key), {"neuron_sd": neuron_sd}
+    noise = functools.partial(rnn.InputNoise(sd, tau).activity, key) if source != "task" else None
+    used = {} if source == "task" else {"sd": sd, "tau": tau}
+    if source == "input-noise":
+        return noise, used
     if trials is None:
         raise InputError(f"--source {source} needs --trials with calibration_inputs: which file holds them?")
     shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
-    lasts = rnn.input_lasts(shown)
-    if source == "task":
-        return lambda network: rnn.task_activity(network, shown, weights=lasts)
-    return lambda network: rnn.mixed_activity(
-        rnn.task_activity(network, shown, weights=lasts), noise.activity(key, network), share=share
-    )
+    task = functools.partial(rnn.task_activity, inputs=shown, weights=rnn.input_lasts(shown))
+    if noise is None:
+        return task, used
+    return lambda network: rnn.mixed_activity(task(network), noise(network), share=share), {**used, "share": share}
 
 
 def _check_outputs(out: Path, report: Path, *, suffixes, overwrite: bool) -> None:

@@ -34,7 +34,8 @@ from jaxprune.sweep import figure_settings
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
 neurons, steps = (32, 150) if fast else (128, 1500)
-model_key, train_key, test_key, noise_key, stream_key, prune_key, cell_key = jax.random.split(jax.random.key(0), 7)
+keys = iter(jax.random.split(jax.random.key(0), 9))
+model_key, train_key, test_key, noise_key, input_key, task_key, stream_key, prune_key, cell_key = keys
 
 # %% [markdown]
 # ## A network learns to remember a place on a ring
@@ -73,8 +74,8 @@ plt.show()
 # %%
 sources = {
     "noise in every neuron": rnn.NeuronNoise(1.0).activity(noise_key, model),
-    "noise at the inputs": rnn.InputNoise(1.0).activity(noise_key, model),
-    "task": rnn.task_activity(model, rnn.batch(noise_key, task, 200).inputs),
+    "noise at the inputs": rnn.InputNoise(1.0).activity(input_key, model),
+    "task": rnn.task_activity(model, rnn.batch(task_key, task, 200).inputs),
 }
 colours = {"noise in every neuron": "#d55e00", "noise at the inputs": "#0072b2", "task": "black"}
 wanted = sources["task"].second_moment
@@ -157,7 +158,7 @@ plt.show()
 
 # %%
 def watch(S):
-    return rnn.task_activity(dataclasses.replace(model, W_rec=S), rnn.batch(noise_key, task, 200).inputs)
+    return rnn.task_activity(dataclasses.replace(model, W_rec=S), rnn.batch(task_key, task, 200).inputs)
 
 
 def rates(S):

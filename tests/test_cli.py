@@ -292,8 +292,12 @@ def test_prune_rnn_in_a_closed_loop(run, trained, tmp_path):
         (("--keep", "0.4", "--out", "out.pt"), "--out is out.pt"),
         (("--keep", "0.4", "--out", "away/out.npz"), "no directory away"),
         (("--keep", "0.4", "--source", "task-and-noise"), "--source task-and-noise needs --trials"),
-        (("--keep", "0.4", "--sd", "0", "1"), "sd is a range from 0 to 1"),
-        (("--keep", "0.4", "--source", "neuron-noise", "--neuron-sd", "0"), "sd is 0"),
+        (("--keep", "0.4", "--sd", "0", "1"), "sd is (0.0, 1.0)"),
+        (("--keep", "0.4", "--source", "neuron-noise", "--neuron-sd", "0"), "neuron-sd is 0"),
+        (
+            ("--keep", "0.4", "--source", "linearised", "--rule", "activity+regrow, closed loop"),
+            "--source linearised does not",
+        ),
     ],
 )
 def test_bad_arguments_of_prune_rnn(run, trained, tmp_path, arguments, message):

@@ -23,6 +23,7 @@ from jaxprune.pruning._prune import prune as prune
 from jaxprune.pruning._prune import synapse_count as synapse_count
 from jaxprune.pruning._regrow import regrow as regrow
 from jaxprune.pruning._rows import delta_rule as delta_rule
+from jaxprune.pruning._rows import delta_step as delta_step
 from jaxprune.pruning._rows import drive_error as drive_error
 from jaxprune.pruning._rows import fit_rows as fit_rows
 from jaxprune.pruning._rules import RULES as RULES

@@ -143,19 +143,39 @@ def delta_rule(
 def _learn(W, start, mask, rates, rate, batch):
     steps = len(rates) // batch
     half = steps // 2
-    # A neuron's learning rate follows the power of its inputs over the whole stream, so that no step overshoots.
-    power = jnp.maximum(mask @ jnp.mean(rates**2, axis=0), jnp.finfo(W.dtype).tiny)
+    power = jnp.mean(rates**2, axis=0)
 
     def learn(carry, inputs):
         S, mean = carry
         number, f = inputs
-        change = ((W - S) @ f.T) @ f / batch
-        eta = rate / jnp.maximum(power, mask @ jnp.mean(f**2, axis=0)) / jnp.maximum(1, 4 * number / steps)
-        S = S + mask * eta[:, None] * change
+        S = S + delta_step(f @ (W - S).T, f, mask, power, rate / jnp.maximum(1, 4 * number / steps))
         return (S, mean + jnp.where(number >= half, S / (steps - half), 0)), None
 
     chunks = rates[: steps * batch].reshape(steps, batch, -1)
     return lax.scan(learn, (start, jnp.zeros_like(start)), (jnp.arange(steps), chunks))[0][1]
+
+
+def delta_step(
+    missing: Float[Array, "trial post"],
+    rates: Float[Array, "trial pre"],
+    mask: Mask,
+    power: Float[Array, " pre"],
+    rate: Real,
+) -> Matrix:
+    r"""One step of the delta rule, $\Delta s_{ij} = \eta_i \langle e_i f_j \rangle$.
+
+    The rate is over the power of a neuron's inputs, as known so far or at present, whichever is larger: no step overshoots.
+
+    Args:
+      missing: e, the drive that each neuron misses.
+      rates: f, of its inputs.
+      mask: ones where a synapse is.
+      power: $E[f_j^2]$, as far as it is known.
+      rate: $\eta$.
+    """
+    heard = jnp.maximum(mask @ power, mask @ jnp.mean(rates**2, axis=0))
+    eta = jnp.where(heard > 0, rate / jnp.where(heard > 0, heard, 1), 0).astype(missing.dtype)
+    return mask * eta[:, None] * (missing.T @ rates / len(rates))
 
 
 def check_same(W: Matrix, **others: Matrix) -> None:

@@ -62,8 +62,8 @@ class InputNoise(Source):
       burn_in: first steps that do not count.
 
     Raises:
-      InputError: a size that is not positive; a range that does not rise, or does not begin above zero; a burn-in that leaves
-        nothing.
+      InputError: a size that is not positive; a range that is not two finite numbers, 0 < least <= greatest; a burn-in that
+        leaves nothing.
 
     Example:
       >>> InputNoise(sd=(1.0, 6.0), tau=(0.3, 3.0), steps=5, trials=2, burn_in=0).inputs(jax.random.key(0), 33).shape
@@ -139,19 +139,37 @@ def task_activity(model: CTRNN, inputs: Trials, *, weights: Weights | None = Non
 
 
 def mixed_activity(first: Activity, second: Activity, *, share: Real) -> Activity:
-    """Moments of a network that spends a share of its time on the second activity, the rest on the first.
+    r"""Moments of a network that spends a share of its time on the second activity, and the rest on the first.
+
+    $$H = (1 - q) H_1 + q H_2$$
+
+    and so for the mean.
+
+    Args:
+      first, second: moments of the same network.
+      share: q, of the time (not of the power), in [0, 1].
+
+    Raises:
+      InputError: a share outside [0, 1]; activity of networks of different sizes, or linearised ones with different shifts.
 
     Example:
       >>> one, two = (Activity(jnp.eye(2) * x, jnp.ones(2) * x, jnp.zeros(())) for x in (1.0, 2.0))
       >>> mixed_activity(one, two, share=0.1).mean
       Array([1.1, 1.1], dtype=float64)
-
-    Raises:
-      InputError: share outside [0, 1].
     """
     if is_concrete(share) and not 0 <= float(share) <= 1:
         raise InputError(f"share is {float(share):g}, but must be between 0 and 1.")
-    return jax.tree.map(lambda a, b: (1 - share) * a + share * b, first, second)
+    if first.mean.shape != second.mean.shape:
+        raise InputError(f"activity of {len(first.mean)} and of {len(second.mean)} neurons cannot be mixed.")
+    if is_concrete(first.shift) and is_concrete(second.shift) and float(first.shift) != float(second.shift):
+        raise InputError(
+            f"activity with leak shifts {float(first.shift):g} and {float(second.shift):g} cannot be mixed."
+        )
+    return Activity(
+        (1 - share) * first.second_moment + share * second.second_moment,
+        (1 - share) * first.mean + share * second.mean,
+        first.shift,
+    )
 
 
 def input_lasts(inputs: Trials) -> Weights:
@@ -231,9 +249,9 @@ def _check_range(name, value, *, zero):
     if not isinstance(value, tuple):
         check_positive(name, value, zero=zero)
         return
-    if not 0 < value[0] <= value[1] < math.inf:
+    if len(value) != 2 or not 0 < value[0] <= value[1] < math.inf:
         raise InputError(
-            f"{name} is a range from {value[0]:g} to {value[1]:g}, but must rise from a number above zero."
+            f"{name} is {value}, but a range is two finite numbers, the least above zero and the greatest."
         )
 
 

@@ -8,6 +8,7 @@ from jax import lax
 
 from jaxprune._checks import InputError, is_concrete
 from jaxprune._types import Real
+from jaxprune.pruning import delta_step
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs
 
 
@@ -20,9 +21,12 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
       \eta_i = \eta \Big/ \sum_{j \in S_i} \langle f_j^2 \rangle$$
 
     with f the rates of the *pruned* network, whose mean over trials is $\langle \cdot \rangle$: what its presynaptic neuron does,
-    times what its postsynaptic neuron misses. The lost synapses still tell what is missing, but drive nothing. No moments are
-    gathered, no equation is solved. The rate falls as 1/time after a quarter of the steps; the result is the mean over
-    the second half. `fit_rows` is where this ends if the two networks do alike, a rule with `loops` where it ends in general.
+    times what its postsynaptic neuron misses. The lost synapses still tell what is missing, but drive nothing. All that is
+    gathered is the mean square of each rate, for $\eta_i$ (of what was so far, or is at present, whichever is larger). The rate
+    $\eta$ falls as 1/time after a quarter of the steps; the result is the mean over the second half.
+
+    It ends where what a neuron misses is not correlated with the inputs that it has, in the pruned network's own activity:
+    `fit_rows` under the moments that it then has. (The loops of a `RecurrentRule` weigh these and the whole network's alike.)
 
     Args:
       model: the network before pruning.
@@ -31,20 +35,22 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
       rate: $\eta$, between 0 and 2.
 
     Returns:
-      The pruned network, its surviving weights learnt. Under Dale's law a synapse that would change its sign stays at zero.
+      The pruned network, its surviving weights learnt. Under Dale's law a synapse that would change its sign is cut at zero, at
+      every step.
 
     Raises:
-      InputError: networks of different size; inputs of another number of channels; rate outside (0, 2).
+      InputError: networks of different sizes or precisions; inputs of another number of channels, or of fewer than two steps;
+        rate outside (0, 2).
 
     Example:
-      >>> from jaxprune import rnn
+      >>> from jaxprune import pruning, rnn
       >>> model = rnn.ctrnn(jax.random.key(0), inputs=3, neurons=20, outputs=2)
       >>> noise = rnn.InputNoise(1.0, steps=1000)
       >>> seen = noise.activity(jax.random.key(1), model)
       >>> thinned, _ = rnn.prune_rnn(
       ...     jax.random.key(2), model, rnn.RecurrentRule("activity", adjust="none"), keep=0.3, activity=seen)
       >>> learnt = rnn.learn_online(model, thinned, noise.inputs(jax.random.key(3), 3))
-      >>> before, after = (drive_error(model.W_rec, x.W_rec, seen.second_moment) for x in (thinned, learnt))
+      >>> before, after = (pruning.drive_error(model.W_rec, x.W_rec, seen.second_moment) for x in (thinned, learnt))
       >>> bool(after < 0.5 * before)
       True
 
@@ -72,14 +78,10 @@ def _learn(model, pruned, inputs, rate):
         v, S, mean, power = carry
         number, u = arguments
         f = pruned.rates(v)
-        now = jnp.mean(f**2, axis=0)
-        power = power + (now - power) / (number + 1)
-        # A neuron's learning rate follows the power of its inputs so far, so that no step overshoots.
-        heard = jnp.maximum(jnp.maximum(mask @ power, mask @ now), jnp.finfo(dtype).tiny)
-        eta = rate.astype(dtype) / heard / jnp.maximum(1, 4 * number / steps)
-        error = f @ (W - S).T
+        power = power + (jnp.mean(f**2, axis=0) - power) / (number + 1)
+        change = delta_step(f @ (W - S).T, f, mask, power, rate / jnp.maximum(1, 4 * number / steps))
         v = dataclasses.replace(pruned, W_rec=S).step(v, u)
-        S = S + mask * (eta.astype(dtype)[:, None] * (error.T @ f) / trials)
+        S = S + change
         if pruned.sign is not None:
             S = jnp.where(S * pruned.sign[None, :] > 0, S, 0)
         mean = mean + jnp.where(number >= half, S / (steps - half), 0)

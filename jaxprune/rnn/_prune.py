@@ -13,13 +13,13 @@ from jaxtyping import Float
 from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey, Real
 from jaxprune.linalg import Certificate, certify, eigenvalues
-from jaxprune.pruning import drive_error, fit_rows
+from jaxprune.pruning import drive_error
 from jaxprune.rnn._activity import Activity
 from jaxprune.rnn._ctrnn import CTRNN
 from jaxprune.rnn._evaluate import accuracy
 from jaxprune.rnn._files import TrialSet
 from jaxprune.rnn._rules import RecurrentRule
-from jaxprune.rnn._weights import close_loop, prune_open
+from jaxprune.rnn._weights import check_loop, close_loop, obey, prune_open
 
 Where = Callable[[Any], Array]
 
@@ -30,7 +30,8 @@ class Report(NamedTuple):
     Attributes:
       kept: synapses that stay, diagonal not counted; under Dale's law a fit may leave fewer than asked for.
       kept_fraction: as a fraction of those that were.
-      drive_error: share of the recurrent drive lost under the activity given, `pruning.drive_error`; None without activity.
+      drive_error: share of the recurrent drive lost under the whole network's activity, `pruning.drive_error` (which is not all
+        that a closed loop keeps small); None without activity.
       shift: leak shift behind the activity (`linearised_activity`).
       radius, pruned_radius: spectral radius before and after.
       abscissa, pruned_abscissa: largest real part of an eigenvalue of W before and after; a network at rest is stable below 1
@@ -105,28 +106,24 @@ def prune_rnn(
     weights = model.recurrent if isinstance(model, CTRNN) else where(model)
     # Fits are ill-conditioned: in double precision where there is one, whatever the network's own.
     blocks = _blocks(weights.astype(jnp.promote_types(weights.dtype, jnp.zeros(()).dtype)))
-    sign = model.sign if isinstance(model, CTRNN) else None
+    check_loop(rule, observe, "lambda network: task_activity(network, inputs)")
     if activity is None and observe is not None and rule.needs_activity:
         activity = observe(model)
-
-    def lawful(matrices):
-        # A fit may ask a neuron to change what it does to others; Dale's law says no.
-        if sign is None:
-            return matrices
-        return [_lawful(matrix, block, sign, activity) for matrix, block in zip(matrices, blocks, strict=True)]
+    sign = model.sign if isinstance(model, CTRNN) else None
+    H = None if activity is None else activity.second_moment
 
     def put(matrices):
         return eqx.tree_at(where, model, jnp.concatenate(matrices).astype(weights.dtype))
 
     keys = jax.random.split(key, len(blocks))
     pruned = [
-        prune_open(block_key, block, rule, keep=keep, activity=activity)
+        obey(block, prune_open(block_key, block, rule, keep=keep, activity=activity), H, sign)
         for block_key, block in zip(keys, blocks, strict=True)
     ]
-    if rule.loops:
-        watch = None if observe is None else lambda matrices: observe(put(lawful(matrices)))
-        pruned = close_loop(blocks, pruned, rule, activity=activity, observe=watch)
-    matrices = lawful([part.matrix for part in pruned])
+    if observe is not None and activity is not None:
+        watch = lambda matrices: observe(put(matrices))  # noqa: E731
+        pruned = close_loop(blocks, pruned, rule, activity=activity, observe=watch, sign=sign)
+    matrices = [part.matrix for part in pruned]
     thinned = put(matrices)
     return PrunedRNN(thinned, _report(model, thinned, blocks, matrices, activity, trials))
 
@@ -165,15 +162,6 @@ def _cell_activity(cell, inputs, burn_in):
     (_, moment, mean), _ = lax.scan(step, start, (jnp.arange(len(inputs)), inputs))
     count = (len(inputs) - burn_in - 1) * inputs.shape[1]
     return Activity(moment / count, mean / count, jnp.zeros((), wide))
-
-
-def _lawful(matrix, block, sign, activity):
-    """Wrong signs removed, the others refitted for them, and what then is wrong removed for good."""
-    right = (matrix * sign[None, :] > 0).astype(block.dtype)
-    if activity is None or bool(jnp.all((right > 0) == (matrix != 0))):
-        return matrix * right
-    refitted = fit_rows(block, right, activity.second_moment)
-    return refitted * (refitted * sign[None, :] > 0)
 
 
 def _where(model):

@@ -1,9 +1,11 @@
 """Recurrent weights pruned by a rule: from what the whole network does, then from what the pruned one does."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_fraction, check_square, is_concrete
 from jaxprune._types import Mask, Matrix, PRNGKey, Real
@@ -29,7 +31,7 @@ from jaxprune.rnn._activity import Activity
 from jaxprune.rnn._rules import RecurrentRule
 
 LOOP_ROUNDS, LOOP_FRACTION = 3, 0.1
-"""Turnover within a loop: rounds, and the share of the survivors exchanged in the first of them."""
+"""Turnover within a loop."""
 
 
 class PrunedWeights(NamedTuple):
@@ -59,7 +61,7 @@ def prune_weights(
       rule: one of `RECURRENT_RULES`, or your own.
       keep: fraction of the nonzero off-diagonal entries to keep, in (0, 1].
       activity: moments of the rates that W carries, where the rule needs them; by default what `observe` sees of W.
-      observe: moments of the rates of the network with other weights, where the rule closes the loop.
+      observe: moments of the rates of the network with the weights that it is given, where the rule closes the loop.
       removals: for `"greedy surgeon"`, `surgeon_order` of W without its diagonal, computed before for many fractions (and needed
         inside `jit`).
 
@@ -74,14 +76,29 @@ def prune_weights(
       Array([[0. , 3. , 0. ],
              [2. , 0. , 0. ],
              [0. , 1.5, 0. ]], dtype=float64)
+
+      A pruned network that is watched while it runs:
+
+      >>> model = rnn.ctrnn(jax.random.key(0), inputs=2, neurons=20, outputs=2)
+      >>> inputs = jnp.ones((40, 8, 2)) * jax.random.normal(jax.random.key(1), (1, 8, 2))
+      >>> watch = lambda S: rnn.task_activity(eqx.tree_at(lambda m: m.W_rec, model, S), inputs)
+      >>> rule = rnn.RECURRENT_RULES["activity+regrow, closed loop"]
+      >>> prune_weights(jax.random.key(2), model.recurrent, rule, keep=0.2, observe=watch).mask.sum()
+      Array(76., dtype=float64)
     """
+    check_loop(rule, observe, "lambda S: task_activity(dataclasses.replace(model, W_rec=S), inputs)")
     if activity is None and observe is not None and rule.needs_activity:
         activity = observe(W)
     pruned = prune_open(key, W, rule, keep=keep, activity=activity, removals=removals)
-    if rule.loops == 0:
+    if observe is None or activity is None:
         return pruned
-    watch = None if observe is None else lambda matrices: observe(matrices[0])
-    return close_loop([W], [pruned], rule, activity=activity, observe=watch)[0]
+    return close_loop([W], [pruned], rule, activity=activity, observe=lambda matrices: observe(matrices[0]))[0]
+
+
+def check_loop(rule: RecurrentRule, observe: Any, example: str) -> None:
+    """Refuse a rule that closes the loop without a way to observe, before anything is computed."""
+    if rule.loops and observe is None:
+        raise InputError(f"the rule closes the loop {rule.loops} times: pass observe, for example {example}.")
 
 
 def close_loop(
@@ -89,48 +106,46 @@ def close_loop(
     pruned: Sequence[PrunedWeights],
     rule: RecurrentRule,
     *,
-    activity: Activity | None,
-    observe: Callable[[list[Matrix]], Activity] | None,
+    activity: Activity,
+    observe: Callable[[list[Matrix]], Activity],
+    sign: Float[Array, " neuron"] | None = None,
 ) -> list[PrunedWeights]:
-    r"""Refit pruned blocks for what the pruned network itself does.
-
-    A pruned network strays from the states of the whole one, into directions that nobody asked it to keep. So it is watched
-    while it runs, and its synapses are fitted (and exchanged, with `"regrow"`) under
-
-    $$H_k = \tfrac12 H + \tfrac1{2k} \sum_{l \le k} a_l H^{(l)}, \qquad
-      a_l = \min(1, \operatorname{tr} H / \operatorname{tr} H^{(l)}),$$
-
-    H from the whole network and $H^{(l)}$ from the pruned one after l - 1 loops; one that runs away counts no more than the
-    whole, and not at all once it is no longer finite. The drive that is wanted is what all synapses, lost ones too, would give
-    at the states that the pruned network visits, as in `learn_online`.
-
-    Args:
-      blocks: weights before pruning.
-      pruned: after it.
-      rule: says how often, and whether synapses are exchanged.
-      activity: moments of the whole network.
-      observe: moments of the network with the given blocks.
+    """The loops of a rule (see `RecurrentRule`), all blocks at once; under Dale's law every fit obeys it.
 
     Raises:
-      InputError: no activity, or no way to observe.
-
-    Reference: Ross2011 (aggregation of the states that a learner itself visits).
+      InputError: `observe` sees a network of another size.
     """
-    if activity is None or observe is None:
-        raise InputError(
-            f"the rule closes the loop {rule.loops} times: pass observe, for example "
-            "lambda network: task_activity(network, inputs)."
-        )
     H = activity.second_moment.astype(blocks[0].dtype)
     seen, pruned = jnp.zeros_like(H), list(pruned)
     for loop in range(rule.loops):
         own = observe([part.matrix for part in pruned]).second_moment.astype(H.dtype)
+        if own.shape != H.shape:
+            raise InputError(f"observe sees {len(own)} neurons, but the activity of the whole network is of {len(H)}.")
         size = jnp.trace(own)
         seen = seen + jnp.where(jnp.isfinite(size), jnp.minimum(1, jnp.trace(H) / size) * own, H)
         mixed = (H + seen / (loop + 1)) / 2
         exchange = {"rounds": LOOP_ROUNDS, "fraction": LOOP_FRACTION} if rule.adjust == "regrow" else {"rounds": 0}
-        pruned = [_turnover(W, part.mask, mixed, **exchange) for W, part in zip(blocks, pruned, strict=True)]
+        pruned = [
+            obey(W, _turnover(W, part.mask, mixed, **exchange), mixed, sign)
+            for W, part in zip(blocks, pruned, strict=True)
+        ]
     return pruned
+
+
+def obey(W: Matrix, pruned: PrunedWeights, H: Matrix | None, sign: Float[Array, " neuron"] | None) -> PrunedWeights:
+    """Dale's law after a fit, which may ask a neuron to change what it does to others.
+
+    Wrong signs go, the others are refitted for them, and what is then wrong goes for good.
+    """
+    if sign is None:
+        return pruned
+    S = pruned.matrix
+    right = (S * sign[None, :] > 0).astype(S.dtype)
+    if H is None or bool(jnp.all((right > 0) == (S != 0))):
+        return PrunedWeights(S * right, pruned.mask * right)
+    refitted = fit_rows(W, right, H.astype(W.dtype))
+    lawful = (refitted * sign[None, :] > 0).astype(S.dtype)
+    return PrunedWeights(refitted * lawful, pruned.mask * lawful)
 
 
 def prune_open(key, W, rule, *, keep, activity, removals=None) -> PrunedWeights:

@@ -161,9 +161,16 @@ def test_errors():
         for call, words in (
             (lambda: rnn.InputNoise(0.0), "sd is 0"),
             (lambda: rnn.InputNoise(tau=-1.0), "tau is -1"),
-            (lambda: rnn.InputNoise(sd=(2.0, 1.0)), "sd is a range from 2 to 1"),
-            (lambda: rnn.InputNoise(tau=(0.0, 1.0)), "tau is a range from 0 to 1"),
+            (lambda: rnn.InputNoise(sd=(2.0, 1.0)), r"sd is \(2.0, 1.0\)"),
+            (lambda: rnn.InputNoise(sd=(1.0, 2.0, 3.0)), "two finite numbers"),
+            (lambda: rnn.InputNoise(tau=(0.0, 1.0)), r"tau is \(0.0, 1.0\)"),
             (lambda: rnn.mixed_activity(*[rnn.task_activity(MODEL, INPUTS)] * 2, share=1.5), "share is 1.5"),
+            (
+                lambda: rnn.mixed_activity(
+                    rnn.linearised_activity(MODEL, shift=2.0), rnn.task_activity(MODEL, INPUTS), share=0.5
+                ),
+                "leak shifts 2 and 0",
+            ),
             (lambda: rnn.InputNoise(burn_in=399), "burn_in is 399"),
             (lambda: rnn.NeuronNoise(trials=0), "trials is 0"),
             (lambda: rnn.task_activity(MODEL, INPUTS, weights=jnp.ones((3, 3))), "weights has shape"),

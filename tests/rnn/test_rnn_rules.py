@@ -22,7 +22,8 @@ THERE = N * (N - 1)
 
 
 def prune(rule, keep=0.3, W=W, key=KEY, **options):
-    return rnn.prune_weights(key, W, rule, keep=keep, activity=ACTIVITY, observe=watch, **options)
+    observe = watch if rule.loops else None
+    return rnn.prune_weights(key, W, rule, keep=keep, activity=ACTIVITY, observe=observe, **options)
 
 
 def watch(S):
@@ -109,10 +110,15 @@ def test_removals_computed_before_serve_many_fractions():
         prune(rule, 0.2, removals=pruning.surgeon_order(W, ACTIVITY.second_moment, keep=10))
 
 
-@pytest.mark.parametrize("name", ["magnitude", "noise, 1/p", "activity+fit", "activity+regrow"])
+@pytest.mark.parametrize(
+    "name", ["magnitude", "noise, 1/p", "activity+fit", "activity+regrow", "activity+regrow, closed loop"]
+)
 def test_under_jit(name):
     rule = rnn.RECURRENT_RULES[name]
-    S = jax.jit(lambda key, W, seen: rnn.prune_weights(key, W, rule, keep=0.3, activity=seen).matrix)(KEY, W, ACTIVITY)
+    observe = watch if rule.loops else None
+    S = jax.jit(lambda key, W, seen: rnn.prune_weights(key, W, rule, keep=0.3, activity=seen, observe=observe).matrix)(
+        KEY, W, ACTIVITY
+    )
     np.testing.assert_allclose(S, prune(rule).matrix, atol=1e-9)
 
 
@@ -130,8 +136,14 @@ def test_a_loop_fits_for_both_networks_alike():
         S, mask = rnn.prune_weights(KEY, W, rule, keep=0.3, activity=ACTIVITY, observe=fixed(G))
         weight = share or 1 / size
         np.testing.assert_allclose(S, pruning.fit_rows(W, mask, (H + weight * G) / 2), atol=1e-9)
-    ran_away = rnn.prune_weights(KEY, W, rule, keep=0.3, activity=ACTIVITY, observe=fixed(jnp.full((N, N), jnp.nan)))
-    np.testing.assert_allclose(ran_away.matrix, prune(dataclasses.replace(rule, loops=0)).matrix, atol=1e-9)
+    # What is not finite is replaced by the whole network's: of two loops, one counts.
+    seen = iter([jnp.full((N, N), jnp.nan), 0.5 * other])
+    ran_away = rnn.prune_weights(
+        KEY, W, dataclasses.replace(rule, loops=2), keep=0.3, activity=ACTIVITY, observe=lambda S: fixed(next(seen))(S)
+    ).matrix
+    weight = min(1.0, float(jnp.trace(H) / jnp.trace(0.5 * other)))
+    expected = (H + (H + weight * 0.5 * other) / 2) / 2
+    np.testing.assert_allclose(ran_away, pruning.fit_rows(W, mask, expected), atol=1e-9)
 
 
 def test_loops_watch_the_pruned_network_and_mean_what_they_saw():
@@ -265,16 +277,36 @@ def test_a_closed_loop_of_gates():
 
 
 def test_a_closed_loop_obeys_dale():
+    """Every network that is watched is lawful, and the last fit is that of the loop, not of the whole network's moments."""
     model = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, excitatory=0.8)
+    networks = []
 
     def observe(network):
-        assert bool(jnp.all(network.W_rec * model.sign[None, :] >= 0)) or network is model
+        networks.append(network)
         return rnn.task_activity(network, INPUTS)
 
-    pruned, _ = rnn.prune_rnn(
-        KEY, model, rnn.RECURRENT_RULES["activity+regrow, closed loop"], keep=0.2, observe=observe
-    )
-    assert bool(jnp.all(pruned.W_rec * model.sign[None, :] >= 0))
+    rule = rnn.RecurrentRule("activity", adjust="fit", loops=2)
+    pruned, report = rnn.prune_rnn(KEY, model, rule, keep=0.3, observe=observe)
+    assert all(bool(jnp.all(network.W_rec * model.sign[None, :] >= 0)) for network in (*networks[1:], pruned))
+    H, first, second = (rnn.task_activity(network, INPUTS).second_moment for network in networks)
+    scaled = [jnp.minimum(1, jnp.trace(H) / jnp.trace(G)) * G for G in (first, second)]
+    there = (pruned.W_rec != 0).astype(float)
+    fitted = pruning.fit_rows(model.recurrent, there, (H + sum(scaled) / 2) / 2)
+    whole = (there.sum(axis=1) == (networks[2].W_rec != 0).sum(axis=1)) & (there.sum(axis=1) > 0)
+    assert int(whole.sum()) > N / 2  # rows in which the last fit broke no law
+    np.testing.assert_allclose(pruned.W_rec[whole], fitted[whole], atol=1e-8)
+    assert report.kept == [int(there.sum())]
+
+
+def test_learning_online_leaves_the_unconnected_alone_and_keeps_precision():
+    model = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_array(x) else x, MODEL)
+    start = dataclasses.replace(model, W_rec=jnp.where(jnp.arange(N)[:, None] == 3, 0, model.W_rec))
+    learnt = rnn.learn_online(model, start, rnn.InputNoise(1.0).inputs(KEY, 3))
+    assert learnt.W_rec.dtype == jnp.float32
+    np.testing.assert_array_equal(learnt.W_rec[3], 0)
+    np.testing.assert_allclose(
+        learnt.W_rec, start.W_rec, atol=1e-4
+    )  # the others lost nothing and have nothing to learn
 
 
 def test_any_network_by_where():
@@ -304,7 +336,20 @@ def test_errors():
         (lambda: rnn.learn_online(MODEL, MODEL, INPUTS[..., :2]), r"must be \(time, trial, 3\)"),
         (
             lambda: rnn.learn_online(MODEL, rnn.ctrnn(KEY, inputs=3, neurons=5, outputs=2), INPUTS),
-            r"weights of shape \(5, 5\)",
+            r"W_rec of the pruned network is float64\(5, 5\)",
+        ),
+        (lambda: rnn.learn_online(MODEL, MODEL, INPUTS[:1]), "at least 2"),
+        (lambda: rnn.RecurrentRule(rounds=1.5), "rounds is 1.5"),
+        (
+            lambda: rnn.prune_weights(
+                KEY,
+                W,
+                dataclasses.replace(rule, loops=1),
+                keep=0.5,
+                activity=ACTIVITY,
+                observe=lambda S: rnn.Activity(jnp.eye(3), jnp.ones(3), jnp.zeros(())),
+            ),
+            "observe sees 3 neurons",
         ),
         (lambda: rnn.prune_rnn(KEY, eqx.nn.Linear(3, 3, key=KEY), rule, keep=0.5), "model is a Linear"),
         (
