@@ -57,10 +57,14 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
     Reference: Widrow1960 (the delta rule); Polyak1992 (averaging); Ross2011 (learning at the states one visits oneself).
     """
     check_inputs(model, inputs)
-    if pruned.W_rec.shape != model.W_rec.shape:
-        raise InputError(
-            f"the pruned network has weights of shape {pruned.W_rec.shape}, the whole {model.W_rec.shape}."
-        )
+    if len(inputs) < 2:
+        raise InputError(f"inputs has {len(inputs)} steps, but learning takes at least 2.")
+    for name in ("W_rec", "W_in"):
+        mine, whole = getattr(pruned, name), getattr(model, name)
+        if mine.shape != whole.shape or mine.dtype != whole.dtype:
+            raise InputError(
+                f"{name} of the pruned network is {mine.dtype}{mine.shape}, of the whole {whole.dtype}{whole.shape}."
+            )
     if is_concrete(rate) and not 0 < float(rate) < 2:
         raise InputError(f"rate is {float(rate):g}, but the delta rule needs it between 0 and 2.")
     return dataclasses.replace(pruned, W_rec=_learn(model, pruned, inputs, jnp.asarray(rate)))
