@@ -172,6 +172,16 @@ def delta_step(
       mask: ones where a synapse is.
       power: $E[f_j^2]$, as far as it is known.
       rate: $\eta$.
+
+    Returns:
+      $\Delta s$, zero where the mask is, and for neurons that hear nothing.
+
+    Example:
+      >>> delta_step(jnp.ones((1, 2)), jnp.array([[1.0, 2.0]]), jnp.eye(2), jnp.zeros(2), 0.5)
+      Array([[0.5 , 0.  ],
+             [0.  , 0.25]], dtype=float64)
+
+    Reference: Widrow1960.
     """
     heard = jnp.maximum(mask @ power, mask @ jnp.mean(rates**2, axis=0))
     eta = jnp.where(heard > 0, rate / jnp.where(heard > 0, heard, 1), 0).astype(missing.dtype)

@@ -81,7 +81,8 @@ def prune_weights(
 
       >>> model = rnn.ctrnn(jax.random.key(0), inputs=2, neurons=20, outputs=2)
       >>> inputs = jnp.ones((40, 8, 2)) * jax.random.normal(jax.random.key(1), (1, 8, 2))
-      >>> watch = lambda S: rnn.task_activity(eqx.tree_at(lambda m: m.W_rec, model, S), inputs)
+      >>> import dataclasses
+      >>> watch = lambda S: rnn.task_activity(dataclasses.replace(model, W_rec=S), inputs)
       >>> rule = rnn.RECURRENT_RULES["activity+regrow, closed loop"]
       >>> prune_weights(jax.random.key(2), model.recurrent, rule, keep=0.2, observe=watch).mask.sum()
       Array(76., dtype=float64)
