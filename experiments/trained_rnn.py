@@ -336,6 +336,7 @@ def draw(results: xr.Dataset) -> Figure:
         for ax in (left, right):
             ax.set(xlabel="fraction pruned", ylabel="retention", ylim=(-0.03, 1.08))
             ax.axhline(1, color="black", linewidth=0.5)
+        right.set_ylim(0.55, 1.03)
         left.legend(fontsize=7)
         right.legend(fontsize=7, loc="lower left")
         level = 0.9 if 0.9 in results.pruned.values else float(results.pruned.values[-1])
