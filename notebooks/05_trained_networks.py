@@ -183,6 +183,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
+# This network hardly strays, and gains little: its rates come closer, its accuracy by a percent or two. One network of
+# `experiments.trained_rnn` keeps .17 of its task at 90 % pruned without loops, and .99 with eight.
+#
 # ## Learnt by the synapses themselves
 #
 # All this was solved for; a synapse has to learn it. With the delta rule it needs its presynaptic rate and what its neuron's
