@@ -1,9 +1,9 @@
 """What all studies share: command line, points that survive an interruption, results with the command that made them."""
 
 import dataclasses
+import inspect
 import json
 import os
-import platform
 import shlex
 import sys
 import threading
@@ -11,23 +11,26 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import matplotlib as mpl
 import numpy as np
 import pandas
+import rich.console
 import rich.progress
 import threadpoolctl
 import tyro
 import xarray as xr
+from jax import Array
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxprune import InputError
-from jaxprune._write import write_whole
+from jaxprune import InputError, networks, provenance
+from jaxprune.files import write_whole
 from jaxprune.pruning import FragmentationWarning
-from jaxprune.sweep import save_figure
+from jaxprune.sweep import figure_settings, rule_style, save_figure
 
 RESULTS = Path(__file__).parent / "results"
 WRITING = threading.Lock()
@@ -37,32 +40,83 @@ Config = TypeVar("Config")
 
 def main(
     config_type: type[Config],
-    run: Callable[[Config, Path], xr.Dataset],
-    draw: Callable[[xr.Dataset], Figure] | None,
+    points: Callable[[Config], Sequence[Row]],
+    evaluate: Callable[..., Iterable[Row]],
+    dims: Sequence[str],
     show: Callable[[xr.Dataset], None],
+    draw: Callable[[xr.Dataset], Figure] | None = None,
+    *,
+    attributes: Sequence[str] = (),
 ) -> None:
-    """Run a study from the command line: compute, store the table, the figure and their provenance, print."""
+    """Run a study from the command line: compute, store the table, the figure and their provenance, print.
+
+    Args:
+      config_type: a dataclass of settings, each an option of the command. One named `workers` is the number of points at a time.
+      points: `config -> rows` of coordinates, one for each point; an interrupted study goes on with the points that are missing.
+      evaluate: `(config, **point) -> rows` of results of a point.
+      dims: dimensions of the dataset that the rows make; what else is in them are its variables.
+      show: prints the dataset.
+      draw: its figure.
+      attributes: names of settings, or properties, of the config that are stored with the dataset.
+    """
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
-    name = Path(sys.argv[0]).stem
-    prog, about = f"python -m experiments.{name}", sys.modules["__main__"].__doc__
-    config, out, redraw = tyro.cli(_command(config_type), prog=prog, description=about)
+    name, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
+    config, out, redraw = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=about)
     try:
         if redraw:
-            results = _load(name, out)
+            results = load(name, out)
         else:
             out.mkdir(parents=True, exist_ok=True)
-            started = time.perf_counter()
-            results = run(config, out / f".{name}.jsonl")
+            started, journal = time.perf_counter(), out / f".{name}.jsonl"
+            rows = compute(config, points(config), evaluate, journal)
+            results = dataset(rows, dims, **{setting: getattr(config, setting) for setting in attributes})
             _store(name, results, config, out, time.perf_counter() - started)
-            (out / f".{name}.jsonl").unlink(missing_ok=True)
+            journal.unlink(missing_ok=True)
         show(results)
         if draw is not None:
-            save_figure(draw(results), out / f"{name}.png")
+            with mpl.rc_context(figure_settings()):
+                figure = draw(results)
+            save_figure(figure, out / f"{name}.png")
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     print(f"\nwritten to {out}/{name}.*")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clustered:
+    """Settings of studies of clustered networks with a dominant leak.
+
+    Attributes:
+      sizes: neurons in each cluster.
+      bridges: long-range entries.
+      networks: number of networks.
+      seed: seed of everything.
+    """
+
+    sizes: tuple[int, ...] = (200, 40, 160)
+    bridges: int = 1000
+    networks: int = 8
+    seed: int = 0
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons, N."""
+        return sum(self.sizes)
+
+    def keys(self, network: int, number: int = 2) -> Array:
+        """Random keys of one of the networks."""
+        return jax.random.split(jax.random.fold_in(jax.random.key(self.seed), network), number)
+
+    def matrix(self, key: Array, slack: float = 0.0) -> Array:
+        """Dynamics matrix of a network."""
+        return networks.Ensemble(sizes=self.sizes, bridges=self.bridges, margin=slack).network(key)
+
+
+def each_network(config: Clustered) -> list[Row]:
+    """Points of a study that compares everything on one network after the other."""
+    return [{"network": index} for index in range(config.networks)]
 
 
 def _command(config_type):
@@ -83,53 +137,52 @@ def _command(config_type):
     return command
 
 
-def compute(
-    points: Sequence[Row],
-    evaluate: Callable[[Row], Iterable[Row]],
-    journal: Path,
-    config: Any,
-    *,
-    workers: int = 1,
-) -> list[Row]:
-    """Evaluate points, each written to a journal as soon as it is done; with several workers, as many at a time, in threads.
+def compute(config: Any, points: Sequence[Row], evaluate: Callable[..., Iterable[Row]], journal: Path) -> list[Row]:
+    """Evaluate points, each written to a journal as soon as it is done; as many at a time, in threads, as `config.workers` says.
 
-    A point is a row of coordinates; what `evaluate` returns are rows of results for it. Points that the journal holds already,
-    from an interrupted run of the same config, are not computed again.
+    A point is a row of coordinates; what `evaluate(config, **point)` returns are rows of results for it. Points that the journal
+    holds already, from an interrupted run of the same config and versions, are not computed again.
+
+    Raises:
+      InputError: workers is below 1; what `evaluate` refuses, once the points that were already being computed are written.
     """
+    settings = dataclasses.asdict(config)
+    workers = settings.pop("workers", 1)
     if workers < 1:
         raise InputError(f"--workers is {workers}, but must be at least 1.")
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
-    head = json.dumps({"config": settings, "versions": _versions()}, sort_keys=True, default=str)
+    head = json.dumps({"config": settings, "versions": provenance()["versions"]}, sort_keys=True, default=str)
     done: dict[str, list[Row]] = {}
     if journal.exists():
         lines = journal.read_text(encoding="utf-8").splitlines()
         if lines and lines[0] == head:
             # A kill can leave the last line half written; only whole lines end in the closing brace of their object.
             done = {entry["point"]: entry["rows"] for entry in map(_parse, lines[1:]) if entry}
-    with open(journal, "w", encoding="utf-8") as file:
-        _append(file, head)
-        for point, rows in done.items():
-            _append(file, json.dumps({"point": point, "rows": rows}))
-        labels = {json.dumps(point, sort_keys=True): point for point in points}
-        left = [label for label in labels if label not in done]
-        console = rich.console.Console(stderr=True)
-        # Threads of the linear algebra below would wait for those of the points, for most of the time.
-        blas = threadpoolctl.threadpool_limits(1 if workers > 1 else None, user_api="blas")
-        with blas, ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(_evaluate, evaluate, label, labels[label], file) for label in left]
-            try:
-                for future in rich.progress.track(
-                    as_completed(futures), description="points", total=len(left), console=console
-                ):
-                    label, done[label] = future.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+    kept = [json.dumps({"point": point, "rows": rows}) for point, rows in done.items()]
+    write_whole(journal, "".join(f"{line}\n" for line in (head, *kept)).encode())
+    labels = {json.dumps(point, sort_keys=True): point for point in points}
+    left = [label for label in labels if label not in done]
+    console = rich.console.Console(stderr=True)
+    # Threads of the linear algebra below would wait for those of the points, for most of the time.
+    blas = threadpoolctl.threadpool_limits(1 if workers > 1 else None, user_api="blas")
+    with open(journal, "a", encoding="utf-8") as file, blas, ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(_evaluate, evaluate, config, label, labels[label], file) for label in left]
+        try:
+            for future in rich.progress.track(
+                as_completed(futures), description="points", total=len(left), console=console
+            ):
+                label, done[label] = future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
     return [row for label in labels for row in done[label]]
 
 
-def _evaluate(evaluate, label, point, file):
-    rows = [{**point, **row} for row in evaluate(point)]
-    _append(file, json.dumps({"point": label, "rows": rows}))
+def _evaluate(evaluate, config, label, point, file):
+    rows = [{**point, **row} for row in evaluate(config, **point)]
+    line = json.dumps({"point": label, "rows": rows})
+    with WRITING:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     return label, rows
 
 
@@ -138,13 +191,6 @@ def _parse(line):
         return json.loads(line)
     except json.JSONDecodeError:
         return None
-
-
-def _append(file, line):
-    with WRITING:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def dataset(rows: Sequence[Row], dims: Sequence[str], **attributes: Any) -> xr.Dataset:
@@ -165,6 +211,25 @@ def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.Da
     """Mean and standard error over a dimension."""
     count = values.notnull().sum(over)
     return values.mean(over), values.std(over, ddof=1) / np.sqrt(count)
+
+
+def cell(values: xr.DataArray, over: str, digits: int = 3) -> str:
+    """Mean ± standard error over a dimension, as it stands in a table."""
+    mean, error = (float(x) for x in mean_and_error(values, over))
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def line_style(rule: Any) -> dict[str, Any]:
+    """Colour and dashes of a rule without its marker; those of a variant ("noise, original leak") are dots."""
+    base, _, variant = str(rule).partition(", ")
+    style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
+    return style | ({"linestyle": ":"} if variant else {})
+
+
+def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
+    """What is in one of the axes, below all of them; in one row by default."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns or len(labels))
 
 
 def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: int) -> dict[str, float]:
@@ -193,19 +258,13 @@ def _store(name, results, config, out, seconds):
         "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
         "config": dataclasses.asdict(config),
         "seconds": round(seconds, 1),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {jax.default_backend()}",
-        "versions": _versions(),
+        **provenance(),
     }
     write_whole(out / f"{name}.json", (json.dumps(facts, indent=2, default=str) + "\n").encode())
 
 
-def _load(name, out):
+def load(name: str, out: Path) -> xr.Dataset:
+    """What a study stored."""
     facts = json.loads((out / f"{name}.json").read_text(encoding="utf-8"))
     rows = pandas.read_csv(out / f"{name}.csv").to_dict("records")
     return dataset(rows, facts["dimensions"], **facts["attributes"])
-
-
-def _versions():
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")
-    }

@@ -1,10 +1,10 @@
 """Speed and memory, as ratios against a peer in the same run.
 
-Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the measures,
-against NumPy, once as one would first write it and once as well as we know how; simulations with running covariance against the
-same loop in NumPy (of which a part is run, and scaled: every step costs the same) and against the rate of a plain matrix
-product; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up of ours, ours and
-the peer's in turn; the plain peer and the simulations run once.
+Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the stored
+measures, against NumPy, once as one would first write it and once as well as we know how; simulations with running covariance
+against the same loop in NumPy (of which a part is run, and scaled: every step costs the same) and against the rate of a plain
+matrix product; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up of ours,
+ours and the peer's in turn; the plain peer and the simulations run once.
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +24,7 @@ import scipy.linalg
 import xarray as xr
 
 from experiments import _study
-from jaxprune import dynamics, linalg, networks
-from jaxprune.sweep import SweepConfig
-from jaxprune.sweep._evaluate import evaluate
+from jaxprune import dynamics, linalg, networks, sweep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,22 +52,34 @@ class Config:
     memory: bool = True
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Rows of (benchmark): seconds of ours and of the peer, ratio, and what else matters."""
-    cases = ["gaussian", "clustered-directed", "dale", "feedforward"]
-    # First: the kernel counts the memory of the process that starts another as the other's.
-    points = [{"benchmark": "default sweep, whole process", "case": "memory"}] if config.memory else []
-    points += [{"benchmark": f"Lyapunov {name}, N = {config.neurons}", "case": name} for name in cases]
-    points += [{"benchmark": f"Lyapunov {config.batch} x N = {config.neurons // 10}", "case": "batch"}]
-    points += [{"benchmark": f"sweep N = {config.neurons}, against plain NumPy", "case": "plain"}]
-    points += [{"benchmark": f"sweep N = {config.neurons}, against the best NumPy", "case": "best"}]
-    simulation = f"{config.simulated} x N = {config.neurons // 2}, {config.steps} steps"
-    points += [{"benchmark": f"simulation {simulation}", "case": "simulation"}]
-    points += [{"benchmark": f"simulation {simulation}, share of the product rate", "case": "ceiling"}]
-    rows = _study.compute(points, lambda point: [_case(config, point["case"])], journal, config)
-    for row in rows:
-        row.pop("case")
-    return _study.dataset(rows, ("benchmark",))
+DIMS = ("benchmark",)
+
+
+def points(config: Config) -> list[_study.Row]:
+    """Benchmarks by their names."""
+    return [{"benchmark": name} for name in _cases(config)]
+
+
+def _cases(config):
+    n, batch = config.neurons, f"{config.batch} x N = {config.neurons // 10}"
+    simulation = f"{config.simulated} x N = {n // 2}, {config.steps} steps"
+    # Memory first: the kernel counts the memory of the process that starts another as the other's.
+    return ({"default sweep, whole process": "memory"} if config.memory else {}) | {
+        f"Lyapunov gaussian, N = {n}": "gaussian",
+        f"Lyapunov clustered-directed, N = {n}": "clustered-directed",
+        f"Lyapunov dale, N = {n}": "dale",
+        f"Lyapunov feedforward, N = {n}": "feedforward",
+        f"Lyapunov {batch}": "batch",
+        f"sweep N = {n}, against plain NumPy": "plain",
+        f"sweep N = {n}, against the best NumPy": "best",
+        f"simulation {simulation}": "simulation",
+        f"simulation {simulation}, share of the product rate": "ceiling",
+    }
+
+
+def evaluate(config: Config, benchmark: str) -> list[_study.Row]:
+    """Seconds of ours and of the peer, their ratio, and what else matters."""
+    return [_case(config, _cases(config)[benchmark])]
 
 
 def _case(config, name):
@@ -91,7 +100,7 @@ def _lyapunov(config, name):
     n, key = config.neurons, jax.random.key(0)
     if name == "batch":
         keys = jax.random.split(key, config.batch)
-        A = jax.vmap(lambda k: networks.stable_leak(networks.gaussian(k, n // 10), -0.2))(keys)
+        A = jax.vmap(lambda k: networks.stable_leak(networks.gaussian(k, n // 10), -0.2, symmetric=False))(keys)
     elif name == "gaussian":
         A = networks.stable_leak(networks.gaussian(key, n), -0.2)
     elif name == "clustered-directed":
@@ -119,33 +128,30 @@ def _lyapunov(config, name):
 
 def _sweep(config, name):
     n = config.neurons
-    sweep = SweepConfig(
-        sizes=(n // 2, n // 10, 2 * n // 5),
-        bridges=5 * n // 2,
-        rules=("noise", "weight", "uniform"),
-        keep=config.keep,
-        networks=config.networks,
-        chunk=1,
+    ensemble = networks.Ensemble(sizes=(n // 2, n // 10, 2 * n // 5), bridges=5 * n // 2)
+    settings = sweep.SweepConfig(
+        ensemble, rules=("noise", "weight", "uniform"), keep=config.keep, networks=config.networks, chunk=1
     )
     peer = {"plain": _plain_numpy, "best": _best_numpy}[name]
 
     def ours():
-        return [evaluate(sweep, chunk, "float64") for chunk in range(sweep.chunks)]
+        with tempfile.TemporaryDirectory() as place:
+            sweep.run(settings, f"{place}/sweep.zarr")
 
     def theirs():
-        return [peer(_numpy_network(sweep, seed), config.keep) for seed in range(config.networks)]
+        return [peer(_numpy_network(ensemble, seed), config.keep) for seed in range(config.networks)]
 
     return _compare(ours, theirs, 1 if name == "plain" else config.repeats)
 
 
-def _numpy_network(sweep, seed):
-    rng, n = np.random.default_rng(seed), sweep.neurons
-    cluster = np.repeat(np.arange(len(sweep.sizes)), sweep.sizes)
-    joined = (cluster[:, None] == cluster[None, :]) & (rng.random((n, n)) < sweep.density)
+def _numpy_network(ensemble, seed):
+    rng, n = np.random.default_rng(seed), ensemble.neurons
+    cluster = np.repeat(np.arange(len(ensemble.sizes)), ensemble.sizes)
+    joined = (cluster[:, None] == cluster[None, :]) & (rng.random((n, n)) < ensemble.density)
     upper = np.triu(np.where(joined, rng.normal(1, 1, (n, n)), 0), 1)
-    first = rng.integers(0, n, sweep.bridges // 2)
-    second = (first + rng.integers(1, n, sweep.bridges // 2)) % n
-    np.add.at(upper, (np.minimum(first, second), np.maximum(first, second)), rng.random(sweep.bridges // 2))
+    first = rng.integers(0, n, ensemble.bridges // 2)
+    second = (first + rng.integers(1, n, ensemble.bridges // 2)) % n
+    np.add.at(upper, (np.minimum(first, second), np.maximum(first, second)), rng.random(ensemble.bridges // 2))
     W = upper + upper.T
     W /= 1.1 * np.linalg.eigvalsh(W)[-1]
     return W - np.diag(np.abs(W).sum(1))
@@ -241,7 +247,7 @@ def _best_numpy(A, keep):
 def _simulation(config, name):
     n, dt = config.neurons // 2, 0.05
     keys = jax.random.split(jax.random.key(0), config.simulated)
-    A = jax.jit(jax.vmap(lambda key: networks.stable_leak(networks.gaussian(key, n), -0.2)))(keys)
+    A = jax.jit(jax.vmap(lambda key: networks.stable_leak(networks.gaussian(key, n), -0.2, symmetric=False)))(keys)
 
     def one(inputs):
         key, A = inputs
@@ -320,4 +326,4 @@ def show(results: xr.Dataset) -> None:
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, None, show)
+    _study.main(Config, points, evaluate, DIMS, show)

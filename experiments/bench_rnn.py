@@ -4,7 +4,6 @@ The network and its trials are random: time does not depend on what they are.
 """
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -38,13 +37,26 @@ class Config:
 
 
 CASES = ("fit of all rows", "evaluation", "surgeon, row by row", "all rules at one level")
+DIMS = ("benchmark",)
+RULES = (
+    *("uniform+keep", "weight+keep", "noise+keep", "weight+radius", "noise+radius", "uniform", "weight", "noise"),
+    pruning.NoisePrune(adjust=pruning.Strengthen(cap_quantile=0.5)),
+    *("uniform+compensation", "weight+compensation", "noise+compensation", "activity+compensation"),
+    *("surgeon+once", "activity+regrow", "greedy+compensation"),
+)
+LOOPED = {"activity+regrow": 8, "greedy+compensation": 8}
+"""Rules that are run once more, in a closed loop."""
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Seconds of ours and of the peer: (benchmark)."""
-    points = [{"benchmark": name} for name in CASES]
-    rows = _study.compute(points, lambda point: [_case(config, point["benchmark"])], journal, config)
-    return _study.dataset(rows, ("benchmark",))
+def points(config: Config) -> list[_study.Row]:
+    """Benchmarks by their names."""
+    del config
+    return [{"benchmark": name} for name in CASES]
+
+
+def evaluate(config: Config, benchmark: str) -> list[_study.Row]:
+    """Seconds of ours and of the peer."""
+    return [_case(config, benchmark)]
 
 
 def _case(config, name):
@@ -59,31 +71,32 @@ def _case(config, name):
     H = rnn.InputNoise(1.5).activity(noise_key, model).second_moment
     W = model.recurrent
     if name == "fit of all rows":
-        mask = rnn.prune_weights(prune_key, W, rnn.RECURRENT_RULES["magnitude"], keep=config.keep).mask
+        mask = pruning.prune(prune_key, W, "weight+keep", keep=config.keep, kind="recurrent", symmetric=False).mask
         host = np.asarray(W), np.asarray(mask), np.asarray(H)
-        return _study.compare(lambda: pruning.fit_rows(W, mask, H), lambda: _numpy_fit(*host), config.repeats)
+        return _study.compare(
+            lambda: pruning.compensate(W, mask, H, leak=False, ridge=1e-6, solver="cholesky"),
+            lambda: _numpy_fit(*host),
+            config.repeats,
+        )
     if name == "surgeon, row by row":
-        return _study.compare(lambda: pruning.surgeon_order(W, H, keep=config.neurons // 20), None, 1)
+        return _study.compare(lambda: pruning.removal_importance(W, H, least=config.neurons // 20), None, 1)
     return _study.compare(lambda: _all_rules(config, model, inputs, labels, noise_key, prune_key), None, 1)
 
 
 def _all_rules(config, model, inputs, labels, noise_key, prune_key):
     """Every rule at one level, with its covariances, its loops and its evaluation; the surgeon's order serves its two rules."""
-
-    def observe(S):
-        return rnn.InputNoise(1.5).activity(noise_key, dataclasses.replace(model, W_rec=S))
-
-    W = model.recurrent
-    activity = observe(W)
-    least = max(pruning.synapse_count(W, config.keep, symmetric=False) // (2 * len(W)), 1)
-    removals = pruning.surgeon_order(W - jnp.diag(jnp.diagonal(W)), activity.second_moment, keep=int(least))
+    (W,) = rnn.recurrent_blocks(model)
+    source = rnn.InputNoise(1.5)
+    activity = source.activity(noise_key, model)
+    least = max(round(config.keep * len(W) / 2), 1)
+    ranks = pruning.removal_importance(W - jnp.diag(jnp.diagonal(W)), activity.second_moment, least=least)
     found = []
-    for rule in rnn.RECURRENT_RULES.values():
-        order = removals if rule.score == "greedy surgeon" else None
-        S = rnn.prune_weights(
-            prune_key, W, rule, keep=config.keep, activity=activity, observe=observe, removals=order
-        ).matrix
-        found.append(rnn.accuracy(dataclasses.replace(model, W_rec=S), inputs, labels))
+    for rule, loops in (*((rule, 0) for rule in RULES), *LOOPED.items()):
+        pruned = rnn.prune_recurrent(
+            prune_key, model, rule, keep=config.keep, activity=activity, source=source, loops=loops,
+            importances=[ranks] if str(rule).startswith("greedy") else None,
+        )  # fmt: skip
+        found.append(rnn.accuracy(pruned.model, inputs, labels))
     return jnp.stack(found)
 
 
@@ -120,4 +133,4 @@ def show(results: xr.Dataset) -> None:
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, None, show)
+    _study.main(Config, points, evaluate, DIMS, show)

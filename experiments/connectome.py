@@ -12,11 +12,11 @@ eigenvectors, and the number of pruned modes in the slow part of the spectrum.
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -24,9 +24,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import InputError, linalg, networks, pruning
-from jaxprune.linalg._errors import directional_errors, eigenvalue_errors
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune.sweep import rule_style
 
 CONNECTOMES = {
     "C. elegans": ("celegans_edges.csv", "celegans_neurons.csv"),
@@ -34,8 +33,13 @@ CONNECTOMES = {
 }
 BASES = {"noise": pruning.NoisePrune, "weight": pruning.WeightPrune, "uniform": pruning.UniformPrune}
 RULES = {base: rule() for base, rule in BASES.items()}
-RULES |= {f"{base}, original leak": rule(diagonal="original") for base, rule in BASES.items()}
+RULES |= {
+    f"{base}, original leak": rule(adjust=pruning.Strengthen(diagonal="original")) for base, rule in BASES.items()
+}
 RULES |= {f"{base}+compensation": pruning.named_rule(f"{base}+compensation") for base in BASES}
+
+
+DIMS = ("connectome", "rule", "keep", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +61,16 @@ class Config:
     modes: int = 20
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Errors of the slow modes: (connectome, rule, keep, seed)."""
+def points(config: Config) -> list[_study.Row]:
+    """Every fraction of every connectome.
+
+    Raises:
+      InputError: there is no such connectome.
+    """
     for edges, _ in CONNECTOMES.values():
         if not (config.data / edges).exists():
             raise InputError(f"there is no {config.data / edges}: pass --data with the directory of the connectomes.")
-    points = [{"connectome": name, "keep": keep} for name in CONNECTOMES for keep in config.keep]
-    rows = _study.compute(points, lambda point: _fraction(config, point["connectome"], point["keep"]), journal, config)
-    return _study.dataset(rows, ("connectome", "rule", "keep", "seed"), modes=config.modes)
+    return [{"connectome": name, "keep": keep} for name in CONNECTOMES for keep in config.keep]
 
 
 @functools.lru_cache(maxsize=1)
@@ -75,18 +81,19 @@ def _original(config, name):
     A = config.gain * W / jnp.where(total > 0, total, 1) - jnp.eye(len(W))
     modes = linalg.modes(A, symmetric=False)
     slow = linalg.Modes(modes.eigenvalues[: config.modes], modes.vectors[:, : config.modes])
-    return A, linalg.stationary_covariance(A, structure="general"), slow
+    return A, dynamics.activity_of(linalg.stationary_covariance(A, structure="general")), slow
 
 
-def _fraction(config, name, keep):
-    A, C, slow = _original(config, name)
+def evaluate(config: Config, connectome: str, keep: float) -> Iterator[_study.Row]:
+    """Errors of the slow modes by every rule at one fraction."""
+    A, activity, slow = _original(config, connectome)
     for label, rule in RULES.items():
         random = rule.method != "top" or isinstance(rule, pruning.UniformPrune)
         for seed in range(config.seeds if random else 1):
-            S = pruning.prune(jax.random.key(seed), A, rule, keep=keep, C=C, symmetric=False).matrix
+            S = pruning.prune(jax.random.key(seed), A, rule, keep=keep, activity=activity, symmetric=False).matrix
             values = linalg.eigenvalues(S, symmetric=False)
-            error = np.asarray(eigenvalue_errors(slow.eigenvalues, values[: config.modes]))
-            quadratic, angle = directional_errors(slow, S @ slow.vectors)
+            error = np.asarray(linalg.eigenvalue_errors(slow.eigenvalues, values[: config.modes]))
+            quadratic, angle = linalg.mode_errors(slow, S)
             yield {
                 "rule": label,
                 "seed": seed,
@@ -98,7 +105,7 @@ def _fraction(config, name, keep):
                 "slow_modes": int((values.real >= slow.eigenvalues[-1].real).sum()),
                 "abscissa": float(values[0].real),
                 "slack": float(linalg.dominance_slack(S)),
-                "components": pruning.count_components(S),
+                "components": networks.count_components(S),
             }
 
 
@@ -129,27 +136,25 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Mean and worst error of the slow modes against the fraction kept, for each connectome."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(9, 6), layout="constrained")
-        axes = figure.subplots(2, results.sizes["connectome"], sharex=True, sharey="row")
-        for column, name in enumerate(results.connectome.values):
-            for ax, measure in zip(axes[:, column], ("mean", "worst"), strict=True):
-                for rule in results.rule.values:
-                    mean, error = _study.mean_and_error(results[measure].sel(connectome=name, rule=rule), "seed")
-                    base, _, original = str(rule).partition(", ")
-                    style = rule_style(base) | ({"linestyle": ":", "marker": "x"} if original else {})
-                    ax.errorbar(results.keep, mean, yerr=np.nan_to_num(error), label=rule, capsize=2, **style)
-                ax.set(xscale="log", yscale="log")
-                ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
-                ax.minorticks_off()
-            axes[0, column].set_title(name)
-            axes[1, column].set_xlabel("fraction of synapses kept")
-        axes[0, 0].set_ylabel(f"mean error of {results.attrs['modes']} slowest modes")
-        axes[1, 0].set_ylabel("worst of them")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots(2, results.sizes["connectome"], sharex=True, sharey="row", squeeze=False)
+    for column, name in enumerate(results.connectome.values):
+        for ax, measure in zip(axes[:, column], ("mean", "worst"), strict=True):
+            for rule in results.rule.values:
+                mean, error = _study.mean_and_error(results[measure].sel(connectome=name, rule=rule), "seed")
+                base, _, original = str(rule).partition(", ")
+                style = rule_style(base) | ({"linestyle": ":", "marker": "x"} if original else {})
+                ax.errorbar(results.keep, mean, yerr=np.nan_to_num(error), label=rule, capsize=2, **style)
+            ax.set(xscale="log", yscale="log")
+            ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
+            ax.minorticks_off()
+        axes[0, column].set_title(name)
+        axes[1, column].set_xlabel("fraction of synapses kept")
+    axes[0, 0].set_ylabel(f"mean error of {results.attrs['modes']} slowest modes")
+    axes[1, 0].set_ylabel("worst of them")
+    _study.legend_below(figure, axes[0, 0], 3)
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("modes",))

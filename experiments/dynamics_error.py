@@ -6,11 +6,10 @@ network; the error is the distance of the two states relative to the size of the
 
 import dataclasses
 import functools
-from pathlib import Path
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -18,12 +17,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune import dynamics, linalg, pruning
 
 RULES = {
     "noise": pruning.NoisePrune(),
-    "noise, original leak": pruning.NoisePrune(diagonal="original"),
+    "noise, original leak": pruning.NoisePrune(adjust=pruning.Strengthen(diagonal="original")),
     "weight": pruning.WeightPrune(),
     "uniform": pruning.UniformPrune(),
     "noise+compensation": pruning.named_rule("noise+compensation"),
@@ -33,56 +31,47 @@ REFERENCE = {"noise": (0.052, 0.053, 0.071), "weight": (0.067, 0.150, 0.247), "u
 REFERENCE_TIMES = (5.0, 20.0, 40.0)
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+DIMS = ("rule", "network", "time")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_study.Clustered):
     """Configuration; the defaults are the reference case.
 
     Attributes:
-      sizes: neurons in each cluster.
-      bridges: long-range entries.
       keep: fraction kept.
-      networks: number of networks.
       runs: first states and noises for each network.
       dt: step.
       duration: time simulated.
       sigma: noise intensity.
       drive: constant input to every neuron.
       record: time between records.
-      seed: seed of everything.
     """
 
     sizes: tuple[int, ...] = (1000, 200, 800)
     bridges: int = 5000
-    keep: float = 0.2
     networks: int = 2
+    keep: float = 0.2
     runs: int = 20
     dt: float = 5e-3
     duration: float = 40.0
     sigma: float = 0.01
     drive: float = 2e-4
     record: float = 1.0
-    seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Relative error of the state: (rule, network, time), its mean and deviation over runs."""
-    points = [{"network": index} for index in range(config.networks)]
-    rows = _study.compute(points, lambda point: _network(config, point["network"]), journal, config)
-    return _study.dataset(
-        rows, ("rule", "network", "time"), keep=config.keep, neurons=sum(config.sizes), runs=config.runs
-    )
+points = _study.each_network
 
 
-def _network(config, index):
-    network_key, mask_key, start_key, noise_key = jax.random.split(
-        jax.random.fold_in(jax.random.key(config.seed), index), 4
-    )
-    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
-    C = linalg.stationary_covariance(A)
+def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
+    """Relative error of the state over time, its mean and deviation over runs."""
+    network_key, mask_key, start_key, noise_key = config.keys(network, 4)
+    A = config.matrix(network_key)
+    activity = dynamics.activity_of(linalg.stationary_covariance(A))
     starts = jax.random.uniform(start_key, (config.runs, len(A)))
     original = _simulate(config, A, starts, noise_key)
     for label, rule in RULES.items():
-        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=C, symmetric=True).matrix
+        S = pruning.prune(mask_key, A, rule, keep=config.keep, activity=activity, symmetric=True).matrix
         strayed = jnp.linalg.norm(_simulate(config, S, starts, noise_key) - original, axis=2)
         error = np.asarray(strayed / jnp.linalg.norm(original, axis=2))
         for record, errors in enumerate(error.T, start=1):
@@ -145,33 +134,30 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Error against time, a line for each rule; the reference's numbers as crosses."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        ax = figure.subplots()
-        for rule in results.rule.values:
-            errors = results.error.sel(rule=rule)
-            base, _, original = str(rule).partition(", ")
-            style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
-            style |= {"linestyle": ":"} if original else {}
-            ax.plot(results.time, errors.mean("network"), label=rule, **style)
-            ax.fill_between(
-                results.time,
-                errors.min("network"),
-                errors.max("network"),
-                color=style["color"],
-                alpha=0.15,
-                linewidth=0,
-            )
-            if rule in REFERENCE:
-                ax.plot(REFERENCE_TIMES, REFERENCE[rule], "x", color=style["color"], markersize=7)
-        ax.plot([], [], "kx", label="reference (2 networks)")
-        ax.set(xlabel="time", ylabel="distance / size of the original's state", yscale="log")
-        ax.set_title(
-            f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept, same noise", fontsize=10
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    ax = figure.subplots()
+    for rule in results.rule.values:
+        errors = results.error.sel(rule=rule)
+        style = _study.line_style(rule)
+        ax.plot(results.time, errors.mean("network"), label=rule, **style)
+        ax.fill_between(
+            results.time,
+            errors.min("network"),
+            errors.max("network"),
+            color=style["color"],
+            alpha=0.15,
+            linewidth=0,
         )
-        figure.legend(loc="outside right center")
+        if rule in REFERENCE:
+            ax.plot(REFERENCE_TIMES, REFERENCE[rule], "x", color=style["color"], markersize=7)
+    ax.plot([], [], "kx", label="reference (2 networks)")
+    ax.set(xlabel="time", ylabel="distance / size of the original's state", yscale="log")
+    ax.set_title(
+        f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept, same noise", fontsize=10
+    )
+    figure.legend(loc="outside right center")
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("keep", "neurons", "runs"))

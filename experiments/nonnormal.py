@@ -7,26 +7,26 @@ noise makes of both networks, mean square over all time.
 """
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune import dynamics, linalg, networks, pruning
+from jaxprune.sweep import rule_style
 
+ORIGINAL = pruning.Strengthen(diagonal="original")
 RULES = {
-    "noise": pruning.NoisePrune(diagonal="original"),
+    "noise": pruning.NoisePrune(adjust=ORIGINAL),
     "noise, matched leak": pruning.NoisePrune(),
-    "weight": pruning.WeightPrune(diagonal="original"),
-    "uniform": pruning.UniformPrune(diagonal="original"),
+    "weight": pruning.WeightPrune(adjust=ORIGINAL),
+    "uniform": pruning.UniformPrune(adjust=ORIGINAL),
     "noise+compensation": pruning.named_rule("noise+compensation"),
     "weight+compensation": pruning.named_rule("weight+compensation"),
     "uniform+compensation": pruning.named_rule("uniform+compensation"),
@@ -38,6 +38,10 @@ MEASURES = {
     "kick": "response to kicks",
     "h2": "same noise (H2)",
 }
+
+
+FAMILIES = ("feed-forward", "Dale")
+DIMS = ("family", "rule", "keep", "network")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,13 +80,9 @@ class Config:
         return self.layers * self.width
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Relative errors of every measure: (family, rule, keep, network)."""
-    points = [
-        {"family": family, "network": index} for family in ("feed-forward", "Dale") for index in range(config.networks)
-    ]
-    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
-    return _study.dataset(rows, ("family", "rule", "keep", "network"), neurons=config.neurons)
+def points(config: Config) -> list[_study.Row]:
+    """Networks of both families."""
+    return [{"family": family, "network": index} for family in FAMILIES for index in range(config.networks)]
 
 
 def _weights(config, family, key):
@@ -91,12 +91,12 @@ def _weights(config, family, key):
     return networks.feedforward(key, config.layers, config.width, strength=config.strength)
 
 
-def _network(config, family, network):
+def evaluate(config: Config, family: str, network: int) -> Iterator[_study.Row]:
+    """Relative errors of every measure on one network, by every rule at every fraction."""
     key = jax.random.fold_in(jax.random.key(config.seed), 2 * network + (family == "Dale"))
     network_key, mask_key = jax.random.split(key)
     A = networks.stable_leak(_weights(config, family, network_key), config.abscissa)
-    C = linalg.stationary_covariance(A)
-    modes = linalg.modes(A)
+    activity, modes = dynamics.activity_of(linalg.stationary_covariance(A)), linalg.modes(A)
     whole = _transients(A, A, config.dt, config.steps)
     facts = {
         "departure": float(linalg.departure_from_normality(A)),
@@ -105,7 +105,7 @@ def _network(config, family, network):
     }
     for keep in config.keeps:
         for label, rule in RULES.items():
-            S = pruning.prune(mask_key, A, rule, keep=keep, C=C, symmetric=False).matrix
+            S = pruning.prune(mask_key, A, rule, keep=keep, activity=activity, symmetric=False).matrix
             errors = linalg.spectral_errors(modes, S).eigenvalue
             part = _transients(A, S, config.dt, config.steps)
             yield {
@@ -134,9 +134,8 @@ def _transients(A, S, dt, steps):
     }
 
 
-def _over_stable(results, measure):
-    """Mean and standard error over the networks that stayed stable."""
-    return _study.mean_and_error(results[measure].where(results.unstable == 0), "network")
+def _where_stable(results, measure):
+    return results[measure].where(results.unstable == 0)
 
 
 def show(results: xr.Dataset) -> None:
@@ -157,10 +156,7 @@ def show(results: xr.Dataset) -> None:
         for keep in results.keep.values:
             for rule in results.rule.values:
                 at = of_family.sel(keep=keep, rule=rule)
-                cells = []
-                for measure in (*MEASURES, "slow"):
-                    mean, error = (float(x) for x in _over_stable(at, measure))
-                    cells.append(f"{mean:.3f} ± {error:.3f}")
+                cells = [_study.cell(_where_stable(at, measure), "network") for measure in (*MEASURES, "slow")]
                 table.add_row(f"{keep:.0%}", rule, *cells, f"{int(at.unstable.sum())}")
             table.add_section()
         console.print(table)
@@ -168,31 +164,29 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Errors against the fraction kept, where no network became unstable: a row for each family, a column for each measure."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(12.5, 5.4), layout="constrained")
-        axes = figure.subplots(results.sizes["family"], len(MEASURES), sharex=True, squeeze=False)
-        for row, family in zip(axes, results.family.values, strict=True):
-            for ax, (measure, title) in zip(row, MEASURES.items(), strict=True):
-                for rule in results.rule.values:
-                    at = results.sel(family=family, rule=rule)
-                    at = at.where(at.unstable.sum("network") == 0)
-                    mean, error = _over_stable(at, measure)
-                    mean = mean.where(mean > 1e-9)  # a chain with its own leak keeps its eigenvalues exactly
-                    base, _, variant = str(rule).partition(", ")
-                    style = rule_style(base) | ({"linestyle": ":", "marker": ""} if variant else {})
-                    ax.errorbar(at.keep, mean, yerr=error, label=rule, capsize=2, **style)
-                ax.set(xscale="log", yscale="log")
-                ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
-                ax.minorticks_off()
-                ax.set_title(title, fontsize=9)
-            row[0].set_ylabel(f"{family}\nrelative error")
-        for ax in axes[-1]:
-            ax.set_xlabel("fraction kept")
-        figure.suptitle("errors beyond eigenvalues; no point where one of the networks became unstable", fontsize=10)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure = Figure(figsize=(12.5, 5.4), layout="constrained")
+    axes = figure.subplots(results.sizes["family"], len(MEASURES), sharex=True, squeeze=False)
+    for row, family in zip(axes, results.family.values, strict=True):
+        for ax, (measure, title) in zip(row, MEASURES.items(), strict=True):
+            for rule in results.rule.values:
+                at = results.sel(family=family, rule=rule)
+                at = at.where(at.unstable.sum("network") == 0)
+                mean, error = _study.mean_and_error(_where_stable(at, measure), "network")
+                mean = mean.where(mean > 1e-9)  # a chain with its own leak keeps its eigenvalues exactly
+                base, _, variant = str(rule).partition(", ")
+                style = rule_style(base) | ({"linestyle": ":", "marker": ""} if variant else {})
+                ax.errorbar(at.keep, mean, yerr=error, label=rule, capsize=2, **style)
+            ax.set(xscale="log", yscale="log")
+            ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
+            ax.minorticks_off()
+            ax.set_title(title, fontsize=9)
+        row[0].set_ylabel(f"{family}\nrelative error")
+    for ax in axes[-1]:
+        ax.set_xlabel("fraction kept")
+    figure.suptitle("errors beyond eigenvalues; no point where one of the networks became unstable", fontsize=10)
+    _study.legend_below(figure, axes[0, 0], 4)
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("neurons",))

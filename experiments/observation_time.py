@@ -7,11 +7,9 @@ pruned networks by their spectral errors. The exact Gaussian step leaves no erro
 """
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterator
 
-import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -20,8 +18,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune import dynamics, linalg, pruning
+from jaxprune.sweep import rule_style
 
 RULES = {"noise": pruning.NoisePrune(), "noise+compensation": pruning.named_rule("noise+compensation")}
 MEASURES = {
@@ -32,20 +30,19 @@ MEASURES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+DIMS = ("rule", "time", "network")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_study.Clustered):
     """Configuration.
 
     Attributes:
-      sizes: neurons in each cluster.
-      bridges: long-range entries.
       slack: dominance slack of the leak; makes the slowest time constant finite for every draw.
       keep: fraction kept.
       times: windows, in slowest time constants.
       resolution: samples in a slowest time constant.
-      networks: number of networks.
       slow: number of slowest modes reported apart.
-      seed: seed of everything.
     """
 
     sizes: tuple[int, ...] = (100, 20, 80)
@@ -54,32 +51,25 @@ class Config:
     keep: float = 0.2
     times: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
     resolution: int = 100
-    networks: int = 8
     slow: int = 10
-    seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Rank correlation and errors: (rule, time, network); time infinity is the exact covariance."""
-    points = [{"network": index} for index in range(config.networks)]
-    rows = _study.compute(points, lambda point: _network(config, point["network"]), journal, config)
-    return _study.dataset(
-        rows, ("rule", "time", "network"), keep=config.keep, neurons=sum(config.sizes), slow=config.slow
-    )
+points = _study.each_network
 
 
-def _network(config, index):
-    network_key, mask_key, noise_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), index), 3)
-    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges), config.slack)
+def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
+    """Rank correlation and errors over time on one network; time infinity is the exact covariance."""
+    network_key, mask_key, noise_key = config.keys(network, 3)
+    A = config.matrix(network_key, config.slack)
     exact, modes = linalg.stationary_covariance(A), linalg.modes(A)
     slowest = -1 / float(modes.eigenvalues[0])
     upper = np.triu_indices(len(A), 1)
     truth = np.asarray(pruning.noise_importance(A, exact))[upper]
     for time in (*config.times, np.inf):
         C = exact if np.isinf(time) else _measured(config, noise_key, A, slowest, time)
-        importance = np.asarray(pruning.noise_importance(A, C))[upper]
+        activity, importance = dynamics.activity_of(C), np.asarray(pruning.noise_importance(A, C))[upper]
         for label, rule in RULES.items():
-            S = pruning.prune(mask_key, A, rule, keep=config.keep, C=C, symmetric=True).matrix
+            S = pruning.prune(mask_key, A, rule, keep=config.keep, activity=activity, symmetric=True).matrix
             error = np.asarray(linalg.spectral_errors(modes, S).eigenvalue)
             yield {
                 "rule": label,
@@ -109,8 +99,7 @@ def _measured(config, key, A, slowest, time):
         burn_in=burn_in,
     )
     # About the true mean, zero: a window of few time constants has no mean of its own.
-    observed = result.observed
-    return observed.covariance + jnp.outer(observed.mean, observed.mean)
+    return result.observed.second_moment
 
 
 def show(results: xr.Dataset) -> None:
@@ -125,10 +114,7 @@ def show(results: xr.Dataset) -> None:
     for rule in results.rule.values:
         for time in results.time.values:
             at = results.sel(rule=rule, time=time)
-            cells = []
-            for measure in MEASURES:
-                mean, error = (float(x) for x in _study.mean_and_error(at[measure], "network"))
-                cells.append(f"{mean:.3f} ± {error:.3f}")
+            cells = (_study.cell(at[measure], "network") for measure in MEASURES)
             label = "exact covariance" if np.isinf(time) else f"{time:g}"
             table.add_row(rule, label, *cells, f"{int((at.abscissa >= 0).sum())}")
         table.add_section()
@@ -137,29 +123,26 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """The four measures against the time of observation; what the exact covariance gives as lines across."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(12, 3.4), layout="constrained")
-        times = results.time.values[np.isfinite(results.time.values)]
-        for ax, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-            for rule in results.rule.values[: 1 if measure == "rank_correlation" else None]:
-                mean, error = _study.mean_and_error(results[measure].sel(rule=rule), "network")
-                label = None if measure == "rank_correlation" else rule
-                ax.errorbar(
-                    times, mean.sel(time=times), yerr=error.sel(time=times), label=label, capsize=2, **rule_style(rule)
-                )
-                if measure != "rank_correlation":
-                    style = {k: v for k, v in rule_style(rule).items() if k in ("color", "linestyle")}
-                    ax.axhline(float(mean.sel(time=np.inf)), linewidth=0.8, alpha=0.6, **style)
-            ax.set(xscale="log", xlabel="slowest time constants observed", yscale="linear" if label is None else "log")
-            ax.set_title(title, fontsize=10)
-        handles, labels = ax.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
-        figure.suptitle(
-            f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance",
-            fontsize=10,
-        )
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    times = results.time.values[np.isfinite(results.time.values)]
+    for ax, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
+        for rule in results.rule.values[: 1 if measure == "rank_correlation" else None]:
+            mean, error = _study.mean_and_error(results[measure].sel(rule=rule), "network")
+            label = None if measure == "rank_correlation" else rule
+            ax.errorbar(
+                times, mean.sel(time=times), yerr=error.sel(time=times), label=label, capsize=2, **rule_style(rule)
+            )
+            if measure != "rank_correlation":
+                ax.axhline(float(mean.sel(time=np.inf)), linewidth=0.8, alpha=0.6, **_study.line_style(rule))
+        ax.set(xscale="log", xlabel="slowest time constants observed", yscale="linear" if label is None else "log")
+        ax.set_title(title, fontsize=10)
+    _study.legend_below(figure, ax)
+    figure.suptitle(
+        f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance",
+        fontsize=10,
+    )
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("keep", "neurons", "slow"))

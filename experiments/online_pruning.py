@@ -7,10 +7,9 @@ anywhere. Errors are |mu/lambda - 1| of eigenvalues of the original network, slo
 """
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterator
 
 import jax
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -18,8 +17,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import linalg, networks, pruning
-from jaxprune.sweep import figure_settings
+from jaxprune import dynamics, linalg, pruning
 
 MEASURES = {"median": "median mode", "slow": "slowest modes", "worst": "worst mode"}
 WAYS = {
@@ -29,60 +27,50 @@ WAYS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+DIMS = ("way", "round", "network")
+RULE = pruning.named_rule("noise+compensation")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_study.Clustered):
     """Configuration.
 
     Attributes:
-      sizes: neurons in each cluster.
-      bridges: long-range entries.
       keep: fraction kept after the last round.
       rounds: number of rounds.
       dt: step of the simulation.
       observe: blocks of 512 steps in which a round measures.
       adapt: blocks in which it learns.
-      networks: number of networks.
       slow: number of slowest modes reported apart.
-      seed: seed of everything.
     """
 
-    sizes: tuple[int, ...] = (200, 40, 160)
-    bridges: int = 1000
     keep: float = 0.05
     rounds: int = 5
     dt: float = 0.3
     observe: int = 50
     adapt: int = 100
-    networks: int = 8
     slow: int = 10
-    seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Errors after every round: (way, round, network)."""
-    points = [{"network": index} for index in range(config.networks)]
-    rows = _study.compute(points, lambda point: _network(config, point["network"]), journal, config)
-    return _study.dataset(rows, ("way", "round", "network"), neurons=sum(config.sizes), slow=config.slow)
+points = _study.each_network
 
 
-def _network(config, index):
-    network_key, online_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), index))
-    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
-    modes = linalg.modes(A)
-    C = linalg.stationary_covariance(A)
-    counts = pruning.online_schedule(A, config.keep, config.rounds, symmetric=True)
-    synapses = float(((np.asarray(A) != 0).sum()) - len(A))
+def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
+    """Errors after every round on one network."""
+    network_key, online_key = config.keys(network)
+    A = config.matrix(network_key)
+    modes, C = linalg.modes(A), linalg.stationary_covariance(A)
     online = pruning.OnlinePrune(dt=config.dt, observe=config.observe, adapt=config.adapt, symmetric=True)
+    counts = online.schedule(A, config.keep, config.rounds)
+    synapses = float(((np.asarray(A) != 0).sum()) - len(A))
     step, state, exact = jax.jit(online.step), online.init(A), A
     for number, (key, count) in enumerate(
         zip(jax.random.split(online_key, config.rounds), counts, strict=True), start=1
     ):
         state, _ = step(key, state, count)
-        rule = pruning.named_rule("noise+compensation")
-        current = linalg.stationary_covariance(exact)
         networks_now = {
-            "one-shot, exact": pruning.apply_rule(key, A, C, rule, count=count, symmetric=True).matrix,
-            "rounds, exact": pruning.apply_rule(key, exact, current, rule, count=count, symmetric=True).matrix,
+            "one-shot, exact": _prune(key, A, C, count),
+            "rounds, exact": _prune(key, exact, linalg.stationary_covariance(exact), count),
             "rounds, online": state.matrix,
         }
         exact = networks_now["rounds, exact"]
@@ -99,6 +87,10 @@ def _network(config, index):
             }
 
 
+def _prune(key, A, C, count):
+    return pruning.apply_rule(key, A, dynamics.activity_of(C), RULE, count=count, symmetric=True).matrix
+
+
 def show(results: xr.Dataset) -> None:
     """Print errors after every round, means over networks with standard errors."""
     table = rich.table.Table(
@@ -111,10 +103,7 @@ def show(results: xr.Dataset) -> None:
     for way in results.way.values:
         for number in results["round"].values:
             at = results.sel(way=way, round=number)
-            cells = []
-            for measure in MEASURES:
-                mean, error = (float(x) for x in _study.mean_and_error(at[measure], "network"))
-                cells.append(f"{mean:.4f} ± {error:.4f}")
+            cells = (_study.cell(at[measure], "network", 4) for measure in MEASURES)
             table.add_row(way, f"{float(at.kept.mean()):.1%}", *cells, f"{int((at.abscissa >= 0).sum())}")
         table.add_section()
     rich.console.Console(width=120).print(table)
@@ -122,23 +111,21 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Errors against the fraction kept, round after round."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(9, 3.4), layout="constrained")
-        axes = figure.subplots(1, len(MEASURES))
-        kept = results.kept.mean("network").isel(way=0)
-        for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
-            for way, style in WAYS.items():
-                mean, error = _study.mean_and_error(results[measure].sel(way=way), "network")
-                ax.errorbar(kept, mean, yerr=error, label=way, capsize=2, **style)
-            ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
-            ax.set_xticks(kept.values, [f"{value:.2g}" for value in kept.values])
-            ax.minorticks_off()
-            ax.set_title(title, fontsize=10)
-        axes[0].set_ylabel(r"eigenvalue error $|\mu/\lambda - 1|$")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(MEASURES))
+    kept = results.kept.mean("network").isel(way=0)
+    for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
+        for way, style in WAYS.items():
+            mean, error = _study.mean_and_error(results[measure].sel(way=way), "network")
+            ax.errorbar(kept, mean, yerr=error, label=way, capsize=2, **style)
+        ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
+        ax.set_xticks(kept.values, [f"{value:.2g}" for value in kept.values])
+        ax.minorticks_off()
+        ax.set_title(title, fontsize=10)
+    axes[0].set_ylabel(r"eigenvalue error $|\mu/\lambda - 1|$")
+    _study.legend_below(figure, axes[0])
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("neurons", "slow"))

@@ -9,12 +9,11 @@ on the rectified network while it runs and switches, driven by input and noise, 
 """
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -22,8 +21,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune import dynamics, linalg, pruning
 
 FORMS = ("output", "input")
 THINNED = 40
@@ -40,15 +38,15 @@ RULES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+DIMS = ("form", "rule", "network", "time")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_study.Clustered):
     """Configuration.
 
     Attributes:
-      sizes: neurons in each cluster.
-      bridges: long-range entries.
       keep: fraction kept.
-      networks: number of networks.
       sets: active sets for each network and form; half of them visited, half random.
       dt: step.
       epoch: time after which other neurons are inhibited.
@@ -57,13 +55,11 @@ class Config:
       drive: input to a neuron that is not inhibited.
       inhibition: largest inhibition of one that is; they are spread evenly below it.
       sigma: noise intensity.
-      seed: seed of everything.
     """
 
     sizes: tuple[int, ...] = (100, 20, 80)
     bridges: int = 500
     keep: float = 0.4
-    networks: int = 8
     sets: int = 256
     dt: float = 0.05
     epoch: float = 10.0
@@ -72,24 +68,18 @@ class Config:
     drive: float = 0.2
     inhibition: float = 2.0
     sigma: float = 0.1
-    seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Errors over time: (form, rule, network, time); those of active sets, which have no time, at the first."""
-    points = [{"network": index, "form": form} for index in range(config.networks) for form in FORMS]
-    rows = _study.compute(points, lambda point: _network(config, **point), journal, config)
-    return _study.dataset(
-        rows, ("form", "rule", "network", "time"), keep=config.keep, neurons=sum(config.sizes), sets=config.sets
-    )
+def points(config: Config) -> list[_study.Row]:
+    """Both forms of every network."""
+    return [{"network": index, "form": form} for index in range(config.networks) for form in FORMS]
 
 
-def _network(config, network, form):
-    key = jax.random.fold_in(jax.random.key(config.seed), network)
-    network_key, mask_key, input_key, noise_key, watch_key, set_key = jax.random.split(key, 6)
-    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
-    C = linalg.stationary_covariance(A)
-    modes = linalg.modes(A)
+def evaluate(config: Config, network: int, form: str) -> Iterator[_study.Row]:
+    """Errors over time; those of active sets, which have no time, stand at the first."""
+    network_key, mask_key, input_key, noise_key, watch_key, set_key = config.keys(network, 6)
+    A = config.matrix(network_key)
+    exact, modes = dynamics.activity_of(linalg.stationary_covariance(A)), linalg.modes(A)
     original = _trajectory(config, form, A, input_key, noise_key)
     half = config.sets // 2
     visited = original["active"][np.linspace(0, len(original["active"]) - 1, half).astype(int)]
@@ -97,8 +87,8 @@ def _network(config, network, form):
     sets = np.concatenate([visited, rng.random((half, len(A))) < rng.uniform(0.1, 0.9, (half, 1))])
     epsilons = jax.jit(lambda S: jax.lax.map(lambda active: linalg.principal_epsilon(A, S, active), jnp.asarray(sets)))
     for label, rule in RULES.items():
-        covariance = _watched(config, form, A, watch_key, WATCHED[label]) if label in WATCHED else C
-        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=covariance, symmetric=True).matrix
+        activity = _watched(config, form, A, watch_key, WATCHED[label]) if label in WATCHED else exact
+        S = pruning.prune(mask_key, A, rule, keep=config.keep, activity=activity, symmetric=True).matrix
         whole = float(linalg.certify(A, S).epsilon)
         parts = np.asarray(epsilons(S))
         ran = _trajectory(config, form, S, input_key, noise_key)
@@ -145,10 +135,10 @@ def _trajectory(config, form, A, input_key, noise_key):
 
 
 def _watched(config, form, A, key, share):
-    """Covariance of the running network's activity, of its input's doing and the noise's."""
+    """Moments of the running network, moved by its input and the noise."""
     input_key, noise_key = jax.random.split(key)
     options = {"observe": dynamics.Moments(), "burn_in": round(config.epoch / config.dt)}
-    return _simulate(config, form, A, input_key, noise_key, config.watch, share, **options).observed.covariance
+    return _simulate(config, form, A, input_key, noise_key, config.watch, share, **options).observed
 
 
 @partial(jax.jit, static_argnames=("config", "form", "epochs", "share", "record_every", "burn_in"))
@@ -180,10 +170,7 @@ def show(results: xr.Dataset) -> None:
     for form in results.form.values:
         for rule in results.rule.values:
             at = results.sel(form=form, rule=rule).isel(time=0)
-            cells = [
-                "{:.3f} ± {:.3f}".format(*(float(x) for x in _study.mean_and_error(at[name], "network")))
-                for name in ("linear", "inside")
-            ]
+            cells = [_study.cell(at[name], "network") for name in ("linear", "inside")]
             table.add_row(
                 form, rule, f"{float(at.epsilon.mean()):.3f}", f"{float(at.visited_epsilon.mean()):.3f}",
                 f"{float(at.largest_visited.max()):.3f}", f"{float(at.largest_random.max()):.3f}",
@@ -199,8 +186,7 @@ def show(results: xr.Dataset) -> None:
         for rule in results.rule.values:
             at = results.sel(form=form, rule=rule)
             over_time = at.distance.mean("time")
-            mean, error = (float(x) for x in _study.mean_and_error(over_time, "network"))
-            cell = f"{float(over_time.median()):.3f} ({mean:.3f} ± {error:.3f})"
+            cell = f"{float(over_time.median()):.3f} ({_study.cell(over_time, 'network')})"
             table.add_row(
                 form, rule, cell, f"{float(at.distance.max()):.3f}", f"{float(at.disagree.mean()):.2%}"
             )  # fmt: skip
@@ -216,38 +202,34 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Distance over time, a panel for each form; epsilon of active sets beside that of the whole."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 3.6), layout="constrained")
-        *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
-        for ax, form in zip(panels, results.form.values, strict=True):
-            for rule in results.rule.values:
-                distance = results.distance.sel(form=form, rule=rule).median("network")
-                ax.plot(results.time, distance, label=rule, **_style(rule))
-            ax.set(xlabel="time", yscale="log")
-            ax.set_title(f"rectified {form}: distance / size of the state,\nmedian network", fontsize=9)
-        places = np.arange(results.sizes["rule"])
-        for place, rule in zip(places, results.rule.values, strict=True):
-            at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
-            markers = {"visited_epsilon": "o", "largest_visited": "^", "largest_random": "s"}
-            for offset, (name, marker) in zip((-0.2, 0.0, 0.2), markers.items(), strict=True):
-                values = (at[name] / at.epsilon).values.ravel()
-                sets.plot(np.full(len(values), place + offset), values, marker, color=colour, alpha=0.6, markersize=3)
-        sets.axhline(1, color="black", linewidth=1)
-        sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
-        sets.set_ylim(0, 1.1)
-        sets.set_title(
-            "epsilon of active sets / of the whole:\nvisited ○ median △ largest, random □ largest", fontsize=8
-        )
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=6)
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
+    for ax, form in zip(panels, results.form.values, strict=True):
+        for rule in results.rule.values:
+            distance = results.distance.sel(form=form, rule=rule).median("network")
+            ax.plot(results.time, distance, label=rule, **_style(rule))
+        ax.set(xlabel="time", yscale="log")
+        ax.set_title(f"rectified {form}: distance / size of the state,\nmedian network", fontsize=9)
+    places = np.arange(results.sizes["rule"])
+    for place, rule in zip(places, results.rule.values, strict=True):
+        at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
+        markers = {"visited_epsilon": "o", "largest_visited": "^", "largest_random": "s"}
+        for offset, (name, marker) in zip((-0.2, 0.0, 0.2), markers.items(), strict=True):
+            values = (at[name] / at.epsilon).values.ravel()
+            sets.plot(np.full(len(values), place + offset), values, marker, color=colour, alpha=0.6, markersize=3)
+    sets.axhline(1, color="black", linewidth=1)
+    sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
+    sets.set_ylim(0, 1.1)
+    sets.set_title("epsilon of active sets / of the whole:\nvisited ○ median △ largest, random □ largest", fontsize=8)
+    _study.legend_below(figure, panels[0])
     return figure
 
 
 def _style(rule):
     if rule in WATCHED:
         return {"color": "#009e73", "linestyle": "-" if WATCHED[rule] else ":"}
-    return {name: value for name, value in rule_style(rule).items() if name in ("color", "linestyle")}
+    return _study.line_style(rule)
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("keep", "neurons", "sets"))

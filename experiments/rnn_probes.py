@@ -6,11 +6,10 @@ the others. `task` beside itself is the best that any source could do with as ma
 """
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -18,14 +17,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from experiments.trained_rnn import COLOURS, TASK, TASKS, Sources, activities
-from jaxprune import rnn
-from jaxprune.sweep import figure_settings
+from experiments._modcog import COLOURS, DRAWN, TASK, TASKS, Sources
+
+DIMS = ("source", "task", "rank")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ProbeConfig(Sources):
-    """Configuration: networks and sources of `trained_rnn`, and which directions are looked at.
+class Config(Sources):
+    """Configuration: networks and sources, and which directions are looked at.
 
     Attributes:
       ranks: numbers of leading directions.
@@ -34,18 +33,17 @@ class ProbeConfig(Sources):
     ranks: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
-def run(config: ProbeConfig, journal: Path) -> xr.Dataset:
-    """Power and overlap: (source, task, rank)."""
-    points = [{"task": task} for task in config.tasks]
-    rows = _study.compute(points, lambda point: _network(config, point["task"]), journal, config)
-    return _study.dataset(rows, ("source", "task", "rank"))
+def points(config: Config) -> list[_study.Row]:
+    """One network after the other."""
+    config.check()
+    return [{"task": task} for task in config.tasks]
 
 
-def _network(config, task):
-    path = config.data / f"{task}.npz"
-    model, calibration = rnn.load_rnn(path), rnn.load_trials(path, prefix="calibration_")
-    keys = list(jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), 5))
-    seen = activities(config, keys, model, calibration)
+def evaluate(config: Config, task: str) -> Iterator[_study.Row]:
+    """Power along the leading directions of every source, and what they hold of the task."""
+    model, _, calibration = config.load(task)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task)), DRAWN)
+    seen = config.activities(list(keys), model, calibration)
     wanted = seen[TASK].second_moment
     for source, activity in seen.items():
         values, vectors = np.linalg.eigh(np.asarray(activity.second_moment))
@@ -73,37 +71,31 @@ def show(results: xr.Dataset) -> None:
     for source in results.source.values:
         at = results.sel(source=source)
         first = at.isel(rank=0)
-        cells = ["{:.1f} ± {:.1f}".format(*(float(x) for x in _study.mean_and_error(first.dimension, "task")))]
-        cells.append(f"{float(first['size'].mean()):.2f}")
-        for rank in ranks:
-            mean, error = (float(x) for x in _study.mean_and_error(at.covered.sel(rank=rank), "task"))
-            cells.append(f"{mean:.3f} ± {error:.3f}")
+        cells = [_study.cell(first.dimension, "task", 1), f"{float(first['size'].mean()):.2f}"]
+        cells += [_study.cell(at.covered.sel(rank=rank), "task") for rank in ranks]
         table.add_row(str(source), *cells, f"{float(first['shift'].mean()):.2f}")
     rich.console.Console(width=130).print(table)
 
 
 def draw(results: xr.Dataset) -> Figure:
     """Spectra of H, and what the leading directions of each source hold of the task."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(9.5, 3.8), layout="constrained")
-        spectra, covered = figure.subplots(1, 2)
-        for source in results.source.values:
-            at, style = results.sel(source=source), {"color": COLOURS[str(source)], "marker": "o"}
-            spectra.plot(at["rank"], np.exp(np.log(at.power).mean("task")), label=source, **style)
-            covered.plot(at["rank"], (1 - at.covered).mean("task"), **style)
-        spectra.set(
-            xscale="log", yscale="log", xlabel="direction", ylabel="share of the variance", title="spectrum of H"
-        )
-        covered.set(
-            xscale="log",
-            yscale="log",
-            xlabel="leading directions of the source",
-            ylabel="share of the task outside them",
-        )
-        covered.set_title("what a source does not see of the task")
-        figure.legend(loc="outside right center")
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    spectra, covered = figure.subplots(1, 2)
+    for source in results.source.values:
+        at, style = results.sel(source=source), {"color": COLOURS[str(source)], "marker": "o"}
+        spectra.plot(at["rank"], np.exp(np.log(at.power).mean("task")), label=source, **style)
+        covered.plot(at["rank"], (1 - at.covered).mean("task"), **style)
+    spectra.set(xscale="log", yscale="log", xlabel="direction", ylabel="share of the variance", title="spectrum of H")
+    covered.set(
+        xscale="log",
+        yscale="log",
+        xlabel="leading directions of the source",
+        ylabel="share of the task outside them",
+    )
+    covered.set_title("what a source does not see of the task")
+    figure.legend(loc="outside right center")
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(ProbeConfig, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw)

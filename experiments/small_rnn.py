@@ -5,13 +5,10 @@ and, as a column of its own, after a short training of the survivors by gradient
 """
 
 import dataclasses
-import functools
-from pathlib import Path
+from collections.abc import Iterator
 
 import equinox as eqx
 import jax
-import matplotlib as mpl
-import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
@@ -19,7 +16,6 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from jaxprune import rnn
-from jaxprune.sweep import figure_settings
 
 KINDS = {
     "tanh": {"activation": "tanh"},
@@ -27,17 +23,20 @@ KINDS = {
     "relu, Dale": {"activation": "relu", "gain": 0.6, "excitatory": 0.8},
 }
 RULES = {
-    ("magnitude", ""): ("#999999", "-"),
-    ("magnitude, radius", ""): ("#e69f00", "-"),
-    ("weight, 1/p", ""): ("#d55e00", "-"),
-    ("noise, 1/p", "neuron noise"): ("#009e73", "-"),
-    ("activity+fit", "input noise"): ("#0072b2", "--"),
+    ("weight+keep", ""): ("#999999", "-"),
+    ("weight+radius", ""): ("#e69f00", "-"),
+    ("weight", ""): ("#d55e00", "-"),
+    ("noise", "neuron noise"): ("#009e73", "-"),
+    ("activity+compensation", "input noise"): ("#0072b2", "--"),
     ("activity+regrow", "input noise"): ("#0072b2", "-"),
     ("activity+regrow", "broadband input noise"): ("#cc79a7", "-"),
     ("activity+regrow", "task"): ("black", "-"),
     ("activity+regrow, closed loop", "task"): ("black", "--"),
 }
-TUNED = ("magnitude, radius", "")
+TUNED = ("weight+radius", "")
+THEN = "weight+radius, then gradients"
+LOOPS = 8
+DIMS = ("kind", "task", "rule", "pruned", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +71,13 @@ class Config:
     seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Retention: (kind, task, rule, pruned, seed)."""
-    points = [{"kind": kind, "task": task} for kind in KINDS for task in rnn.TASKS]
-    rows = _study.compute(points, lambda point: _networks(config, **point), journal, config)
-    return _study.dataset(rows, ("kind", "task", "rule", "pruned", "seed"), neurons=config.neurons)
+def points(config: Config) -> list[_study.Row]:
+    """Every task for every kind of network."""
+    return [{"kind": kind, "task": task} for kind in KINDS for task in rnn.TASKS]
 
 
-def _networks(config, kind, task):
+def evaluate(config: Config, kind: str, task: str) -> Iterator[_study.Row]:
+    """Train networks of a kind on a task, prune them, and measure retention."""
     made = rnn.TASKS[task]()
     place = list(rnn.TASKS).index(task) * len(KINDS) + list(KINDS).index(kind)
     key = jax.random.fold_in(jax.random.key(config.seed), place)
@@ -101,32 +99,33 @@ def _rules(config, model, task, key, tuning_key, seed):
     test = rnn.batch(test_key, task, config.test)
     whole = float(rnn.accuracy(model, *test))
     shown = rnn.batch(task_key, task, 200).inputs
-    noises = {
+    sources = {
         "input noise": rnn.InputNoise(config.sd),
         "broadband input noise": rnn.InputNoise(config.broad_sd, config.broad_tau),
         "neuron noise": rnn.NeuronNoise(config.sd),
+        "task": rnn.TaskInputs(shown),
     }
-    noise_keys = jax.random.split(noise_key, len(noises))
-    observe = {
-        name: functools.partial(noise.activity, key)
-        for key, (name, noise) in zip(noise_keys, noises.items(), strict=True)
-    }
-    observe["task"] = functools.partial(rnn.task_activity, inputs=shown)
-    sources = {name: watch(model) for name, watch in observe.items()}
+    noise_keys = jax.random.split(noise_key, len(sources) - 1)
+    keys = [*noise_keys, task_key]  # the task's draws nothing more
+    seen = {name: source.activity(key, model) for key, (name, source) in zip(keys, sources.items(), strict=True)}
     for fraction in config.pruned:
         for name, source in RULES:
-            pruned = rnn.prune_rnn(
-                prune_key, model, rnn.RECURRENT_RULES[name], keep=1 - fraction,
-                activity=sources.get(source), observe=observe.get(source),
+            rule, comma, _ = name.partition(", ")
+            pruned = rnn.prune_recurrent(
+                prune_key, model, rule, keep=1 - fraction,
+                activity=seen.get(source), source=sources.get(source), loops=LOOPS if comma else 0,
             ).model  # fmt: skip
-            label = f"{name}, {source}" if source else name
-            yield _row(label, fraction, seed, whole, rnn.accuracy(pruned, *test))
+            yield _row(_label(name, source), fraction, seed, whole, rnn.accuracy(pruned, *test))
             if (name, source) == TUNED:
                 mask = (pruned.W_rec != 0).astype(pruned.W_rec.dtype)
                 tuned = rnn.train(
                     tuning_key, pruned, task, steps=config.tuning, trials=config.trials, rate=config.rate, mask=mask
                 ).model
-                yield _row(f"{label}, then gradients", fraction, seed, whole, rnn.accuracy(tuned, *test))
+                yield _row(THEN, fraction, seed, whole, rnn.accuracy(tuned, *test))
+
+
+def _label(name, source):
+    return f"{name}, {source}" if source else name
 
 
 def _row(rule, fraction, seed, whole, accuracy):
@@ -157,32 +156,23 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Retention against the fraction pruned, a panel for each kind of network."""
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 3.8), layout="constrained")
-        axes = figure.subplots(1, results.sizes["kind"], sharey=True, squeeze=False)[0]
-        for ax, kind in zip(axes, results.kind.values, strict=True):
-            for (name, source), (colour, dashes) in RULES.items():
-                label = f"{name}, {source}" if source else name
-                values = results.retention.sel(kind=kind, rule=label).mean("seed")
-                error = values.std("task", ddof=1) / np.sqrt(values.sizes["task"])
-                ax.errorbar(
-                    values.pruned,
-                    values.mean("task"),
-                    yerr=error,
-                    color=colour,
-                    linestyle=dashes,
-                    marker="o",
-                    label=label,
-                )
-            tuned = results.retention.sel(kind=kind, rule="magnitude, radius, then gradients").mean(("seed", "task"))
-            ax.plot(tuned.pruned, tuned, ":", color="#e69f00", marker="s", label="magnitude, radius, then gradients")
-            ax.set(xlabel="fraction pruned", ylim=(0, 1.08))
-            ax.set_title(str(kind), fontsize=10)
-        axes[0].set_ylabel("retention")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    axes = figure.subplots(1, results.sizes["kind"], sharey=True, squeeze=False)[0]
+    for ax, kind in zip(axes, results.kind.values, strict=True):
+        for (name, source), (colour, dashes) in RULES.items():
+            label = _label(name, source)
+            values = results.retention.sel(kind=kind, rule=label).mean("seed")
+            mean, error = _study.mean_and_error(values, "task")
+            style = {"color": colour, "linestyle": dashes, "marker": "o"}
+            ax.errorbar(values.pruned, mean, yerr=error, label=label, **style)
+        tuned = results.retention.sel(kind=kind, rule=THEN).mean(("seed", "task"))
+        ax.plot(tuned.pruned, tuned, ":", color="#e69f00", marker="s", label=THEN)
+        ax.set(xlabel="fraction pruned", ylim=(0, 1.08))
+        ax.set_title(str(kind), fontsize=10)
+    axes[0].set_ylabel("retention")
+    _study.legend_below(figure, axes[0], 4)
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("neurons",))

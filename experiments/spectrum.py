@@ -1,11 +1,9 @@
 """The reference ensemble at N = 2000, 20 % kept: spectral measures of every rule beside an independent implementation's."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Iterator
 
-import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -14,17 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from experiments import _study
-from jaxprune import linalg, networks, pruning
-from jaxprune.sweep import figure_settings
+from jaxprune import dynamics, linalg, pruning
 
 RULES = {
     "noise, matched": pruning.NoisePrune(),
-    "noise, original": pruning.NoisePrune(diagonal="original"),
+    "noise, original": pruning.NoisePrune(adjust=pruning.Strengthen(diagonal="original")),
     "weight, matched": pruning.WeightPrune(),
     "uniform, matched": pruning.UniformPrune(),
     "noise, systematic": pruning.NoisePrune(method="systematic"),
     "noise + compensation": pruning.named_rule("noise+compensation"),
-    "noise + refit": pruning.named_rule("noise+refit"),
+    "noise + refit": pruning.named_rule("noise+form"),
 }
 MEASURES = ("eigenvalue_median", "eigenvalue_max", "quadratic_median", "quadratic_max", "cosine_median", "cosine_min")
 
@@ -37,43 +34,40 @@ REFERENCE = {
 """Means of 2 draws of an independent NumPy implementation of the same ensemble and rules, in the order of `MEASURES`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
+DIMS = ("rule", "draw")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_study.Clustered):
     """Configuration.
 
     Attributes:
-      sizes: neurons in each cluster.
-      bridges: long-range entries.
+      networks: number of networks, each pruned once by every rule.
       keep: fraction kept.
-      draws: number of networks, each pruned once by every rule.
       slow: number of slowest modes reported apart.
-      seed: seed of the ensemble.
     """
 
     sizes: tuple[int, ...] = (1000, 200, 800)
     bridges: int = 5000
+    networks: int = 6
     keep: float = 0.2
-    draws: int = 6
     slow: int = 10
-    seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Measures of every rule: (rule, draw)."""
-    points = [{"draw": i} for i in range(config.draws)]
-    rows = _study.compute(points, lambda point: _draw(config, point["draw"]), journal, config)
-    return _study.dataset(rows, ("rule", "draw"), slow=config.slow, neurons=sum(config.sizes), keep=config.keep)
+def points(config: Config) -> list[_study.Row]:
+    """One network after the other, each one draw of every rule."""
+    return [{"draw": index} for index in range(config.networks)]
 
 
-def _draw(config, index):
-    network_key, mask_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), index))
-    A = networks.dominant_leak(networks.clustered(network_key, config.sizes, bridges=config.bridges))
-    C = linalg.stationary_covariance(A)
-    modes = linalg.modes(A)
+def evaluate(config: Config, draw: int) -> Iterator[_study.Row]:
+    """Measures of every rule on one network."""
+    network_key, mask_key = config.keys(draw)
+    original = linalg.reference(config.matrix(network_key))
+    activity = dynamics.activity_of(linalg.stationary_covariance(original.matrix))
     for name, rule in RULES.items():
-        S = pruning.prune(mask_key, A, rule, keep=config.keep, C=C).matrix
-        eigenvalue, quadratic, cosine = linalg.spectral_errors(modes, S)
-        certificate = linalg.certify(A, S)
+        S = pruning.prune(mask_key, original.matrix, rule, keep=config.keep, activity=activity).matrix
+        eigenvalue, quadratic, cosine = linalg.spectral_errors(original, S)
+        certificate = linalg.certify(original, S)
         yield {
             "rule": name,
             "eigenvalue_median": float(jnp.median(eigenvalue)),
@@ -123,39 +117,38 @@ def draw(results: xr.Dataset) -> Figure:
         "eigenvalue_max": "largest eigenvalue error",
         "epsilon": "certificate epsilon",
     }
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 3.4), layout="constrained")
-        axes = figure.subplots(1, len(panels), sharey=True)
-        for ax, (name, title) in zip(axes, panels.items(), strict=True):
-            for row, rule in enumerate(rules):
-                values = results[name].sel(rule=rule).values
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for ax, (name, title) in zip(axes, panels.items(), strict=True):
+        for row, rule in enumerate(rules):
+            values = results[name].sel(rule=rule).values
+            ax.plot(
+                values,
+                np.full(len(values), row),
+                "o",
+                color="#0072B2",
+                alpha=0.6,
+                label="ours, one draw" if not row else None,
+            )
+            if rule in REFERENCE and name in MEASURES:
                 ax.plot(
-                    values,
-                    np.full(len(values), row),
-                    "o",
-                    color="#0072B2",
-                    alpha=0.6,
-                    label="ours, one draw" if not row else None,
+                    REFERENCE[rule][MEASURES.index(name)],
+                    row,
+                    "x",
+                    color="#D55E00",
+                    markersize=7,
+                    label="reference, mean of 2 draws" if not row else None,
                 )
-                if rule in REFERENCE and name in MEASURES:
-                    ax.plot(
-                        REFERENCE[rule][MEASURES.index(name)],
-                        row,
-                        "x",
-                        color="#D55E00",
-                        markersize=7,
-                        label="reference, mean of 2 draws" if not row else None,
-                    )
-            ax.set(xscale="log", title=title)
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.xaxis.set_major_formatter("{x:g}")
-            ax.minorticks_off()
-        axes[0].set_yticks(range(len(rules)), rules)
-        axes[0].invert_yaxis()
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        figure.suptitle(f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} of synapses kept", fontsize=10)
+        ax.set(xscale="log", title=title)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    axes[0].set_yticks(range(len(rules)), rules)
+    axes[0].invert_yaxis()
+    _study.legend_below(figure, axes[0])
+    figure.suptitle(f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} of synapses kept", fontsize=10)
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("slow", "neurons", "keep"))

@@ -5,12 +5,11 @@ p = min(1, c ln N l / eps^2), l the leverage, with the matched diagonal, and eve
 """
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -20,12 +19,13 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from jaxprune import linalg, networks, pruning
-from jaxprune.linalg._certificate import relative_deviation, whitening
 from jaxprune.pruning import theory
-from jaxprune.sweep import figure_settings
 
 THEOREM = "theorem"
 CONTROLS = ("c = 1", "weight", "uniform", "original diagonal")
+
+
+DIMS = ("case", "neurons", "epsilon", "network")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,22 +51,22 @@ class Config:
     seed: int = 0
 
 
-def run(config: Config, journal: Path) -> xr.Dataset:
-    """Counts and extremes over draws: (case, neurons, epsilon, network)."""
-    points = [{"neurons": n, "network": i} for n in config.neurons for i in range(config.networks)]
-    rows = _study.compute(points, lambda point: _network(config, point["neurons"], point["network"]), journal, config)
-    return _study.dataset(rows, ("case", "neurons", "epsilon", "network"), c=config.c)
+def points(config: Config) -> list[_study.Row]:
+    """Networks of every size."""
+    return [{"neurons": n, "network": index} for n in config.neurons for index in range(config.networks)]
 
 
-def _network(config, n, index):
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), n), index)
+def evaluate(config: Config, neurons: int, network: int) -> Iterator[_study.Row]:
+    """Counts and extremes over the draws of one network."""
+    n = neurons
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), n), network)
     network_key, draw_key, set_key = jax.random.split(key, 3)
     A = networks.dominant_leak(
         networks.clustered(network_key, (n // 2, n // 10, n - n // 2 - n // 10), bridges=5 * n // 2)
     )
     C = linalg.stationary_covariance(A)
     theory.check_assumptions(A)
-    F = whitening(A)
+    original = linalg.reference(A)
     synapses = int((A != 0).sum()) - n
     keys = jax.random.split(draw_key, config.draws[config.neurons.index(n)])
     delta = -jnp.sum(jnp.where(jnp.eye(n, dtype=bool), A, jnp.abs(A)), axis=1)
@@ -89,31 +89,31 @@ def _network(config, n, index):
                 "synapses": synapses,
                 "identity_error": abs(identity),
                 "expected_kept": float(p.sum()),
-                **_draws(A, F, p, diagonal, epsilon, draws, set_key, config.subsets if case == THEOREM else 0),
+                **_draws(original, p, diagonal, epsilon, draws, set_key, config.subsets if case == THEOREM else 0),
             }
 
 
 @partial(jax.jit, static_argnames="diagonal")
-def _draw(key, A, F, p, epsilon, diagonal):
+def _draw(key, original, p, epsilon, diagonal):
     """One pruned matrix, its whitened deviation, the count kept, the change of row slack, and whether a leak moved too far."""
-    mask = pruning.sample_mask(key, p, symmetric=True)
-    original = pruning.strengthen(A, mask, p)
-    matched = pruning.matched_diagonal(A, original)
-    S = matched if diagonal == "matched" else original
+    A, mask = original.matrix, pruning.sample_mask(key, p, symmetric=True)
+    strengthened = pruning.strengthen(A, mask, p)
+    matched = pruning.matched_diagonal(A, strengthened)
+    S = matched if diagonal == "matched" else strengthened
     off = 1 - jnp.eye(len(A), dtype=A.dtype)
     slack_change = jnp.diagonal(matched - A) + jnp.sum((jnp.abs(matched) - jnp.abs(A)) * off, axis=1)
     drifted = jnp.any(jnp.abs(jnp.diagonal(matched - A)) > -epsilon * jnp.diagonal(A))
-    return S, relative_deviation(F, A, S), mask.sum(), jnp.abs(slack_change).max(), drifted
+    return S, linalg.project(original, S).deviation, mask.sum(), jnp.abs(slack_change).max(), drifted
 
 
-def _draws(A, F, p, diagonal, epsilon, keys, set_key, subsets):
+def _draws(original, p, diagonal, epsilon, keys, set_key, subsets):
+    A = np.asarray(original.matrix)
     n = len(A)
-    host_A = np.asarray(A)
     reached, kept, unstable, slack, drifts, submatrix, total = [], [], 0, 0.0, 0, 0.0, np.zeros((n, n))
     rng = np.random.default_rng(int(jax.random.randint(set_key, (), 0, 2**31 - 1)))
     for index, key in enumerate(keys):
         S, deviation, count, slack_change, drifted = (
-            np.asarray(part) for part in _draw(key, A, F, p, epsilon, diagonal)
+            np.asarray(part) for part in _draw(key, original, p, epsilon, diagonal)
         )
         deviations = np.linalg.eigvalsh(deviation)
         reached.append(float(np.abs(deviations).max()))
@@ -124,12 +124,12 @@ def _draws(A, F, p, diagonal, epsilon, keys, set_key, subsets):
         total += S
         for _ in range(subsets if index < 3 and reached[-1] > 0 else 0):
             active = np.ix_(*[np.flatnonzero(rng.random(n) < rng.uniform(0.1, 0.9))] * 2)
-            values = scipy.linalg.eigh(-S[active], -host_A[active], eigvals_only=True)
+            values = scipy.linalg.eigh(-S[active], -A[active], eigvals_only=True)
             submatrix = max(submatrix, float(np.abs(values - 1).max()) / reached[-1])
     p = np.asarray(p)
     above = np.triu(p > 0, 1)
-    variance = np.sum(np.where(above, host_A**2 * (1 / np.where(p > 0, p, 1) - 1), 0))
-    bias = np.sum(np.where(above, total / len(keys) - host_A, 0))
+    variance = np.sum(np.where(above, A**2 * (1 / np.where(p > 0, p, 1) - 1), 0))
+    bias = np.sum(np.where(above, total / len(keys) - A, 0))
     spread = np.sum(np.where(above, 4 * p * (1 - p), 0))  # a pair counts twice
     return {
         "draws": len(keys),
@@ -207,34 +207,33 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """Realised epsilon and fraction pruned against N, at fixed epsilon."""
     colours = ("#0072B2", "#D55E00", "#009E73")
-    with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 3.6), layout="constrained")
-        reached, controls, pruned = figure.subplots(1, 3)
-        n = results.neurons.values
-        for colour, epsilon in zip(colours, results.epsilon.values, strict=False):
-            at = results.sel(case=THEOREM, epsilon=epsilon)
-            reached.plot(n, at["mean"].mean("network"), "o-", color=colour, label=f"epsilon = {epsilon:g}: mean")
-            reached.plot(n, at.largest.max("network"), "_", color=colour, markersize=9)
-            reached.axhline(epsilon, color=colour, linewidth=0.7, linestyle=":")
-            pruned.plot(n, 1 - (at.kept / at.synapses).mean("network"), "o-", color=colour)
-        one = float(results.epsilon.max())
-        for case, marker in zip((THEOREM, *CONTROLS), "osD^v", strict=True):
-            at = results.sel(case=case, epsilon=one)
-            controls.plot(n, at["mean"].mean("network"), marker=marker, label=case)
-        controls.axhline(one, color="black", linewidth=0.7, linestyle=":")
-        reached.set(
-            yscale="log",
-            ylabel="realised epsilon",
-            title="noise, as the theorem asks\n(dotted: promised; dashes: worst draw)",
-        )
-        controls.set(yscale="log", title=f"controls at epsilon = {one:g} (mean of draws)")
-        pruned.set(ylabel="fraction of synapses pruned", title="pruned at fixed epsilon", ylim=(0, 1))
-        for ax in (reached, controls, pruned):
-            ax.set(xscale="log", xlabel="neurons N")
-        reached.legend(fontsize=7)
-        controls.legend(fontsize=7)
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    reached, controls, pruned = figure.subplots(1, 3)
+    n = results.neurons.values
+    for colour, epsilon in zip(colours, results.epsilon.values, strict=False):
+        at = results.sel(case=THEOREM, epsilon=epsilon)
+        reached.plot(n, at["mean"].mean("network"), "o-", color=colour, label=f"epsilon = {epsilon:g}: mean")
+        reached.plot(n, at.largest.max("network"), "_", color=colour, markersize=9)
+        reached.axhline(epsilon, color=colour, linewidth=0.7, linestyle=":")
+        pruned.plot(n, 1 - (at.kept / at.synapses).mean("network"), "o-", color=colour)
+    one = float(results.epsilon.max())
+    for case, marker in zip((THEOREM, *CONTROLS), "osD^v", strict=True):
+        at = results.sel(case=case, epsilon=one)
+        controls.plot(n, at["mean"].mean("network"), marker=marker, label=case)
+    controls.axhline(one, color="black", linewidth=0.7, linestyle=":")
+    reached.set(
+        yscale="log",
+        ylabel="realised epsilon",
+        title="noise, as the theorem asks\n(dotted: promised; dashes: worst draw)",
+    )
+    controls.set(yscale="log", title=f"controls at epsilon = {one:g} (mean of draws)")
+    pruned.set(ylabel="fraction of synapses pruned", title="pruned at fixed epsilon", ylim=(0, 1))
+    for ax in (reached, controls, pruned):
+        ax.set(xscale="log", xlabel="neurons N")
+    reached.legend(fontsize=7)
+    controls.legend(fontsize=7)
     return figure
 
 
 if __name__ == "__main__":
-    _study.main(Config, run, draw, show)
+    _study.main(Config, points, evaluate, DIMS, show, draw, attributes=("c",))

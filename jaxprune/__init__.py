@@ -1,14 +1,51 @@
-"""Prune recurrent networks by rules that use only what each synapse can see, and certify that the spectrum survives."""
+"""Prune networks by rules that use only what each synapse can see, and certify what survives.
 
+The packages, from the ground up: `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `sweep`, and the command line `cli`. They
+are imported when they are first used.
+"""
+
+import importlib
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
-from jaxprune import dynamics as dynamics
-from jaxprune import linalg as linalg
-from jaxprune import networks as networks
-from jaxprune import pruning as pruning
-from jaxprune import rnn as rnn
-from jaxprune._checks import InputError as InputError
-from jaxprune.pruning import Pruned as Pruned
-from jaxprune.pruning import prune as prune
+if TYPE_CHECKING:
+    from jaxprune import cli, dynamics, files, linalg, networks, pruning, rnn, sweep
+    from jaxprune._checks import InputError
+    from jaxprune._provenance import provenance
+    from jaxprune.pruning import Pruned, prune
 
 __version__ = _version("jaxprune")
+
+__all__ = [
+    "InputError",
+    "Pruned",
+    "cli",
+    "dynamics",
+    "files",
+    "linalg",
+    "networks",
+    "provenance",
+    "prune",
+    "pruning",
+    "rnn",
+    "sweep",
+]
+
+_PLACES = {
+    "InputError": "jaxprune._checks",
+    "Pruned": "jaxprune.pruning",
+    "provenance": "jaxprune._provenance",
+    "prune": "jaxprune.pruning",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"jaxprune.{name}")
+    raise AttributeError(f"module 'jaxprune' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

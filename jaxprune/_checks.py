@@ -1,9 +1,14 @@
 """Checks of what a caller hands in: one line that names the argument, its value, the rule and the remedy."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+
+FLOATS = ("float32", "float64")
 
 
 class InputError(ValueError):
@@ -15,26 +20,61 @@ def is_concrete(*values: Any) -> bool:
     return not any(isinstance(value, Tracer) for value in values)
 
 
-def check_square(name: str, A: Any) -> None:
-    """Refuse anything but a non-empty square matrix of real floats; finite where its entries are known."""
-    shape = np.shape(A)
-    if len(shape) != 2 or shape[0] != shape[1]:
+def on_host(A: Any) -> bool:
+    """Whether A's entries are known and lie in this machine's memory, where NumPy may read them without a copy."""
+    return is_concrete(A) and all(device.platform == "cpu" for device in jnp.asarray(A).devices())
+
+
+def check_key(name: str, key: Any) -> None:
+    """Refuse anything but one typed random key."""
+    if not isinstance(key, jax.Array) or not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        found = f"{key!r}" if isinstance(key, int) else f"a {type(key).__name__}"
+        raise InputError(f"{name} is {found}, but must be a typed random key: pass jax.random.key(0), for example.")
+    if key.ndim:
+        raise InputError(f"{name} holds {key.shape} keys, but one is needed: vmap over keys, or take one of them.")
+
+
+def check_array(name: str, A: Any) -> None:
+    """Refuse anything but a non-empty array of floats in single or double precision; finite where its entries are known."""
+    if not isinstance(A, jax.Array | np.ndarray):
         raise InputError(
-            f"{name} has shape {shape}, but must be square (neurons x neurons): pass one network's matrix."
+            f"{name} is a {type(A).__name__}, but must be an array: convert it with jnp.asarray({name}, float)."
         )
-    if shape[0] == 0:
-        raise InputError(f"{name} is empty (0 x 0): a network needs at least one neuron.")
-    if not np.issubdtype(A.dtype, np.floating):
-        raise InputError(f"{name} has dtype {A.dtype}, but must be real floating point: convert with .astype(float).")
+    if 0 in A.shape:
+        raise InputError(f"{name} is empty ({' x '.join(map(str, A.shape))}): a network needs at least one neuron.")
+    if str(A.dtype) not in FLOATS:
+        raise InputError(
+            f"{name} has dtype {A.dtype}, but must be real floating point, float32 or float64: convert with .astype(float)."
+        )
     if is_concrete(A):
         finite = np.isfinite(np.asarray(A))
         if not finite.all():
             bad = np.argwhere(~finite)
-            i, j = (int(index) for index in bad[0])
+            place = ", ".join(str(int(index)) for index in bad[0])
             raise InputError(
-                f"{name}[{i}, {j}] is {np.asarray(A)[i, j]} ({len(bad)} such entries in all), but every entry must be finite: "
-                "remove or repair them."
+                f"{name}[{place}] is {np.asarray(A)[tuple(bad[0])]} ({len(bad)} such entries in all), but every entry must be "
+                "finite: remove or repair them."
             )
+
+
+def check_matrix(name: str, A: Any, *, like: tuple[str, Any] | None = None) -> None:
+    """Refuse anything but a matrix [post, pre] as `check_array` does; `like` names another that it must have the shape of."""
+    if isinstance(A, jax.Array | np.ndarray) and A.ndim != 2:
+        raise InputError(f"{name} has shape {A.shape}, but must be a matrix (post x pre).")
+    check_array(name, A)
+    if like is not None and A.shape != like[1].shape:
+        raise InputError(
+            f"{name} has shape {A.shape} and {like[0]} has {like[1].shape}: all must be of the same network."
+        )
+
+
+def check_square(name: str, A: Any, *, like: tuple[str, Any] | None = None) -> None:
+    """Refuse anything but a square matrix, as `check_matrix` does."""
+    if isinstance(A, jax.Array | np.ndarray) and (A.ndim != 2 or A.shape[0] != A.shape[1]):
+        raise InputError(
+            f"{name} has shape {A.shape}, but must be square (neurons x neurons): pass one network's matrix."
+        )
+    check_matrix(name, A, like=like)
 
 
 def check_leak(name: str, A: Any) -> None:
@@ -65,7 +105,14 @@ def check_positive(name: str, value: Any, *, zero: bool = False) -> None:
         raise InputError(f"{name} is {number:g}, but must be finite and {'not negative' if zero else 'positive'}.")
 
 
-def check_choice(name: str, value: Any, choices: Any) -> None:
+def check_whole(name: str, value: Any, *, least: int = 0) -> None:
+    """Refuse a number that is not whole, or below the least."""
+    if value != int(value) or value < least:
+        raise InputError(f"{name} is {value:g}, but must be a whole number, {least} or more.")
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     """Refuse a value that is not one of the named choices."""
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, choices))}.")
+    known = list(choices)
+    if value not in known:
+        raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}.")

@@ -18,10 +18,13 @@ PRNGKey = jaxtyping.Key[Array, ""]
 """One typed random key, from `jax.random.key`."""
 
 Matrix = Float[Array, "post pre"]
-"""A real square matrix; `A[post, pre]` is the synapse from `pre` to `post`."""
+"""Real weights; `A[post, pre]` is the synapse from `pre` to `post`. Square where both are one population."""
 
 Mask = Float[Array, "post pre"]
-"""Ones where a synapse stays, zeros elsewhere; zero diagonal."""
+"""Ones where a synapse stays, zeros elsewhere."""
+
+Moment = Float[Array, "pre pre"]
+"""A covariance or second moment of the presynaptic neurons."""
 
 Scalar = Float[Array, ""]
 Count = Int[Array, ""]

@@ -113,12 +113,12 @@ for name, place in where.items():
 
 # %%
 rules = ("noise", "weight", "uniform", "noise+compensation")
-pruned = {name: jaxprune.prune(prune_key, A, pruning.named_rule(name), keep=keep) for name in rules}
-modes = linalg.modes(A)
+pruned = {name: jaxprune.prune(prune_key, A, name, keep=keep) for name in rules}
+original = linalg.reference(A)  # looked at once, to compare all of them with
 print(f"{'rule':20s} kept    median   10 slowest  worst of them  epsilon")
 for name, result in pruned.items():
-    error = linalg.spectral_errors(modes, result.matrix).eigenvalue
-    certificate = linalg.certify(A, result.matrix)
+    error = linalg.spectral_errors(original, result.matrix).eigenvalue
+    certificate = linalg.certify(original, result.matrix)
     print(
         f"{name:20s} {float(certificate.kept_fraction):.3f}  {float(jnp.median(error)):7.3f}  {float(error[:10].mean()):9.3f}"
         f"  {float(error[:10].max()):12.3f}  {float(certificate.epsilon):8.3f}"
@@ -135,11 +135,11 @@ for name, result in pruned.items():
 # %%
 figure, (spectrum, errors) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
 rank = np.arange(1, n + 1)
-spectrum.plot(rank, -modes.eigenvalues, color="black", linewidth=3, alpha=0.3, label="original")
+spectrum.plot(rank, -original.modes.eigenvalues, color="black", linewidth=3, alpha=0.3, label="original")
 for name, result in pruned.items():
     style = {**rule_style(name), "marker": ""}
     spectrum.plot(rank, -linalg.eigenvalues(result.matrix, symmetric=True), label=name, **style)
-    errors.plot(rank, linalg.spectral_errors(modes, result.matrix).eigenvalue, **style)
+    errors.plot(rank, linalg.spectral_errors(original, result.matrix).eigenvalue, **style)
 spectrum.set(xscale="log", yscale="log", xlabel="mode, slowest first", ylabel="decay rate", title="spectrum")
 errors.set(
     xscale="log", yscale="log", xlabel="mode, slowest first", ylabel=r"$|\mu/\lambda - 1|$", title="error of each mode"

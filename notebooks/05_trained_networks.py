@@ -33,7 +33,7 @@ from jaxprune.sweep import figure_settings
 
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
-neurons, steps = (32, 150) if fast else (128, 1500)
+neurons, hidden, steps = (32, 32, 150) if fast else (128, 64, 1500)
 keys = iter(jax.random.split(jax.random.key(0), 9))
 model_key, train_key, test_key, noise_key, input_key, task_key, stream_key, prune_key, cell_key = keys
 
@@ -72,15 +72,16 @@ plt.show()
 # of the rates.
 
 # %%
-sources = {
+doing_the_task = rnn.TaskInputs(rnn.batch(task_key, task, 200).inputs)
+seen = {
     "noise in every neuron": rnn.NeuronNoise(1.0).activity(noise_key, model),
     "noise at the inputs": rnn.InputNoise(1.0).activity(input_key, model),
-    "task": rnn.task_activity(model, rnn.batch(task_key, task, 200).inputs),
+    "task": doing_the_task.activity(task_key, model),
 }
 colours = {"noise in every neuron": "#d55e00", "noise at the inputs": "#0072b2", "task": "black"}
-wanted = sources["task"].second_moment
+wanted = seen["task"].second_moment
 figure, (spectra, missed) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-for name, activity in sources.items():
+for name, activity in seen.items():
     values, vectors = np.linalg.eigh(np.asarray(activity.second_moment))
     along = np.einsum("ik,ij,jk->k", vectors, wanted, vectors)[::-1] / np.trace(wanted)
     spectra.plot(np.arange(1, neurons + 1), values[::-1] / values.sum(), color=colours[name], label=name)
@@ -103,37 +104,33 @@ plt.show()
 # %% [markdown]
 # ## Prune
 #
-# - `magnitude, radius`: the largest weights, all scaled up until the spectral radius is what it was.
-# - `weight, 1/p` and `noise, 1/p`: coins, survivors strengthened by one over their chance.
-# - `activity+fit`: synapses that pass on most stay, and every neuron refits them so that its drive stays the same.
-# - `activity+regrow`: the same in rounds, in which the least useful synapses go and others grow where a neuron's error and an
-#   input agree. All of it is local.
+# - `weight+radius`: the largest weights stay, all scaled up until the spectral radius is what it was.
+# - `weight` and `noise`: coins decide, and the survivors are divided by their probability of staying.
+# - `activity+compensation`: the synapses that pass on most stay, and every neuron refits them so that its input stays the same.
+# - `activity+regrow`: the same in rounds, in which the least useful synapses go and others come back where a neuron's error and
+#   an input are correlated. All of it is local.
 
 # %%
 shown = {
-    ("magnitude, radius", None): ("#e69f00", "-"),
-    ("weight, 1/p", None): ("#999999", "-"),
-    ("noise, 1/p", "noise in every neuron"): ("#009e73", "-"),
-    ("activity+fit", "noise in every neuron"): ("#d55e00", "--"),
-    ("activity+fit", "noise at the inputs"): ("#0072b2", "--"),
+    ("weight+radius", None): ("#e69f00", "-"),
+    ("weight", None): ("#999999", "-"),
+    ("noise", "noise in every neuron"): ("#009e73", "-"),
+    ("activity+compensation", "noise in every neuron"): ("#d55e00", "--"),
+    ("activity+compensation", "noise at the inputs"): ("#0072b2", "--"),
     ("activity+regrow", "noise at the inputs"): ("#0072b2", "-"),
     ("activity+regrow", "task"): ("black", "-"),
 }
 fractions = (0.5, 0.7, 0.8, 0.9)
 
 
-def retention(S):
-    return float(rnn.accuracy(dataclasses.replace(model, W_rec=S), *test)) / whole
+def retention(network):
+    return float(rnn.accuracy(network, *test)) / whole
 
 
 figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
 for (name, source), (colour, dashes) in shown.items():
     kept = [
-        retention(
-            rnn.prune_weights(
-                prune_key, W, rnn.RECURRENT_RULES[name], keep=1 - fraction, activity=sources.get(source or "")
-            ).matrix
-        )
+        retention(rnn.prune_recurrent(prune_key, model, name, keep=1 - fraction, activity=seen.get(source or "")).model)
         for fraction in fractions
     ]
     label = f"{name}, {source}" if source else name
@@ -152,32 +149,29 @@ plt.show()
 # ## In a closed loop
 #
 # A pruned network strays a little from the states of the whole one, and then meets states that nobody asked it to keep. So watch
-# the pruned network as well, refit and exchange a few synapses, and watch it again: `loops` of the rule. Below, the distance of
-# its rates from those of the whole network over a trial, and what it keeps of the task.
+# the pruned network as well, refit and exchange a few synapses, and watch it again: `loops` times. Below, the distance of its
+# rates from those of the whole network over a trial, and what it keeps of the task.
 
 
 # %%
-def watch(S):
-    return rnn.task_activity(dataclasses.replace(model, W_rec=S), rnn.batch(task_key, task, 200).inputs)
-
-
-def rates(S):
+def rates(network):
     """Rates along all trials, (time, trial, neuron)."""
-    network, v, seen = dataclasses.replace(model, W_rec=S), jnp.zeros((test.inputs.shape[1], neurons)), []
+    v, visited = jnp.zeros((test.inputs.shape[1], neurons)), []
     for u in test.inputs:
         v = network.step(v, u)
-        seen.append(network.rates(v))
-    return jnp.stack(seen)
+        visited.append(network.rates(v))
+    return jnp.stack(visited)
 
 
-rule = rnn.RECURRENT_RULES["activity+regrow"]
-whole_rates = rates(W)
+whole_rates = rates(model)
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 for loops, colour in zip((0, 1, 4, 16), ("#999999", "#e69f00", "#0072b2", "black"), strict=True):
-    S = rnn.prune_weights(prune_key, W, dataclasses.replace(rule, loops=loops), keep=0.1, observe=watch).matrix
-    distance = jnp.linalg.norm(rates(S) - whole_rates, axis=(1, 2)) / jnp.linalg.norm(whole_rates, axis=(1, 2))
-    ax.plot(distance, color=colour, label=f"{loops} loops: retention {retention(S):.3f}")
-    print(f"{loops:3d} loops: retention {retention(S):.3f}, mean distance {float(distance.mean()):.3f}")
+    pruned = rnn.prune_recurrent(
+        prune_key, model, "activity+regrow", keep=0.1, source=doing_the_task, loops=loops
+    ).model
+    distance = jnp.linalg.norm(rates(pruned) - whole_rates, axis=(1, 2)) / jnp.linalg.norm(whole_rates, axis=(1, 2))
+    ax.plot(distance, color=colour, label=f"{loops} loops: retention {retention(pruned):.3f}")
+    print(f"{loops:3d} loops: retention {retention(pruned):.3f}, mean distance {float(distance.mean()):.3f}")
 ax.set(xlabel="time step", ylabel="distance, relative", title="rates of the pruned network, 10 % kept")
 ax.legend()
 plt.show()
@@ -193,27 +187,31 @@ plt.show()
 # towards what the exact fit loses.
 
 # %%
-H = sources["noise at the inputs"].second_moment
-rule = rnn.RECURRENT_RULES["activity+regrow"]
-fitted, mask = rnn.prune_weights(prune_key, W, rule, keep=0.3, activity=sources["noise at the inputs"])
-thinned = W * mask
-print(f"nothing learnt: drive lost {float(pruning.drive_error(W, thinned, H)):.4f}, retention {retention(thinned):.3f}")
-for length in (30, 100) if fast else (100, 1000, 10000):
+at_the_inputs = seen["noise at the inputs"]
+fitted, blocks, _ = rnn.prune_recurrent(prune_key, model, "activity+regrow", keep=0.3, activity=at_the_inputs)
+thinned = dataclasses.replace(model, W_rec=W * blocks[0].mask)
+compared = {"nothing learnt": thinned}
+for length in (100,) if fast else (100, 1000, 10000):
     noise = rnn.InputNoise(1.0, steps=length, burn_in=0).inputs(stream_key, task.inputs)
-    S = rnn.learn_online(model, dataclasses.replace(model, W_rec=thinned), noise).W_rec
-    print(f"{length:7d} steps: drive lost {float(pruning.drive_error(W, S, H)):.4f}, retention {retention(S):.3f}")
-print(f"exact fit:      drive lost {float(pruning.drive_error(W, fitted, H)):.4f}, retention {retention(fitted):.3f}")
+    compared[f"{length} steps"] = rnn.learn_online(model, thinned, noise)
+compared["exact fit"] = fitted
+for name, network in compared.items():
+    lost = float(pruning.drive_error(W, network.W_rec, at_the_inputs.second_moment))
+    print(f"{name:15s} drive lost {lost:.4f}, retention {retention(network):.3f}")
 
 # %% [markdown]
 # ## Any recurrent network of Equinox
 #
-# Two lines: watch, prune. The gates of a GRU are three square blocks that share their inputs.
+# `CellInputs` runs a cell on your inputs, `prune_rnn` prunes it and says what that did. The gates of a GRU are three square
+# blocks that share their inputs. For a network of a class of your own, say with `where=` which array is pruned, and pass
+# `dynamics.FromStates` with a function that returns what its neurons did.
 
 # %%
-cell = eqx.nn.GRUCell(task.inputs, 64, key=cell_key)
-activity = rnn.cell_activity(cell, test.inputs)
-pruned, report = rnn.prune_rnn(prune_key, cell, rnn.RECURRENT_RULES["activity+regrow"], keep=0.1, activity=activity)
-print("kept in each gate", report.kept, "of", 64 * 63, "; drive lost", [round(lost, 5) for lost in report.drive_error])
+cell = eqx.nn.GRUCell(task.inputs, hidden, key=cell_key)
+source = rnn.CellInputs(test.inputs)
+pruned, report = rnn.prune_rnn(prune_key, cell, "activity+regrow", keep=0.1, source=source)
+lost = [round(share, 5) for share in report.drive_error]
+print("kept in each gate", report.kept, "of", hidden * (hidden - 1), "; drive lost", lost)
 
 # %% [markdown]
 # `python -m experiments.trained_rnn --data ...` does this to eight public networks of 512 neurons, with every published rule

@@ -1,6 +1,10 @@
-"""Strict settings for every test: double precision, no silent broadcasting between ranks, two devices, typed signatures."""
+"""Strict settings for every test: double precision, no silent broadcasting between ranks, two devices, typed signatures.
+
+And `run`, which every test of the command line uses.
+"""
 
 import os
+import sys
 
 # Before JAX starts: two CPU devices, so that sharding is exercised.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -10,6 +14,27 @@ import jax
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+import pytest  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
 install_import_hook("jaxprune", "beartype.beartype")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run a command line in this process, in an empty directory; the status, what it printed, and its errors."""
+    from jaxprune import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["jaxprune", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code or 0
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run

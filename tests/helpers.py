@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -79,4 +80,24 @@ def quick_jit(function: Callable, **options) -> Callable:
 @quick_jit
 def stationary(A: jax.Array) -> jax.Array:
     """Covariance by the general solver, whatever the structure of A."""
-    return linalg.stationary_covariance(A)
+    return linalg.stationary_covariance(A, structure="general")
+
+
+class Driven(NamedTuple):
+    """Recurrent weights without a leak, the rates of their neurons, the rates' second moment, and a mask with one empty row."""
+
+    W: jax.Array
+    rates: np.ndarray
+    H: jax.Array
+    mask: jax.Array
+
+
+@functools.cache
+def driven() -> Driven:
+    """One network as a trained one is: its activity has hardly any power in some directions."""
+    rng = np.random.default_rng(0)
+    W = weights("gaussian")
+    mixing = rng.normal(size=(SIZE, SIZE)) * np.linspace(1, 0.1, SIZE)[None, :]
+    rates = rng.normal(size=(4000, SIZE)) @ mixing.T
+    mask = (rng.random((SIZE, SIZE)) < 0.4) & (np.asarray(W) != 0)
+    return Driven(W, rates, jnp.asarray(rates.T @ rates / len(rates)), jnp.asarray(mask, float).at[3].set(0))

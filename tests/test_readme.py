@@ -2,24 +2,39 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from helpers import dominant
 
 import jaxprune
-from jaxprune import rnn
-from tests.helpers import dominant
+from jaxprune import pruning, rnn
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+STUDIES = (ROOT / "experiments" / "README.md").read_text()
 
 
 def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def own_rule():
+    (block,) = (block for block in blocks("python") if block.startswith("# mymodule.py"))
+    return block
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The files that the README's commands read."""
+    np.save(tmp_path / "A.npy", np.asarray(dominant("clustered")))
+    rnn.save_rnn(tmp_path / "model.npz", rnn.ctrnn(jax.random.key(0), inputs=2, neurons=16, outputs=2))
+    trials = {"inputs": np.ones((5, 4, 2)), "labels": np.zeros((5, 4), int)}
+    np.savez(tmp_path / "trials.npz", **trials)  # type: ignore[arg-type]
+    (tmp_path / "mymodule.py").write_text(own_rule())
+    return tmp_path
 
 
 def test_python_runs():
@@ -27,22 +42,38 @@ def test_python_runs():
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
     assert isinstance(names["certificate"], jaxprune.linalg.Certificate)
+    assert isinstance(names["MyRule"], pruning.Rule)
+    assert names["report"].kept_fraction == pytest.approx([0.1] * 3, abs=2e-3)  # type: ignore[attr-defined]
 
 
-def test_commands_on_a_file_run(tmp_path):
+def test_commands_on_a_file_run(run, folder):
     commands = [
         line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")
     ]
     assert len(commands) == 3
-    np.save(tmp_path / "A.npy", np.asarray(dominant("clustered")))
-    rnn.save_rnn(tmp_path / "model.npz", rnn.ctrnn(jax.random.key(0), inputs=2, neurons=16, outputs=2))
-    trials = {"inputs": np.zeros((5, 4, 2)), "labels": np.zeros((5, 4), int)}
-    np.savez(tmp_path / "trials.npz", **trials)  # type: ignore[arg-type]
     for command in commands:
-        arguments = shlex.split(command.replace("--keep 0.1", "--keep 0.9"))[1:]
-        subprocess.run(
-            [sys.executable, "-m", "jaxprune.cli", *arguments], cwd=tmp_path, check=True, capture_output=True
-        )
+        status, _, err = run(*shlex.split(command.replace("--keep 0.1", "--keep 0.9"))[1:])
+        assert (status, err) == (0, "")
+
+
+def test_the_rule_of_ones_own_is_eight_lines_and_runs_everywhere(run, folder):
+    lines = [line for line in own_rule().splitlines()[1:] if line.strip()]
+    assert len(lines) <= 8
+    mine = ("--rule", "mymodule:MyRule")
+    assert run("prune", "A.npy", "--keep", "0.9", *mine, "--out", "mine.npy")[0] == 0
+    assert run("prune-rnn", "model.npz", "--keep", "0.5", *mine, "--out", "mine.npz")[0] == 0
+    small = ("--sizes", "8", "4", "--bridges", "6", "--networks", "2", "--chunk", "2", "--keep", "0.5")
+    assert run("sweep", *small, "--rules", "noise", "mymodule:MyRule", "--out", "mine.zarr")[0] == 0
+
+
+def test_rules_that_are_named_exist():
+    named = set(re.findall(r"`((?:noise|weight|uniform|activity|surgeon|greedy)(?:\+\w+)?)`", README + STUDIES))
+    assert named
+    assert named <= set(pruning.RULES)
+
+
+def test_it_is_read_in_five_minutes():
+    assert len(README.split()) < 900
 
 
 def test_continuous_integration_runs_the_test_command_word_for_word():
@@ -50,12 +81,18 @@ def test_continuous_integration_runs_the_test_command_word_for_word():
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"python -m experiments\.(\w+)", README))))
-def test_studies_that_are_named_exist_with_their_results(name):
-    assert (ROOT / "experiments" / f"{name}.py").exists()
-    assert f"experiments.{name}" in (ROOT / "experiments" / "results" / f"{name}.json").read_text()
+def test_every_study_is_told_with_its_results():
+    studies = {path.stem for path in (ROOT / "experiments").glob("*.py") if not path.stem.startswith("_")}
+    assert set(re.findall(r"python -m experiments\.(\w+)", STUDIES)) - {"NAME"} == studies
+    for name in studies:
+        assert f"experiments.{name}" in (ROOT / "experiments" / "results" / f"{name}.json").read_text()
 
 
-def test_files_that_are_named_exist():
-    for name in re.findall(r"`((?:jaxprune|experiments|notebooks)/[\w./]+)`", README):
+@pytest.mark.parametrize(
+    ("text", "place"), [(README, ROOT), (STUDIES, ROOT / "experiments")], ids=["README", "studies"]
+)
+def test_files_that_are_named_exist(text, place):
+    for name in re.findall(r"`((?:jaxprune|experiments|notebooks)/[\w./]+)`", text):
         assert (ROOT / name).exists(), name
+    for name in re.findall(r"\]\(((?!http)[^)#]+)\)", text):
+        assert (place / name).exists(), name

@@ -1,23 +1,45 @@
-"""Networks under noise: drifts, noise, one integrator loop, and statistics that are carried along."""
+"""Networks under noise: drifts, noise, one integrator loop, statistics that are carried along, and sources of activity."""
 
-from jaxprune.dynamics._drift import Drift as Drift
-from jaxprune.dynamics._drift import Linear as Linear
-from jaxprune.dynamics._drift import Rectified as Rectified
-from jaxprune.dynamics._drift import Tanh as Tanh
-from jaxprune.dynamics._linear import powers_of as powers_of
-from jaxprune.dynamics._linear import run_linear as run_linear
-from jaxprune.dynamics._noise import Noise as Noise
-from jaxprune.dynamics._noise import OrnsteinUhlenbeck as OrnsteinUhlenbeck
-from jaxprune.dynamics._noise import White as White
-from jaxprune.dynamics._observers import BatchMeans as BatchMeans
-from jaxprune.dynamics._observers import Differences as Differences
-from jaxprune.dynamics._observers import Estimate as Estimate
-from jaxprune.dynamics._observers import Moments as Moments
-from jaxprune.dynamics._observers import MomentsResult as MomentsResult
-from jaxprune.dynamics._observers import Observer as Observer
-from jaxprune.dynamics._observers import effective_samples as effective_samples
-from jaxprune.dynamics._simulate import SPAN as SPAN
-from jaxprune.dynamics._simulate import Result as Result
-from jaxprune.dynamics._simulate import Simulation as Simulation
-from jaxprune.dynamics._simulate import simulate as simulate
-from jaxprune.dynamics._stability import largest_step as largest_step
+from jaxprune.dynamics._activity import Activity, activity_of, check_activity, mix, need_activity
+from jaxprune.dynamics._drift import Drift, Linear, Rectified, Tanh
+from jaxprune.dynamics._linear import powers_of, run_linear
+from jaxprune.dynamics._noise import Noise, OrnsteinUhlenbeck, White, coloured
+from jaxprune.dynamics._observers import BatchMeans, Differences, Estimate, Moments, Observer, effective_samples
+from jaxprune.dynamics._simulate import SPAN, Simulation, SimulationCode, simulate
+from jaxprune.dynamics._source import FromStates, Mixture, Source, check_weights, moments_of, wide_dtype
+from jaxprune.dynamics._stability import largest_step
+
+__all__ = [
+    "SPAN",
+    "Activity",
+    "BatchMeans",
+    "Differences",
+    "Drift",
+    "Estimate",
+    "FromStates",
+    "Linear",
+    "Mixture",
+    "Moments",
+    "Noise",
+    "Observer",
+    "OrnsteinUhlenbeck",
+    "Rectified",
+    "Simulation",
+    "SimulationCode",
+    "Source",
+    "Tanh",
+    "White",
+    "activity_of",
+    "check_activity",
+    "check_weights",
+    "coloured",
+    "effective_samples",
+    "largest_step",
+    "mix",
+    "moments_of",
+    "need_activity",
+    "powers_of",
+    "run_linear",
+    "simulate",
+    "wide_dtype",
+]

@@ -19,7 +19,7 @@ FORMS = ("output", "input")
 
 
 class Drift(eqx.Module):
-    """A rate network with weights and leak $A = W - D$ and input b, constant or a function of time."""
+    """Deterministic part of a rate network with weights and leak $A = W - D$ and input b, constant or a function of time."""
 
     A: eqx.AbstractVar[Matrix]
     b: eqx.AbstractVar[Input]

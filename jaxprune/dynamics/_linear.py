@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from jaxprune._types import Matrix
 from jaxprune.linalg import lyapunov
-from jaxprune.linalg._lapack import eigh, expm, solve
+from jaxprune.linalg.lapack import eigh, expm, solve
 
 LEVELS = 6
 """Doublings of the step: 64 steps become one, 512 eight."""
@@ -32,7 +32,12 @@ def exact_step(A, b, dt, noise):
 
 
 def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:
-    """$E, E^2, E^4, \\dots$ up to the power that carries a state over `2**LEVELS` steps, as `run_linear` wants them."""
+    """Powers $E, E^2, E^4, \\dots$ of a propagator for `run_linear`; the last carries a state over `2**LEVELS` steps.
+
+    Example:
+      >>> [float(power[0, 0]) for power in powers_of(jnp.array([[0.5]]))[:3]]
+      [0.5, 0.25, 0.0625]
+    """
     powers = [propagator]
     for _ in range(LEVELS):
         powers.append(powers[-1] @ powers[-1])
@@ -42,7 +47,7 @@ def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:
 def run_linear(
     powers: tuple[Matrix, ...], x: Float[Array, " neuron"], kicks: Float[Array, "time neuron"]
 ) -> Float[Array, "time neuron"]:
-    r"""States of $x_{k+1} = E x_k + u_k$, all at once, by a parallel prefix sum.
+    r"""States of the linear recursion $x_{k+1} = E x_k + u_k$, many steps at once by a parallel prefix sum.
 
     Going up, the kicks of neighbouring steps are merged into those of one step of double length, $u' = E u_{2m} + u_{2m+1}$,
     level by level; the few long steps that are left are taken one after the other; going down, each level yields the states

@@ -96,12 +96,39 @@ class OrnsteinUhlenbeck(Noise):
     ) -> tuple[Float[Array, " neuron"], Draws]:
         """$\\eta \\, \\Delta t$, with $\\eta$ at the beginning of each step."""
         memory = jnp.exp(-jnp.asarray(dt, draws.dtype) / self.tau)
-        kicks = draws * jnp.broadcast_to(self._deviation(state) * jnp.sqrt(1 - memory**2), draws.shape)
-        state, before = lax.scan(lambda eta, kick: (memory * eta + kick, eta), state, kicks)
-        return state, before * dt
+        after = coloured(state, draws, memory, self._deviation(state))
+        return after[-1], jnp.concatenate([state[None], after[:-1]]) * dt
 
     def _deviation(self, like):
         return jnp.broadcast_to(self.sigma / jnp.sqrt(2 * jnp.asarray(self.tau, like.dtype)), like.shape)
+
+
+def coloured(
+    start: Float[Array, "*any"], draws: Float[Array, " time *any"], memory: Real | Array, sd: Real | Array
+) -> Float[Array, " time *any"]:
+    r"""Coloured noise from standard normal draws: the states of an Ornstein-Uhlenbeck process after each step.
+
+    $$\eta_{k+1} = m \eta_k + s \sqrt{1 - m^2}\, z_k$$
+
+    Args:
+      start: $\eta_0$; of standard deviation s for a process that is stationary from the beginning.
+      draws: z, standard normal.
+      memory: m, what is left after a step: $e^{-\Delta t / \tau}$, zero for white noise.
+      sd: s, stationary standard deviation.
+
+    Example:
+      >>> coloured(jnp.ones(1), jnp.zeros((2, 1)), 0.5, 1.0)[:, 0]
+      Array([0.5 , 0.25], dtype=float64)
+
+    Reference: Uhlenbeck1930.
+    """
+    kicks = draws * jnp.broadcast_to(sd * jnp.sqrt(1 - memory**2), draws.shape)
+
+    def follow(eta, kick):
+        eta = memory * eta + kick
+        return eta, eta
+
+    return lax.scan(follow, start, kicks)[1]
 
 
 def _checked(sigma):

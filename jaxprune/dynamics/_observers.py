@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix, Scalar
+from jaxprune.dynamics._activity import Activity
 
 States = Float[Array, "time neuron"]
 Weights = Float[Array, " time"]
@@ -23,7 +24,7 @@ Edges = Float[Array, " synapse"]
 
 
 class Observer(eqx.Module):
-    """A statistic with a carry: `init`, `update` with blocks of states, `result`."""
+    """A statistic that is carried along a simulation: `init`, `update` with blocks of states, `result`."""
 
     @abc.abstractmethod
     def init(self, neurons: int, dtype: Any) -> Any:
@@ -38,16 +39,16 @@ class Observer(eqx.Module):
         """The statistic."""
 
 
-class MomentsResult(NamedTuple):
-    """Mean and covariance of the activity, and the summed weight of the states behind them."""
+class MomentsState(NamedTuple):
+    """Running mean and scatter matrix, and the summed weight behind them."""
 
     mean: Float[Array, " neuron"]
-    covariance: Matrix
+    scatter: Matrix
     weight: Scalar
 
 
 class Moments(Observer):
-    r"""Running mean and covariance; memory $O(N^2)$.
+    r"""Running mean and covariance of the states, as an `Activity`; memory $O(N^2)$.
 
     Blocks are merged by their own means, so that a large common activity does not drown a small variance.
 
@@ -71,12 +72,12 @@ class Moments(Observer):
     def __check_init__(self):
         _check_forget(self.forget)
 
-    def init(self, neurons: int, dtype: Any) -> MomentsResult:
+    def init(self, neurons: int, dtype: Any) -> MomentsState:
         """No states yet."""
-        return MomentsResult(jnp.zeros(neurons, dtype), jnp.zeros((neurons, neurons), dtype), jnp.zeros((), dtype))
+        return MomentsState(jnp.zeros(neurons, dtype), jnp.zeros((neurons, neurons), dtype), jnp.zeros((), dtype))
 
-    def update(self, carry: MomentsResult, states: States, weights: Weights) -> MomentsResult:
-        """Merge a block; the carry holds the scatter matrix in the place of the covariance."""
+    def update(self, carry: MomentsState, states: States, weights: Weights) -> MomentsState:
+        """Merge a block of states."""
         weights, past = _fade(weights, self.forget)
         fresh = jnp.sum(weights)
         mean = weights @ states / jnp.where(fresh > 0, fresh, 1)
@@ -86,15 +87,16 @@ class Moments(Observer):
         total = old + fresh
         share = fresh / jnp.where(total > 0, total, 1)
         apart = mean - carry.mean
-        return MomentsResult(
+        return MomentsState(
             jnp.where(fresh > 0, carry.mean + apart * share, carry.mean),
-            past * carry.covariance + scatter + jnp.outer(apart, apart) * (old * share),
+            past * carry.scatter + scatter + jnp.outer(apart, apart) * (old * share),
             total,
         )
 
-    def result(self, carry: MomentsResult) -> MomentsResult:
+    def result(self, carry: MomentsState) -> Activity:
         """Mean and covariance (divided by the weight, not by one less)."""
-        return MomentsResult(carry.mean, carry.covariance / carry.weight, carry.weight)
+        covariance = carry.scatter / carry.weight
+        return Activity(carry.mean, (covariance + covariance.T) / 2, carry.weight)
 
 
 class DifferencesState(NamedTuple):
@@ -106,9 +108,10 @@ class DifferencesState(NamedTuple):
 
 
 class Differences(Observer):
-    r"""The local statistic of each synapse, $v_{ij} = \operatorname{Var}(x_i - s_{ij} x_j)$, kept only where there is a synapse.
+    r"""Variance of the difference of the two neurons that each synapse joins, $v_{ij} = \operatorname{Var}(x_i - s_{ij} x_j)$.
 
-    What a synapse needs is the activity of the two neurons it joins; memory is $O(\text{synapses})$ and no covariance matrix
+    It is kept only where there is a synapse, with $s_{ij}$ the synapse's sign, and is updated from the activity of those two
+    neurons; memory is $O(\text{synapses})$ and no covariance matrix
     exists anywhere. `importance` turns the result into the noise importance.
 
     Args:
@@ -173,7 +176,7 @@ class Differences(Observer):
 
 
 class Estimate(NamedTuple):
-    """A statistic with its statistical error.
+    """A statistic with its standard error; made by `BatchMeans`.
 
     Attributes:
       value: of everything observed.
@@ -187,7 +190,7 @@ class Estimate(NamedTuple):
 
 
 class BatchMeans(Observer):
-    r"""Error bars of another observer's result by batch means.
+    r"""Standard error of another observer's result, by batch means.
 
     The simulation is cut into batches much longer than its memory; each gives the statistic afresh, and the scatter of these
     nearly independent values gives the standard error. The value itself is that of everything observed: a variance within a
@@ -259,7 +262,7 @@ class _Batches(NamedTuple):
 
 
 def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"]) -> Float[Array, "*any"]:
-    r"""Independent Gaussian samples that would estimate a variance v as well: $2 v^2 / \text{error}^2$.
+    r"""Number of independent Gaussian samples that would estimate a variance v with the same error: $2 v^2 / \text{error}^2$.
 
     Example:
       >>> effective_samples(jnp.array(1.0), jnp.array(0.1))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
+from jaxprune._checks import InputError, check_choice, check_key, check_positive, is_concrete
 from jaxprune._types import Count, PRNGKey, Real
 from jaxprune.dynamics._drift import Drift, Linear
 from jaxprune.dynamics._linear import euler_step, exact_step, powers_of, run_linear
@@ -23,21 +23,21 @@ SPAN = 512
 METHODS = ("euler", "exact")
 
 
-class Result(enum.IntEnum):
-    """Result code of a simulation; inside an ensemble a member that fails carries its code and NaN."""
+class SimulationCode(enum.IntEnum):
+    """Whether a simulation stayed finite; inside an ensemble a member that did not carries its code and NaN."""
 
     SUCCESSFUL = 0
     NOT_FINITE = 1
 
 
 class Simulation(NamedTuple):
-    """What a simulation leaves.
+    """Result of a simulation: last state, statistics, recorded states, and a result code.
 
     Attributes:
       state: the last state.
       observed: result of the observer; None without one.
       trajectory: the recorded states, (record, neuron); None without `record_every`.
-      code: a `Result`.
+      code: a `SimulationCode`.
       failed_step: the first step whose state is not finite; -1 if there is none.
     """
 
@@ -62,7 +62,7 @@ def simulate(
     burn_in: int = 0,
     record_every: int | None = None,
 ) -> Simulation:
-    r"""Simulate $\dot x = f(t, x) + \sigma \xi(t)$.
+    r"""Simulate a rate network under noise, $\dot x = f(t, x) + \sigma \xi(t)$, and observe it on the way.
 
     Euler-Maruyama, $x_{k+1} = x_k + f(t_k, x_k) \Delta t + \sigma \sqrt{\Delta t}\, z_k$, or for linear networks with constant
     input and white noise the exact Gaussian step, whose stationary covariance has no error in $\Delta t$ at all. Memory does
@@ -81,7 +81,7 @@ def simulate(
       method: `"euler"` or `"exact"`.
       observe: statistics to keep, updated with the states after each step.
       burn_in: number of first steps that the observer does not see; static.
-      record_every: keep every so manieth state as the trajectory; static.
+      record_every: number of steps from one recorded state to the next; static.
 
     Returns:
       The last state, what was observed and recorded, and a result code.
@@ -102,6 +102,7 @@ def simulate(
 
     Reference: Maruyama1955; Gardiner2009 (the exact step).
     """
+    check_key("key", key)
     if noise is not None and sigma is not None:
         raise InputError("sigma and noise were both given, but noise has a sigma of its own: give one of them.")
     noise = White(1.0 if sigma is None else sigma) if noise is None else noise
@@ -174,7 +175,7 @@ def _simulate(key, drift, x0, dt, noise, steps, method, observe, burn_in, record
     if rest:
         carry = span(carry, jnp.asarray(whole), rest)
     x, _, watch, record, failed = carry
-    code = jnp.where(failed < 0, Result.SUCCESSFUL, Result.NOT_FINITE)
+    code = jnp.where(failed < 0, SimulationCode.SUCCESSFUL, SimulationCode.NOT_FINITE)
     return Simulation(x, None if observe is None else observe.result(watch), record, code, failed)
 
 

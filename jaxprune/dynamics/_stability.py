@@ -1,4 +1,4 @@
-"""How coarse a step Euler-Maruyama bears."""
+"""Largest stable step of Euler-Maruyama."""
 
 import numpy as np
 

@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float
 
 from jaxprune._checks import InputError, check_square
 from jaxprune._types import Count, Matrix, Scalar
-from jaxprune.linalg._lapack import eigh, eigvalsh
-from jaxprune.linalg._spectrum import eigenvalues, resolve_symmetry, spectral_abscissa
+from jaxprune.linalg._reference import Reference, relative_deviation, whitening
+from jaxprune.linalg._spectrum import eigenvalues, resolve_symmetry, spectral_abscissa, symmetrise
+from jaxprune.linalg.lapack import eigvalsh
 
 
 class Guarantee(enum.IntEnum):
-    """What a certificate guarantees, from what was checked; each level includes stability."""
+    """What a certificate guarantees of a pruned network; each level above `NONE` includes stability."""
 
     NONE = 0
     STABLE = 1
@@ -37,7 +38,7 @@ class Guarantee(enum.IntEnum):
 
 
 class Certificate(NamedTuple):
-    """What was checked of a pruned matrix B against its original A.
+    """Spectral error, stability, synapse counts and guarantee of a pruned matrix B, compared with its original A.
 
     Attributes:
       epsilon: realised spectral error, the largest $|\\theta - 1|$ over the generalised eigenvalues
@@ -60,8 +61,8 @@ class Certificate(NamedTuple):
     guarantee: Count
 
 
-def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certificate:
-    r"""Certify a pruned matrix B against its original A.
+def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> Certificate:
+    r"""Measure the spectral error of a pruned matrix B against its original A, and say which guarantee follows.
 
     With $M = -\tfrac12 (A + A^T) = L L^T$ positive definite, the realised error
 
@@ -72,15 +73,15 @@ def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certifica
     Nothing here is probabilistic: it is a statement about these two matrices, up to rounding.
 
     Args:
-      A: the original dynamics matrix.
+      A: the original dynamics matrix, or, looked at once for many pruned ones, its `reference`.
       B: the pruned one.
-      symmetric: whether both are symmetric; by default looked up (inside `jit` taken as false).
+      symmetric: whether both are symmetric; by default looked up.
 
     Returns:
       The certificate; `Guarantee(int(certificate.guarantee)).words` says it in words.
 
     Raises:
-      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+      InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -90,19 +91,24 @@ def certify(A: Matrix, B: Matrix, *, symmetric: bool | None = None) -> Certifica
 
     Reference: Spielman2011, spectral approximation in the Loewner order; Varga2004, Gershgorin discs.
     """
-    check_square("A", A)
+    original = A.matrix if isinstance(A, Reference) else A
+    check_square("A", original)
     check_square("B", B)
-    if A.shape != B.shape:
-        raise InputError(f"B has shape {B.shape} and A has {A.shape}: certify a network against its own pruned matrix.")
-    symmetric = resolve_symmetry(symmetric, A=A, B=B)
-    F = whitening(A)
-    deviations = eigenvalues(relative_deviation(F, A, B), symmetric=True)
+    if original.shape != B.shape:
+        raise InputError(
+            f"B has shape {B.shape} and A has {original.shape}: certify a network against its own pruned matrix."
+        )
+    symmetric = resolve_symmetry(symmetric, A=original, B=B)
+    if symmetric:
+        original, B = symmetrise(original), symmetrise(B)
+    F = A.whitening if isinstance(A, Reference) else whitening(original)
+    deviations = eigenvalues(relative_deviation(F, original, B), symmetric=True)
     abscissa = spectral_abscissa(B, symmetric=symmetric)
-    return assemble(A, B, epsilon=realised_epsilon(F, deviations), abscissa=abscissa, symmetric=symmetric)
+    return certificate_from(original, B, F, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
 
 
 def principal_epsilon(A: Matrix, B: Matrix, active: Bool[Array, " neuron"]) -> Scalar:
-    r"""Realised spectral error of the principal submatrix on an active set S.
+    r"""Spectral error of a pruned network on an active set S of neurons: `certify`'s epsilon for the principal submatrices.
 
     $$\epsilon_S = \max_i \bigl|\theta_i - 1\bigr|, \qquad
       \operatorname{sym}(B_{SS})\, x = \theta\, \operatorname{sym}(A_{SS})\, x$$
@@ -145,8 +151,31 @@ def principal_epsilon(A: Matrix, B: Matrix, active: Bool[Array, " neuron"]) -> S
     return realised_epsilon(F, eigvalsh(relative_deviation(F, A, B)))
 
 
-def assemble(A: Matrix, B: Matrix, *, epsilon: Scalar, abscissa: Scalar, symmetric: bool) -> Certificate:
-    """Certificate from an epsilon and an abscissa computed elsewhere (a sweep takes both from batched eigenvalues)."""
+def certificate_from(
+    A: Matrix, B: Matrix, F: Matrix, *, deviations: Float[Array, " mode"], abscissa: Scalar, symmetric: bool
+) -> Certificate:
+    """Make the certificate of a pruned matrix, as `certify` does, from eigenvalues that were computed elsewhere.
+
+    A sweep takes them from `host_eigenvalues`, many matrices at a time.
+
+    Args:
+      A: the original.
+      B: the pruned matrix.
+      F: whitening of A, `Reference.whitening`.
+      deviations: eigenvalues of `Projection.deviation`, in any order.
+      abscissa: spectral abscissa of B.
+      symmetric: whether both are symmetric.
+
+    Example:
+      >>> from jaxprune.linalg import project, reference
+      >>> original, B = reference(jnp.array([[-2.0, 1.0], [1.0, -2.0]])), jnp.diag(jnp.array([-1.0, -1.0]))
+      >>> deviations = eigenvalues(project(original, B).deviation)
+      >>> certificate_from(
+      ...     original.matrix, B, original.whitening, deviations=deviations, abscissa=jnp.array(-1.0), symmetric=True
+      ... ).epsilon
+      Array(0.66666667, dtype=float64)
+    """
+    epsilon = realised_epsilon(F, deviations)
     off_diagonal = 1 - jnp.eye(len(A), dtype=A.dtype)
     synapses = jnp.sum((A * off_diagonal) != 0)
     kept = jnp.sum((B * off_diagonal) != 0)
@@ -169,7 +198,9 @@ def assemble(A: Matrix, B: Matrix, *, epsilon: Scalar, abscissa: Scalar, symmetr
 
 
 def dominance_slack(A: Matrix) -> Scalar:
-    r"""Smallest row slack, $\kappa = \min_i \bigl(-a_{ii} - \sum_{j \ne i} |a_{ij}|\bigr)$, in 1/time.
+    r"""Diagonal dominance of a dynamics matrix: its smallest row slack, in 1/time.
+
+    $$\kappa = \min_i \Bigl(-a_{ii} - \sum_{j \ne i} |a_{ij}|\Bigr)$$
 
     If it is positive, $\operatorname{Re} \lambda \le -\kappa$ for every eigenvalue (Gershgorin). The same holds for every slope
     between 0 and 1 that a nonlinearity may have, row by row or column by column, so that any two trajectories of the linear,
@@ -184,27 +215,6 @@ def dominance_slack(A: Matrix) -> Scalar:
     """
     diagonal = jnp.diagonal(A)
     return jnp.min(-diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal)))
-
-
-def whitening(A: Matrix) -> Matrix:
-    r"""A matrix F with $F^T M F = I$ for $M = -\tfrac12 (A + A^T)$; NaN when M is not positive definite."""
-    return whitening_of_modes(*eigh(-(A + A.T) / 2))
-
-
-def whitening_of_modes(values: Float[Array, " mode"], vectors: Matrix) -> Matrix:
-    """`whitening` from the eigenvalues and eigenvectors of M, in any order."""
-    positive = jnp.min(values) > jnp.finfo(values.dtype).eps * len(values) * jnp.max(values)
-    return vectors * jnp.where(positive, values, jnp.nan)[None, :] ** -0.5
-
-
-def relative_deviation(F: Matrix, A: Matrix, B: Matrix) -> Matrix:
-    """$F^T (M_B - M) F$ for the whitening F of A: its eigenvalues are the generalised eigenvalues minus one.
-
-    Zeros where A has no whitening, which eigenvalue solvers can take; `realised_epsilon` restores the NaN.
-    """
-    difference = A - B
-    deviation = F.T @ ((difference + difference.T) / 2) @ F
-    return jnp.where(jnp.all(jnp.isfinite(F)), (deviation + deviation.T) / 2, 0)
 
 
 def realised_epsilon(F: Matrix, deviations: Float[Array, " mode"]) -> Scalar:

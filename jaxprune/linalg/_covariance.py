@@ -6,13 +6,15 @@ import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_choice, check_leak, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real
-from jaxprune.linalg._lapack import cho_inverse
 from jaxprune.linalg._lyapunov import lyapunov
-from jaxprune.linalg._spectrum import is_symmetric, resolve_symmetry
+from jaxprune.linalg._products import symmetric_product
+from jaxprune.linalg._reference import Reference
+from jaxprune.linalg._spectrum import resolve_symmetry
+from jaxprune.linalg.lapack import cho_inverse
 
 
 def stationary_covariance(
-    A: Matrix, sigma: Real = 1.0, *, structure: Literal["auto", "general", "normal", "symmetric"] = "auto"
+    A: Matrix | Reference, sigma: Real = 1.0, *, structure: Literal["auto", "general", "normal", "symmetric"] = "auto"
 ) -> Matrix:
     r"""Stationary covariance C of $\dot x = A x + \sigma \xi(t)$ with independent unit white noise on every neuron.
 
@@ -22,9 +24,9 @@ def stationary_covariance(
     $C = -\sigma^2 (A + A^T)^{-1}$ for normal A, each one Cholesky factorisation. Otherwise `lyapunov`.
 
     Args:
-      A: dynamics matrix, in 1/time. Assumed stable.
+      A: dynamics matrix, in 1/time, or its `reference`. Assumed stable.
       sigma: noise intensity, in activity per square root of time.
-      structure: `"auto"` looks whether A is symmetric (inside `jit`, where it cannot look, it takes the general path).
+      structure: `"auto"` looks whether A is symmetric; of a traced A, which cannot be looked at, it must be said.
         `"normal"` is the caller's word that $A A^T = A^T A$; it is not checked.
 
     Returns:
@@ -32,7 +34,7 @@ def stationary_covariance(
 
     Raises:
       InputError: A not square, empty, not finite, with a positive diagonal, or not stable; A said to be symmetric and not so;
-        sigma negative.
+        sigma negative; A traced, and structure "auto".
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -42,6 +44,8 @@ def stationary_covariance(
 
     Reference: Gardiner2009, multivariate Ornstein-Uhlenbeck process.
     """
+    known = A if isinstance(A, Reference) else None
+    A = A.matrix if isinstance(A, Reference) else A
     check_square("A", A)
     check_leak("A", A)
     check_positive("sigma", sigma, zero=True)
@@ -49,8 +53,11 @@ def stationary_covariance(
     if structure == "symmetric":
         resolve_symmetry(True, A=A)
     if structure == "auto":
-        structure = "symmetric" if is_concrete(A) and is_symmetric(A) else "general"
-    if structure == "general":
+        structure = "symmetric" if (known.symmetric if known else _looked_up(A)) else "general"
+    if known is not None and structure == "symmetric":
+        # From the same eigenvectors: F F^T = M^-1, and the covariance is half of it.
+        C = symmetric_product(known.whitening, known.whitening.T) / 2
+    elif structure == "general":
         C = lyapunov(A, jnp.eye(len(A), dtype=A.dtype), symmetric=True).value
     else:
         # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
@@ -63,3 +70,11 @@ def stationary_covariance(
             "covariance: increase the leak, for example with networks.dominant_leak(W, slack) or networks.stable_leak(W, -0.1)."
         )
     return sigma**2 * C
+
+
+def _looked_up(A):
+    if not is_concrete(A):
+        raise InputError(
+            'A is traced, so that its structure cannot be looked up: pass structure="symmetric" or structure="general".'
+        )
+    return resolve_symmetry(None, A=A)

@@ -6,26 +6,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Inexact
 
-from jaxprune._checks import InputError, check_square
+from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix
-from jaxprune.linalg._lapack import eig, eigh
-from jaxprune.linalg._spectrum import eigenvalues, match_eigenvalues, resolve_symmetry, slowest_first
-
-
-class Modes(NamedTuple):
-    """Eigenmodes of a network, slowest first.
-
-    Attributes:
-      eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
-      vectors: unit right eigenvectors, as columns.
-    """
-
-    eigenvalues: Inexact[Array, " mode"]
-    vectors: Inexact[Array, "post mode"]
+from jaxprune.linalg._reference import Modes, Reference, mode_errors, modes
+from jaxprune.linalg._spectrum import eigenvalues, match_eigenvalues, resolve_symmetry, symmetrise
 
 
 class SpectralErrors(NamedTuple):
-    """How far each mode of a network moves when it is pruned. Modes of the original, slowest first.
+    """Errors of a pruned network in eigenvalue, quadratic form and direction, for each mode of the original, slowest first.
 
     Attributes:
       eigenvalue: $|\\mu_i / \\lambda_i - 1|$ with the pruned eigenvalue $\\mu_i$ paired to $\\lambda_i$.
@@ -38,44 +26,24 @@ class SpectralErrors(NamedTuple):
     angle: Float[Array, " mode"]
 
 
-def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
-    """Eigenvalues and unit right eigenvectors of A, slowest mode first.
-
-    Args:
-      A: square matrix.
-      symmetric: whether A is symmetric; by default looked up (inside `jit`, where it cannot be, taken as false).
-
-    Raises:
-      InputError: A not square, empty or not finite.
-
-    Example:
-      >>> modes(jnp.array([[-2.0, 1.0], [1.0, -2.0]])).eigenvalues
-      Array([-1., -3.], dtype=float64)
-    """
-    check_square("A", A)
-    symmetric = resolve_symmetry(symmetric, A=A)
-    values, vectors = (eigh if symmetric else eig)(A)
-    order = slowest_first(values)
-    return Modes(values[order], vectors[:, order])
-
-
-def spectral_errors(A: Matrix | Modes, B: Matrix, *, symmetric: bool | None = None) -> SpectralErrors:
-    r"""Errors of the pruned matrix S = `B` along the modes $A v_i = \lambda_i v_i$ of the original.
+def spectral_errors(A: Matrix | Modes | Reference, B: Matrix, *, symmetric: bool | None = None) -> SpectralErrors:
+    r"""Errors of the pruned matrix S = `B` in eigenvalue, quadratic form and direction, mode by mode of the original.
 
     $$\epsilon_\lambda = |\mu_i / \lambda_i - 1|, \qquad \epsilon_v = |v_i^* S v_i / \lambda_i - 1|, \qquad
-      \cos = |v_i^* S v_i| / \|S v_i\|$$
+      \cos = |v_i^* S v_i| / \|S v_i\|, \qquad A v_i = \lambda_i v_i$$
 
     Args:
-      A: the original, or its `modes` (computed once for many pruned matrices).
+      A: the original, or, computed once for many pruned matrices, its `modes` or `reference`.
       B: the pruned matrix.
-      symmetric: whether B is symmetric; by default looked up. Real spectra are paired in order, complex ones by optimal
-        assignment (`match_eigenvalues`).
+      symmetric: whether B is symmetric; by default looked up. Of a traced A it is taken to say the same: where only B is
+        symmetric, pass A's `modes`. Real spectra are paired in order, complex ones by optimal assignment
+        (`match_eigenvalues`).
 
     Returns:
       Three arrays over the modes of A, slowest first.
 
     Raises:
-      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+      InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -84,27 +52,27 @@ def spectral_errors(A: Matrix | Modes, B: Matrix, *, symmetric: bool | None = No
 
     Reference: Moore2020, the three measures of spectrum preservation.
     """
-    original = A if isinstance(A, Modes) else modes(A)
     check_square("B", B)
+    if isinstance(A, Reference):
+        original = A.modes
+    else:
+        original = A if isinstance(A, Modes) else modes(A, symmetric=None if is_concrete(A) else symmetric)
+    symmetric = resolve_symmetry(symmetric, B=B)
     if len(original.eigenvalues) != len(B):
         raise InputError(
             f"B has {len(B)} neurons and A has {len(original.eigenvalues)}: compare a network with its own pruned matrix."
         )
-    symmetric = resolve_symmetry(symmetric, B=B)
+    B = symmetrise(B) if symmetric else B
     pruned = eigenvalues(B, symmetric=symmetric)
-    quadratic, angle = directional_errors(original, B @ original.vectors)
+    quadratic, angle = mode_errors(original, B)
     return SpectralErrors(eigenvalue_errors(original.eigenvalues, pruned), quadratic, angle)
 
 
 def eigenvalue_errors(original: Inexact[Array, " mode"], pruned: Inexact[Array, " mode"]) -> Float[Array, " mode"]:
-    """Relative error of each eigenvalue of the original, its partner found by `match_eigenvalues`."""
+    r"""Relative error $|\mu_i / \lambda_i - 1|$ of each eigenvalue of the original, its partner found by `match_eigenvalues`.
+
+    Example:
+      >>> eigenvalue_errors(jnp.array([-1.0, -2.0]), jnp.array([-1.5, -2.0]))
+      Array([0.5, 0. ], dtype=float64)
+    """
     return jnp.abs(pruned[match_eigenvalues(original, pruned)] / original - 1)
-
-
-def directional_errors(
-    original: Modes, image: Inexact[Array, "post mode"]
-) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
-    """Change of the quadratic form along each eigenvector, and cosine of the angle it turns by, from `image` = B @ vectors."""
-    form = jnp.sum(original.vectors.conj() * image, axis=0)
-    quadratic = jnp.abs(form / original.eigenvalues - 1)
-    return quadratic, jnp.abs(form) / jnp.linalg.norm(image, axis=0)

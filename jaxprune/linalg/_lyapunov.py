@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprune._checks import InputError, check_square
+from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Count, Matrix, Scalar
-from jaxprune.linalg._lapack import inv, lu_factor, lu_solve
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import resolve_symmetry
+from jaxprune.linalg.lapack import inv, lu_factor, lu_solve
 
 
-class Result(enum.IntEnum):
-    """Result code of a solve; inside an ensemble a member that fails carries its code and NaN."""
+class LyapunovCode(enum.IntEnum):
+    """Whether a Lyapunov equation was solved; inside an ensemble a member that failed carries its code and NaN."""
 
     SUCCESSFUL = 0
     UNSTABLE = 1
@@ -25,13 +25,13 @@ class Result(enum.IntEnum):
 
 
 class LyapunovSolution(NamedTuple):
-    """Solution of a Lyapunov equation and how good it is.
+    """Solution of a Lyapunov equation, with its residual and result code.
 
     Attributes:
       value: the solution X; NaN where the solve failed.
       residual: $\\|A X + X A^T + Q\\|_F \\,/\\, (\\|Q\\|_F + 2 \\|A\\|_F \\|X\\|_F)$, the normwise backward error.
       doublings: number of doublings used.
-      code: a `Result`.
+      code: a `LyapunovCode`.
     """
 
     value: Matrix
@@ -57,8 +57,8 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
     Args:
       A: dynamics matrix, in 1/time. Assumed stable: every eigenvalue has a negative real part.
       Q: right-hand side, any real square matrix.
-      symmetric: whether Q, and so X, is symmetric, which saves a tenth of the work; by default looked up (inside `jit`,
-        where a traced Q is unknown, taken as no).
+      symmetric: the word that Q, and so X, is symmetric, which saves a tenth of the work. By default Q is looked at; a traced
+        one takes the general path, which is right for both.
       max_doublings: most doublings; 48 reach a slowest mode $10^{14}$ times slower than the fastest.
 
     Returns:
@@ -74,7 +74,7 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
       >>> solution.value
       Array([[0.5       , 0.16666667],
              [0.16666667, 0.33333333]], dtype=float64)
-      >>> bool(solution.residual < 1e-14), Result(int(solution.code)).name
+      >>> bool(solution.residual < 1e-14), LyapunovCode(int(solution.code)).name
       (True, 'SUCCESSFUL')
 
     Reference: Smith1968 (the doubling), Penzl1999 (shifts).
@@ -83,15 +83,17 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
     check_square("Q", Q)
     if A.shape != Q.shape:
         raise InputError(f"Q has shape {Q.shape}, but must have A's shape {A.shape}.")
-
-    symmetric = resolve_symmetry(symmetric, Q=Q)
+    if symmetric or is_concrete(Q):
+        symmetric = resolve_symmetry(symmetric, Q=Q)
+    symmetric = bool(symmetric)
     value, doublings, converged = _solve(max_doublings, symmetric, A, Q)
     finite = jnp.all(jnp.isfinite(value))
     fixed_A, fixed_X, fixed_Q = lax.stop_gradient((A, value, Q))
     scale = jnp.linalg.norm(fixed_Q) + 2 * jnp.linalg.norm(fixed_A) * jnp.linalg.norm(fixed_X)
-    code = jnp.where(finite, jnp.where(converged, Result.SUCCESSFUL, Result.NOT_CONVERGED), Result.UNSTABLE)
+    settled = jnp.where(converged, LyapunovCode.SUCCESSFUL, LyapunovCode.NOT_CONVERGED)
+    code = jnp.where(finite, settled, LyapunovCode.UNSTABLE)
     return LyapunovSolution(
-        value=jnp.where(code == Result.SUCCESSFUL, value, jnp.nan),
+        value=jnp.where(code == LyapunovCode.SUCCESSFUL, value, jnp.nan),
         residual=_norm(_operator(fixed_A, fixed_X, symmetric=symmetric) - fixed_Q) / scale,
         doublings=doublings,
         code=code,

@@ -2,36 +2,77 @@
 
 import jax.numpy as jnp
 import numpy as np
-import optax
-import scipy.optimize
 from jax import Array
 from jaxtyping import Inexact, Int
 
-from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._checks import InputError, check_square, is_concrete, on_host
 from jaxprune._types import Matrix, Scalar
-from jaxprune.linalg._lapack import eigvals, eigvalsh
+from jaxprune.linalg.lapack import eigvals, eigvalsh
 
 
 def is_symmetric(A: Matrix) -> bool:
-    """Whether $A = A^T$ to the last bit."""
-    return bool(np.array_equal(np.asarray(A), np.asarray(A).T))
+    r"""Whether a matrix is symmetric up to rounding, $|a_{ij} - a_{ji}| \le N \epsilon \max |a|$, with $\epsilon$ of its dtype.
+
+    Example:
+      >>> is_symmetric(jnp.array([[1.0, 2.0], [2.0 + 1e-15, 1.0]])), is_symmetric(jnp.array([[1.0, 2.0], [2.1, 1.0]]))
+      (True, False)
+    """
+    entries = np.asarray(A)
+    if entries.ndim != 2 or entries.shape[0] != entries.shape[1]:
+        return False
+    if np.array_equal(entries, entries.T):
+        return True
+    if not np.issubdtype(entries.dtype, np.floating):
+        return False
+    allowed = len(entries) * np.finfo(entries.dtype).eps * np.max(np.abs(entries))
+    return bool(np.max(np.abs(entries - entries.T)) <= allowed)
+
+
+def symmetrise(A: Matrix) -> Matrix:
+    """Average a matrix with its transpose, which makes it symmetric to the last bit; one that is so already stays as it is.
+
+    Example:
+      >>> symmetrise(jnp.array([[1.0, 2.0], [4.0, 1.0]]))
+      Array([[1., 3.],
+             [3., 1.]], dtype=float64)
+    """
+    return (A + A.T) / 2
 
 
 def resolve_symmetry(symmetric: bool | None, **matrices: Matrix) -> bool:
-    """The caller's word on whether matrices are symmetric, or a look at them; unknown (inside `jit`) means no.
+    """Whether matrices are symmetric: as the caller says, or, with None, by a look at their entries.
+
+    Args:
+      symmetric: the caller's word, or None.
+      matrices: the matrices, by the names that error messages give them.
+
+    Returns:
+      True if all of them are symmetric (`is_symmetric`).
 
     Raises:
-      InputError: the word is yes, and a matrix whose entries are known is not symmetric.
+      InputError: the word is yes, and a matrix whose entries are known is not symmetric; there is no word, and a matrix is
+        traced (inside `jit` or `vmap`), so that its entries cannot be looked at.
+
+    Example:
+      >>> resolve_symmetry(None, A=jnp.eye(2), B=jnp.array([[1.0, 2.0], [0.0, 1.0]]))
+      False
     """
     skewed = [name for name, matrix in matrices.items() if is_concrete(matrix) and not is_symmetric(matrix)]
     if symmetric and skewed:
         raise InputError(
             f"symmetric is True, but {skewed[0]} is not symmetric: leave it out, or pass (matrix + matrix.T) / 2."
         )
-    return bool(is_concrete(*matrices.values()) and not skewed) if symmetric is None else symmetric
+    if symmetric is not None or skewed:
+        return bool(symmetric)
+    traced = [name for name, matrix in matrices.items() if not is_concrete(matrix)]
+    if traced:
+        raise InputError(
+            f"{traced[0]} is traced, so that its symmetry cannot be looked up: pass symmetric=True or symmetric=False."
+        )
+    return True
 
 
-def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
+def eigenvalues(A: Matrix, *, symmetric: bool | None = None) -> Inexact[Array, " mode"]:
     r"""Eigenvalues $\lambda_1, \lambda_2, \dots$ of A in order of falling real part, so that the slowest mode comes first.
 
     A matrix whose entries are known and that lives on a CPU goes to LAPACK's eigenvalue-only drivers through NumPy, which
@@ -39,19 +80,23 @@ def eigenvalues(A: Matrix, *, symmetric: bool) -> Inexact[Array, " mode"]:
 
     Args:
       A: square matrix.
-      symmetric: take A as symmetric (only its lower triangle is read): real eigenvalues, several times faster.
+      symmetric: whether A is symmetric, which makes its eigenvalues real and several times faster to find; by default looked
+        up. What rounding left asymmetric is averaged.
 
     Returns:
       Real eigenvalues when `symmetric`, else complex ones.
 
     Raises:
-      InputError: A not square, empty or not finite.
+      InputError: A not square, empty or not finite; traced without `symmetric`.
 
     Example:
       >>> eigenvalues(jnp.array([[-1.0, 0.0], [1.0, -3.0]]), symmetric=False).real
       Array([-1., -3.], dtype=float64)
     """
     check_square("A", A)
+    symmetric = resolve_symmetry(symmetric, A=A)
+    if symmetric:
+        A = symmetrise(A)
     if on_host(A):
         return jnp.asarray(host_eigenvalues(np.asarray(A), symmetric=symmetric))
     values = (eigvalsh if symmetric else eigvals)(A)
@@ -63,7 +108,7 @@ def slowest_first(values: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
     return jnp.lexsort((-np.imag(values), -np.real(values)))
 
 
-def spectral_abscissa(A: Matrix, *, symmetric: bool = False) -> Scalar:
+def spectral_abscissa(A: Matrix, *, symmetric: bool | None = None) -> Scalar:
     r"""Largest real part of the eigenvalues, $\alpha(A) = \max_i \operatorname{Re} \lambda_i$; A is stable when it is negative.
 
     Example:
@@ -74,7 +119,7 @@ def spectral_abscissa(A: Matrix, *, symmetric: bool = False) -> Scalar:
 
 
 def match_eigenvalues(reference: Inexact[Array, " mode"], other: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
-    r"""Pair two spectra: the permutation $\pi$ that minimises $\sum_i |\lambda_i - \mu_{\pi(i)}|^2$.
+    r"""Pair the eigenvalues of two networks: the permutation $\pi$ that minimises $\sum_i |\lambda_i - \mu_{\pi(i)}|^2$.
 
     Real spectra are paired in sorted order, which is the same thing. Complex ones have no order; they need the assignment
     problem (SciPy's solver where the values are known, Optax's inside `jit`). Squares, because the plain distance has many
@@ -98,22 +143,33 @@ def match_eigenvalues(reference: Inexact[Array, " mode"], other: Inexact[Array, 
     distance = jnp.abs(reference[:, None] - other[None, :]) ** 2
     if is_concrete(distance):
         # A spectrum that is not finite pairs with nothing; the caller sees NaN in its errors.
+        import scipy.optimize  # half a second, which few programs need
+
         cost = np.nan_to_num(np.asarray(distance), nan=0.0, posinf=0.0)
         return jnp.asarray(scipy.optimize.linear_sum_assignment(cost)[1])
+    import optax
+
     rows, columns = optax.assignment.hungarian_algorithm(distance)
     return columns[jnp.argsort(rows)]
 
 
 def host_eigenvalues(A: np.ndarray, *, symmetric: bool) -> np.ndarray:
-    """Eigenvalues of one or many NumPy matrices, slowest first; always complex for general ones."""
+    """Eigenvalues of one or many NumPy matrices, slowest first; always complex for general ones.
+
+    Args:
+      A: `(..., post, pre)`.
+      symmetric: whether all are symmetric; only the lower triangles are read then.
+
+    Returns:
+      `(..., mode)`.
+
+    Example:
+      >>> host_eigenvalues(np.array([[[-2.0, 1.0], [1.0, -2.0]]]), symmetric=True)
+      array([[-1., -3.]])
+    """
     if symmetric:
         return np.linalg.eigvalsh(A)[..., ::-1]
     values = np.linalg.eigvals(A)
     # NumPy returns real numbers for general matrices whose eigenvalues happen to be real.
     values = values.astype(np.result_type(values, np.complex64))
     return np.take_along_axis(values, np.lexsort((-np.imag(values), -np.real(values))), axis=-1)
-
-
-def on_host(A: Array) -> bool:
-    """Whether A's entries are known and lie in this machine's memory, where NumPy may read them without a copy."""
-    return is_concrete(A) and all(device.platform == "cpu" for device in jnp.asarray(A).devices())

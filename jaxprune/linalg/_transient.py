@@ -1,4 +1,4 @@
-"""What eigenvalues do not say: the transients of non-normal networks."""
+"""Transients of non-normal networks, which eigenvalues do not show: growth, impulse responses and the H2 error."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,14 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_positive, check_square
 from jaxprune._types import Matrix, Real, Scalar
-from jaxprune.linalg._lapack import eigvals, eigvalsh, expm
 from jaxprune.linalg._lyapunov import lyapunov
+from jaxprune.linalg.lapack import eigvals, eigvalsh, expm
 
 
 def numerical_abscissa(A: Matrix) -> Scalar:
-    r"""Largest growth rate of any state at any moment, $\omega(A) = \lambda_{\max}\bigl(\tfrac12 (A + A^T)\bigr)$, in 1/time.
+    r"""Largest growth rate that any state can have at a moment, in 1/time.
+
+    $$\omega(A) = \lambda_{\max}\bigl(\tfrac12 (A + A^T)\bigr)$$
 
     It is the slope of $\|e^{A t}\|$ at $t = 0$: equal to the spectral abscissa for normal matrices and never below it. A stable
     network with $\omega > 0$ amplifies before it forgets.
@@ -52,7 +54,7 @@ def departure_from_normality(A: Matrix) -> Scalar:
 
 
 def transient_growth(A: Matrix, *, dt: Real, steps: int) -> Float[Array, " time"]:
-    r"""Largest amplification of any first state, $\|e^{A t}\|_2$ at $t = \Delta t, 2 \Delta t, \dots$
+    r"""Largest amplification of any initial state after a time t, $\|e^{A t}\|_2$ at $t = \Delta t, 2 \Delta t, \dots$
 
     The propagator over $\Delta t$ is an exact matrix exponential, so the values do not depend on $\Delta t$; only where they are
     taken does.
@@ -83,7 +85,7 @@ def transient_growth(A: Matrix, *, dt: Real, steps: int) -> Float[Array, " time"
 
 
 class ImpulseResponses(NamedTuple):
-    """Sizes of two networks' responses to a kick, over time.
+    """Norms of the impulse responses of a network, of its pruned copy, and of their difference, over time.
 
     Attributes:
       original: $\\|e^{A t}\\|_F$.
@@ -97,7 +99,9 @@ class ImpulseResponses(NamedTuple):
 
 
 def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseResponses:
-    r"""Responses to a kick of a network and its pruned copy, and how far they stray, at $t = \Delta t, 2 \Delta t, \dots$
+    r"""Norms of the impulse responses of a network and its pruned copy, and of their difference, over time.
+
+    $$\|e^{A t}\|_F, \qquad \|e^{B t}\|_F, \qquad \|e^{A t} - e^{B t}\|_F, \qquad t = \Delta t, 2 \Delta t, \dots$$
 
     Entry (i, j) of $e^{A t}$ is what neuron i does a time t after neuron j was kicked, so that the Frobenius norm is the root of
     the squares summed over all pairs of neurons. The square of the difference, integrated over time, is the square of
@@ -131,7 +135,7 @@ def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseR
 
 
 class H2Error(NamedTuple):
-    """Difference of two noise-driven networks, as systems from noise to activity.
+    """H2 norms of a network and its pruned copy, as systems from noise to activity, and of their difference.
 
     Attributes:
       norm: $\\|G_A\\|_2 = \\sqrt{\\operatorname{tr} C_A}$ of the original at unit noise.
@@ -148,7 +152,7 @@ class H2Error(NamedTuple):
 
 
 def h2_error(A: Matrix, B: Matrix) -> H2Error:
-    r"""Error of a pruned network in the $H_2$ norm: what the same noise makes of both, mean square over all time.
+    r"""Error of a pruned network in the $H_2$ norm: how far its activity is from the original's when the same noise drives both.
 
     $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr}(P_{11} - P_{12} - P_{12}^T + P_{22}),
       \qquad \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix} P + P \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix}^T

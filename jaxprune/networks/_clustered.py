@@ -20,7 +20,7 @@ def clustered(
     std: Real = 1.0,
     directed: bool = False,
 ) -> Matrix:
-    r"""Weights of a network of clusters.
+    r"""Random weights of densely connected clusters that are joined by sparse long-range synapses.
 
     Within a cluster, each pair is joined with probability `density` by a weight from $N(\text{mean}, \text{std}^2)$. On top,
     `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from $U(0, 1)$. Finally

@@ -15,19 +15,19 @@ INHIBITORY = ("GABA",)
 """Transmitters whose neurons inhibit, where the neuron table names them."""
 
 
-class Connectome(NamedTuple):
-    """A matrix and who its neurons are.
+class NamedNetwork(NamedTuple):
+    """The matrix of a network and the names of its neurons.
 
     Attributes:
-      matrix: `[post, pre]`.
-      names: the neurons, in the order of rows and columns.
+      matrix: weights or dynamics, `[post, pre]`.
+      names: of the neurons, in the order of rows and columns.
     """
 
     matrix: Matrix
     names: tuple[str, ...]
 
 
-def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> Connectome:
+def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> NamedNetwork:
     """Read a connectome from a CSV edge list with header `pre,post[,type],count` or `pre,post[,type],weight`.
 
     - `count` (synapses, not negative) makes `W[post, pre]`; synapses of a neuron onto itself are left out.
@@ -83,7 +83,7 @@ def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = N
         matrix[post, pre] += value
         if electrical and pre != post:
             matrix[pre, post] += value
-    return Connectome(jnp.asarray(matrix), names)
+    return NamedNetwork(jnp.asarray(matrix), names)
 
 
 def _number(path, line, row):

@@ -10,7 +10,7 @@ from jaxprune._types import Matrix, PRNGKey, Real
 def feedforward(
     key: PRNGKey, layers: int, width: int, *, strength: Real = 1.0, density: Real = 1.0, gain: Real = 0.0
 ) -> Matrix:
-    r"""Layers of neurons, each driving the next: all eigenvalues equal, dynamics far from what they say.
+    r"""Random weights of a feed-forward chain, in which each layer drives the next: strongly non-normal, all eigenvalues equal.
 
     $$w_{ij} = \frac{s\, |\chi_{ij}|}{\rho K \sqrt{2/\pi}} \quad \text{for } j \text{ in the layer before } i, \text{ with
       probability } \rho$$

@@ -8,19 +8,17 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.io
-import scipy.sparse
 
 from jaxprune._checks import InputError, check_square
 from jaxprune._types import Matrix
-from jaxprune._write import write_whole
-from jaxprune.networks._edges import Connectome, read_edges
+from jaxprune.files import write_whole
+from jaxprune.networks._edges import NamedNetwork, read_edges
 from jaxprune.networks._matrix_market import read_matrix_market
 
-SUFFIXES = (".npy", ".npz", ".mtx", ".csv")
+MATRIX_SUFFIXES = (".npy", ".npz", ".mtx", ".csv")
 
 
-def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> Connectome:
+def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> NamedNetwork:
     """Read a square matrix `[post, pre]` from .npy, .npz (one array, or a SciPy sparse matrix), .mtx or a .csv edge list.
 
     Args:
@@ -55,7 +53,7 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
         raise InputError(f"{path} holds values of type {matrix.dtype}, but a network's weights are real numbers.")
     matrix = jnp.asarray(matrix, dtype=float)
     check_square(str(path), matrix)
-    return Connectome(matrix, tuple(str(i) for i in range(len(matrix))))
+    return NamedNetwork(matrix, tuple(str(i) for i in range(len(matrix))))
 
 
 def _read_numpy(path):
@@ -70,6 +68,8 @@ def _read_numpy(path):
             return content
         names = content.files
         if "format" in names:
+            import scipy.sparse
+
             sparse = scipy.sparse.load_npz(path)
             if hasattr(sparse, "check_format"):
                 sparse.check_format(full_check=True)  # indices that point outside would end the process below
@@ -112,6 +112,9 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
         raise InputError(
             f"names lists {len(names)} neurons, {len(set(names))} of them different, but the matrix has {len(array)}."
         )
+    import scipy.io
+    import scipy.sparse
+
     content = io.BytesIO()
     if path.suffix == ".npy":
         np.save(content, array, allow_pickle=False)
@@ -130,5 +133,5 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
 
 
 def _check_suffix(path):
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path} has the suffix {path.suffix!r}, but must be one of {', '.join(SUFFIXES)}.")
+    if path.suffix not in MATRIX_SUFFIXES:
+        raise InputError(f"{path} has the suffix {path.suffix!r}, but must be one of {', '.join(MATRIX_SUFFIXES)}.")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real
-from jaxprune.linalg import is_symmetric, spectral_abscissa
+from jaxprune.linalg import resolve_symmetry, spectral_abscissa
 
 
 def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix:
@@ -38,20 +38,21 @@ def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix:
     return W - jnp.diag(jnp.sum(jnp.abs(W), axis=1) + slack)
 
 
-def stable_leak(W: Matrix, abscissa: Real) -> Matrix:
-    r"""Give all neurons one leak that puts the slowest mode at a chosen place.
+def stable_leak(W: Matrix, abscissa: Real, *, symmetric: bool | None = None) -> Matrix:
+    r"""Give all neurons the same leak, such that the slowest mode decays at a chosen rate.
 
     $$A = W - \bigl(\alpha(W) - \text{abscissa}\bigr) I, \qquad \alpha(W) = \max_i \operatorname{Re} \lambda_i(W)$$
 
     Args:
       W: weights; the diagonal is ignored.
       abscissa: wanted spectral abscissa of A, in 1/time; negative for a stable network.
+      symmetric: whether W is symmetric; by default looked up.
 
     Returns:
       Dynamics matrix with spectral abscissa `abscissa`.
 
     Raises:
-      InputError: W not square, empty or not finite; abscissa not negative.
+      InputError: W not square, empty or not finite; abscissa not negative; W traced without `symmetric`.
 
     Example:
       >>> stable_leak(jnp.array([[0.0, 1.0], [1.0, 0.0]]), -0.25)
@@ -65,5 +66,5 @@ def stable_leak(W: Matrix, abscissa: Real) -> Matrix:
         )
     identity = jnp.eye(len(W), dtype=W.dtype)
     W = W * (1 - identity)
-    symmetric = is_concrete(W) and is_symmetric(W)
+    symmetric = resolve_symmetry(symmetric, W=W)
     return W - (spectral_abscissa(W, symmetric=symmetric) - abscissa) * identity

@@ -50,7 +50,7 @@ def dale(
     gain: Real = 0.8,
     density: Real = 0.1,
 ) -> Matrix:
-    r"""Excitatory and inhibitory neurons: every column (sender) has one sign, rows balance on average.
+    r"""Random weights of excitatory and inhibitory neurons: every column (sender) has one sign, rows balance on average.
 
     A synapse exists with probability $\rho$ and has size $|N(0, 1)|$; inhibitory columns are $f / (1 - f)$ times stronger,
     where $f$ is the excitatory fraction, so that the expected input of a neuron is zero. The whole is scaled so that the
@@ -91,7 +91,9 @@ def dale(
 
 
 def low_rank(key: PRNGKey, n: int, *, rank: int = 1, strength: Real = 0.5, gain: Real = 0.4) -> Matrix:
-    r"""Low-rank structure plus a random part, $w_{ij} = \tfrac{1}{N} \sum_{k} m_{ik} n_{jk} + g\, \chi_{ij}$ off the diagonal.
+    r"""Random weights, low rank plus a random part.
+
+    $$w_{ij} = \tfrac{1}{N} \sum_{k} m_{ik} n_{jk} + g\, \chi_{ij} \qquad (i \ne j)$$
 
     Left vectors $m_k$ are standard normal; right vectors are $n_k = s\, m_k + \eta_k$ with $\eta_k$ standard normal, so that
     the structured part has `rank` eigenvalues near `strength` and is non-normal; $\chi_{ij} \sim N(0, 1/N)$.

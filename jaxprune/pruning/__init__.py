@@ -1,41 +1,73 @@
-"""Pruning: importance -> keep probability -> mask -> strengthen or compensate -> diagonal."""
+"""Pruning: importance -> probability -> mask -> adjustment; rules put them together, and `prune` applies a rule to a network."""
 
-from jaxprune.pruning import theory as theory
-from jaxprune.pruning._compensate import compensate as compensate
-from jaxprune.pruning._compensate import refit as refit
-from jaxprune.pruning._importance import activity_importance as activity_importance
-from jaxprune.pruning._importance import noise_importance as noise_importance
-from jaxprune.pruning._importance import uniform_importance as uniform_importance
-from jaxprune.pruning._importance import weight_importance as weight_importance
-from jaxprune.pruning._mask import sample_mask as sample_mask
-from jaxprune.pruning._measured import MeasuredImportance as MeasuredImportance
-from jaxprune.pruning._measured import measured_importance as measured_importance
-from jaxprune.pruning._online import OnlineInfo as OnlineInfo
-from jaxprune.pruning._online import OnlinePrune as OnlinePrune
-from jaxprune.pruning._online import OnlineState as OnlineState
-from jaxprune.pruning._online import online_schedule as online_schedule
-from jaxprune.pruning._probabilities import keep_probabilities as keep_probabilities
-from jaxprune.pruning._prune import FragmentationWarning as FragmentationWarning
-from jaxprune.pruning._prune import Pruned as Pruned
-from jaxprune.pruning._prune import apply_rule as apply_rule
-from jaxprune.pruning._prune import count_components as count_components
-from jaxprune.pruning._prune import prune as prune
-from jaxprune.pruning._prune import synapse_count as synapse_count
-from jaxprune.pruning._regrow import regrow as regrow
-from jaxprune.pruning._rows import delta_rule as delta_rule
-from jaxprune.pruning._rows import delta_step as delta_step
-from jaxprune.pruning._rows import drive_error as drive_error
-from jaxprune.pruning._rows import fit_rows as fit_rows
-from jaxprune.pruning._rules import RULES as RULES
-from jaxprune.pruning._rules import NoisePrune as NoisePrune
-from jaxprune.pruning._rules import Rule as Rule
-from jaxprune.pruning._rules import UniformPrune as UniformPrune
-from jaxprune.pruning._rules import WeightPrune as WeightPrune
-from jaxprune.pruning._rules import named_rule as named_rule
-from jaxprune.pruning._strengthen import matched_diagonal as matched_diagonal
-from jaxprune.pruning._strengthen import strengthen as strengthen
-from jaxprune.pruning._surgeon import Removals as Removals
-from jaxprune.pruning._surgeon import surgeon_importance as surgeon_importance
-from jaxprune.pruning._surgeon import surgeon_mask as surgeon_mask
-from jaxprune.pruning._surgeon import surgeon_once as surgeon_once
-from jaxprune.pruning._surgeon import surgeon_order as surgeon_order
+from jaxprune.pruning import adjust, theory
+from jaxprune.pruning._delta import DeltaRule, delta_rule
+from jaxprune.pruning._exchange import exchange
+from jaxprune.pruning._importance import (
+    activity_importance,
+    noise_importance,
+    uniform_importance,
+    weight_importance,
+)
+from jaxprune.pruning._kinds import synapse_count
+from jaxprune.pruning._mask import sample_mask
+from jaxprune.pruning._measured import measured_importance
+from jaxprune.pruning._online import OnlinePrune
+from jaxprune.pruning._outside import rule_source
+from jaxprune.pruning._probabilities import keep_probabilities
+from jaxprune.pruning._prune import FragmentationWarning, Pruned, apply_rule, prune, readjust
+from jaxprune.pruning._rules import RULES, NoisePrune, Rule, UniformPrune, WeightPrune, named_rule
+from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
+from jaxprune.pruning.adjust import (
+    Compensate,
+    Keep,
+    MatchForm,
+    MatchRadius,
+    Regrow,
+    Strengthen,
+    compensate,
+    drive_error,
+    matched_diagonal,
+    strengthen,
+)
+
+__all__ = [
+    "RULES",
+    "Compensate",
+    "DeltaRule",
+    "FragmentationWarning",
+    "Keep",
+    "MatchForm",
+    "MatchRadius",
+    "NoisePrune",
+    "OnlinePrune",
+    "Pruned",
+    "Regrow",
+    "Rule",
+    "Strengthen",
+    "UniformPrune",
+    "WeightPrune",
+    "activity_importance",
+    "adjust",
+    "apply_rule",
+    "compensate",
+    "delta_rule",
+    "drive_error",
+    "exchange",
+    "keep_probabilities",
+    "matched_diagonal",
+    "measured_importance",
+    "named_rule",
+    "noise_importance",
+    "prune",
+    "readjust",
+    "removal_importance",
+    "rule_source",
+    "sample_mask",
+    "strengthen",
+    "surgeon_importance",
+    "synapse_count",
+    "theory",
+    "uniform_importance",
+    "weight_importance",
+]

@@ -2,8 +2,9 @@
 
 import jax.numpy as jnp
 
-from jaxprune._checks import InputError, check_square
-from jaxprune._types import Matrix
+from jaxprune._checks import InputError, check_matrix, check_square
+from jaxprune._types import Matrix, Moment
+from jaxprune.pruning._kinds import without_diagonal
 
 
 def noise_importance(A: Matrix, C: Matrix) -> Matrix:
@@ -15,7 +16,7 @@ def noise_importance(A: Matrix, C: Matrix) -> Matrix:
     A it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see `theory.leverage`.
 
     Args:
-      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time.
+      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights.
       C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared.
 
     Returns:
@@ -43,53 +44,66 @@ def noise_importance(A: Matrix, C: Matrix) -> Matrix:
     return weight_importance(A) * jnp.maximum(difference, 0)
 
 
-def weight_importance(A: Matrix) -> Matrix:
+def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
     r"""Size of the weight, $r_{ij} = |a_{ij}|$ off the diagonal, in 1/time.
 
     At a fixed expected count it minimises the summed variance of the entries of a 1/p-strengthened matrix; it knows nothing
     of what an entry does for the slow modes.
+
+    Args:
+      A: weights.
+      leak: whether the diagonal is the leak (or self-synapses), which has no importance; by default that of square matrices.
 
     Example:
       >>> weight_importance(jnp.array([[-2.0, 1.0], [-0.5, -2.0]]))
       Array([[0. , 1. ],
              [0.5, 0. ]], dtype=float64)
     """
-    check_square("A", A)
-    return jnp.abs(A) * _off_diagonal(A)
+    check_matrix("A", A)
+    return jnp.abs(A) * without_diagonal(A, leak)
 
 
-def uniform_importance(A: Matrix) -> Matrix:
+def uniform_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
     r"""The same importance for every synapse, $r_{ij} = 1[a_{ij} \ne 0]$ off the diagonal, dimensionless.
+
+    Args:
+      A: weights.
+      leak: as in `weight_importance`.
 
     Example:
       >>> uniform_importance(jnp.array([[-2.0, 1.0], [0.0, -2.0]]))
       Array([[0., 1.],
              [0., 0.]], dtype=float64)
     """
-    check_square("A", A)
-    return (A != 0).astype(A.dtype) * _off_diagonal(A)
+    check_matrix("A", A)
+    return (A != 0).astype(A.dtype) * without_diagonal(A, leak)
 
 
-def activity_importance(A: Matrix, H: Matrix) -> Matrix:
+def activity_importance(A: Matrix, H: Moment, *, leak: bool | None = None) -> Matrix:
     r"""What a synapse passes on, root mean square: $r_{ij} = |a_{ij}| \sqrt{H_{jj}}$ off the diagonal, $H = E[x x^T]$.
 
     Args:
       A: weights.
       H: second moment of the presynaptic activity.
+      leak: as in `weight_importance`.
 
     Raises:
-      InputError: A or H not square, empty or not finite, or of different shapes.
+      InputError: A or H empty or not finite; H not of A's presynaptic neurons.
 
     Example:
       >>> activity_importance(jnp.array([[-2.0, 1.0], [-0.5, -2.0]]), jnp.diag(jnp.array([4.0, 9.0])))
       Array([[0., 3.],
              [1., 0.]], dtype=float64)
     """
-    check_square("H", H)
-    if A.shape != H.shape:
-        raise InputError(f"H has shape {H.shape} and A has {A.shape}: pass the second moment of the same network.")
-    return weight_importance(A) * jnp.sqrt(jnp.diagonal(H))[None, :]
+    check_moment(A, H)
+    return weight_importance(A, leak=leak) * jnp.sqrt(jnp.diagonal(H))[None, :]
 
 
-def _off_diagonal(A):
-    return 1 - jnp.eye(len(A), dtype=A.dtype)
+def check_moment(W: Matrix, H: Moment, *, names: tuple[str, str] = ("A", "H")) -> None:
+    """Refuse a second moment that is not square or not of the presynaptic neurons of the weights."""
+    check_matrix(names[0], W)
+    check_square(names[1], H)
+    if len(H) != W.shape[1]:
+        raise InputError(
+            f"{names[1]} has shape {H.shape} and {names[0]} has {W.shape}: pass the second moment of the presynaptic neurons."
+        )

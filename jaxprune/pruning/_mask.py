@@ -1,25 +1,28 @@
 """From probabilities to a mask: independent coins, a negatively dependent tournament, or the largest."""
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from jaxprune._checks import check_choice, check_square
-from jaxprune._types import Mask, Matrix, PRNGKey
+from jaxprune._checks import InputError, check_array, check_choice, check_key
+from jaxprune._types import PRNGKey
+from jaxprune.linalg import resolve_symmetry
+from jaxprune.pruning._groups import by_groups, pattern
+from jaxprune.pruning._select import kth_largest
 
 METHODS = ("bernoulli", "systematic", "top")
 
 
 def sample_mask(
     key: PRNGKey,
-    probabilities: Matrix,
+    probabilities: Any,
     *,
-    symmetric: bool,
+    symmetric: bool | None = None,
     method: Literal["bernoulli", "systematic", "top"] = "bernoulli",
-) -> Mask:
+    groups: str = "global",
+) -> Any:
     r"""Draw which synapses stay, each with its probability.
 
     - `"bernoulli"`: independent coins, $E[m_{ij}] = p_{ij}$.
@@ -33,15 +36,18 @@ def sample_mask(
 
     Args:
       key: random key; the same key gives the same mask, and for `"bernoulli"` masks of growing p are nested.
-      probabilities: p in [0, 1], full N x N with zero diagonal.
-      symmetric: decide once per pair (from the upper triangle) and mirror.
+      probabilities: p in [0, 1], an array of any shape or a pytree of them, as from `keep_probabilities`.
+      symmetric: decide once per pair (from the upper triangle) and mirror; by default when the probabilities are one symmetric
+        matrix.
       method: as above.
+      groups: within which the number is exact, as in `keep_probabilities`.
 
     Returns:
-      Mask of ones and zeros.
+      Mask of ones and zeros, of the probabilities' structure and shapes.
 
     Raises:
-      InputError: probabilities not square, empty or not finite; unknown method.
+      InputError: probabilities empty or not finite; a square matrix that is traced, without `symmetric`; an unknown method or
+        budget; `symmetric` with groups within a matrix; a key that is no typed key.
 
     Example:
       >>> p = jnp.array([[0.0, 0.5, 0.5], [0.5, 0.0, 1.0], [0.5, 1.0, 0.0]])
@@ -52,13 +58,31 @@ def sample_mask(
     Reference: Moore2020 (independent coins); Deville1998, Srinivasan2001 (pivotal tournament); Branden2012 (it is strongly
     Rayleigh).
     """
-    check_square("probabilities", probabilities)
+    check_key("key", key)
     check_choice("method", method, METHODS)
-    return _sample(key, probabilities, symmetric, method)
+    pattern(groups)
+    leaves = jax.tree.leaves(probabilities)
+    for leaf in leaves:
+        check_array("probabilities", leaf)
+    square = len(leaves) == 1 and leaves[0].ndim == 2 and leaves[0].shape[0] == leaves[0].shape[1]
+    if symmetric and not square:
+        raise InputError(
+            "symmetric is True, but probabilities is not one square matrix: only pairs of one network mirror."
+        )
+    symmetric = bool(square and resolve_symmetry(symmetric, probabilities=leaves[0]))
+    if symmetric and groups not in ("global", "layer"):
+        raise InputError(
+            f"groups is {groups!r}, but pairs of a symmetric network belong to two rows: use 'global', or pass symmetric=False."
+        )
+    if method == "bernoulli" and len(leaves) > 1:
+        groups = "layer"  # coins are independent: nothing is gained by joining the layers
+    elif method == "bernoulli":
+        groups = "global"
+    return by_groups(partial(_sample, symmetric=symmetric, method=method), groups, probabilities, key=key)
 
 
-@partial(jax.jit, static_argnums=(2, 3))
-def _sample(key, probabilities, symmetric, method):
+@partial(jax.jit, static_argnames=("symmetric", "method"))
+def _sample(key, probabilities, *, symmetric, method):
     p = jnp.triu(probabilities, 1) if symmetric else probabilities
     draw = {"bernoulli": _bernoulli, "systematic": _tournament, "top": _top}[method]
     mask = draw(key, p).astype(p.dtype)
@@ -97,28 +121,14 @@ def _ratio(part, whole):
 
 def _top(key, p):
     count = jnp.minimum(jnp.round(jnp.sum(p)).astype(jnp.int32), jnp.sum(p > 0))
-    threshold = _kth_largest(p, count)
+    threshold = kth_largest(p, count)
     above = p > threshold
     tied = (p == threshold) & (p > 0)
     ticket = jnp.where(tied, jax.random.uniform(key, p.shape, p.dtype, minval=jnp.finfo(p.dtype).tiny), 0)
     missing = count - jnp.sum(above)
-    last = _kth_largest(ticket, missing)
+    last = kth_largest(ticket, missing)
     drawn = ticket > last
     # Tickets have few random bits in single precision: of those that share the last one, the first in order stay.
     shared = tied & (ticket == last)
     place = jnp.cumsum(shared.reshape(-1)).reshape(p.shape)
     return above | drawn | (shared & (place <= missing - jnp.sum(drawn)))
-
-
-def _kth_largest(values, k):
-    """The k-th largest of non-negative floats (k traced), by bisection of their bit patterns, which sort as they do."""
-    bits = jnp.finfo(values.dtype).bits
-    pattern = lax.bitcast_convert_type(values, f"uint{bits}")
-    one = jnp.ones((), pattern.dtype)
-
-    def halve(step, floor):
-        candidate = floor | (one << (bits - 2 - step).astype(pattern.dtype))
-        return jnp.where(jnp.sum(pattern >= candidate) >= k, candidate, floor)
-
-    threshold = lax.fori_loop(0, bits - 1, halve, jnp.zeros((), pattern.dtype))
-    return jnp.where(k > 0, lax.bitcast_convert_type(threshold, values.dtype), jnp.inf)

@@ -12,10 +12,12 @@ from jaxtyping import Float
 from jaxprune._checks import InputError, check_fraction, check_leak, check_positive, check_square, is_concrete
 from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real, Scalar
 from jaxprune.dynamics import SPAN, Linear, Moments, largest_step, simulate
+from jaxprune.linalg import symmetrise
+from jaxprune.pruning._delta import DeltaRule
 from jaxprune.pruning._importance import noise_importance
+from jaxprune.pruning._kinds import synapse_count, synapses
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._probabilities import keep_probabilities
-from jaxprune.pruning._prune import synapse_count
 
 
 class OnlineState(NamedTuple):
@@ -38,7 +40,7 @@ class OnlineInfo(NamedTuple):
       importance: as measured before the round's removal.
       lost: mean squared drive $E[((R - S) x)_i^2]$ that the removal took from a neuron, before adaptation.
       left: the same after adaptation; R is the network before the round.
-      code: `dynamics.Result` of the simulations, the worse of them.
+      code: `dynamics.SimulationCode` of the simulations, the worse of them.
     """
 
     mask: Mask
@@ -55,14 +57,11 @@ class OnlinePrune:
     1. lets the noise drive the network while every synapse measures the variance of its difference, hence its importance
        $r_{ij} = |s_{ij}| \operatorname{Var}(x_i - \operatorname{sign}(s_{ij}) x_j)$;
     2. removes the least important synapses: those below a threshold, the one number that all of them share;
-    3. lets the others, and the leaks, learn by the delta rule to give each neuron the drive $\sum_j r_{ij} x_j$ that it had
-       before the round, with normalised rates $\eta_i = \eta / \sum_{j \in S_i} \langle x_j^2 \rangle$:
-
-    $$\Delta s_{ij} = \eta_i \, e_i x_j, \qquad e_i = \sum_k (r_{ik} - s_{ik}) x_k$$
+    3. lets the others, and the leaks, learn by the delta rule (`DeltaRule`) to give each neuron the drive $\sum_j r_{ij} x_j$
+       that it had before the round.
 
     A synapse uses its own weight and the activities and drive of the two neurons that it joins, and nothing else. In a
-    symmetric network it takes the mean of both ends' changes, so that it stays symmetric. The rate falls as 1/time after a
-    quarter of the learning, and what stays is the mean over the second half (Polyak averaging).
+    symmetric network it takes the mean of both ends' changes, so that it stays symmetric.
 
     A pure pair `init`, `step`: it jits, and vmaps over networks.
 
@@ -101,8 +100,7 @@ class OnlinePrune:
         for name in ("observe", "adapt"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, but must be at least 1 block.")
-        if not 0 < self.rate < 2:
-            raise InputError(f"rate is {self.rate:g}, but the delta rule needs it between 0 and 2.")
+        DeltaRule(1, self.rate)
 
     def init(self, A: Matrix) -> OnlineState:
         """The network at rest.
@@ -131,17 +129,20 @@ class OnlinePrune:
         tie_key, observe_key, adapt_key, test_key = jax.random.split(key, 4)
         before, n = state.matrix, len(state.matrix)
         watched = self._run(observe_key, before, state.activity, self.observe * SPAN, observe=Moments())
-        importance = noise_importance(before, _second_moment(watched.observed))
+        moment = watched.observed.second_moment
+        importance = noise_importance(before, moment)
         if self.symmetric:
-            importance = (importance + importance.T) / 2
-        probabilities = keep_probabilities(importance, count=jnp.asarray(count, before.dtype))
+            importance = symmetrise(importance)
+        probabilities = keep_probabilities(
+            importance, count=jnp.asarray(count, before.dtype), where=synapses(before, "linear")
+        )
         mask = sample_mask(tie_key, probabilities, symmetric=self.symmetric, method="top")
         support = mask + jnp.eye(n, dtype=before.dtype)
         removed = before * support
         after, activity, failed = self._adapt(adapt_key, before, removed, support, watched.state)
         # Judged on noise that was not learnt from.
         test = self._run(test_key, after, activity, self.observe * SPAN, observe=Moments())
-        moment = _second_moment(test.observed)
+        moment = test.observed.second_moment
         info = OnlineInfo(
             mask=mask,
             importance=importance,
@@ -151,51 +152,37 @@ class OnlinePrune:
         )
         return OnlineState(after, test.state), info
 
+    def schedule(self, A: Matrix, keep: Real, rounds: int) -> Array:
+        """Numbers of entries to be left after each round: falling by the same factor every time, down to a fraction `keep`.
+
+        Raises:
+          InputError: keep outside (0, 1], or no round.
+
+        Example:
+          >>> OnlinePrune(dt=0.1, symmetric=True).schedule(jnp.ones((9, 9)), 0.25, 2)
+          Array([36, 18], dtype=int32)
+        """
+        check_fraction("keep", keep)
+        if rounds < 1:
+            raise InputError(f"rounds is {rounds}, but must be at least 1.")
+        fractions = np.float64(keep) ** (np.arange(1, rounds + 1) / rounds)
+        return jnp.stack([synapse_count(A, float(fraction), symmetric=self.symmetric) for fraction in fractions])
+
     def _run(self, key, matrix, activity, steps, **options):
         return simulate(key, Linear(matrix), activity, dt=self.dt, steps=steps, sigma=self.sigma, **options)
 
     def _adapt(self, key, target, start, support, activity):
-        blocks, half = self.adapt, self.adapt // 2
+        rule = DeltaRule(self.adapt, self.rate, self.symmetric)
 
         def learn(block, carry):
-            matrix, mean, activity, code = carry
-            ran = self._run(jax.random.fold_in(key, block), matrix, activity, SPAN, record_every=1)
-            x = jnp.asarray(ran.trajectory)
-            missing = x @ (target - matrix).T
-            change = missing.T @ x / SPAN
-            rate = self.rate / (support @ jnp.mean(x**2, axis=0)) / jnp.maximum(1, 4 * block / blocks)
-            change = rate[:, None] * change
-            if self.symmetric:
-                change = (change + change.T) / 2
-            matrix = matrix + support * change
-            mean = mean + jnp.where(block >= half, matrix / (blocks - half), 0)
-            return matrix, mean, ran.state, jnp.maximum(code, ran.code)
+            state, activity, code = carry
+            ran = self._run(jax.random.fold_in(key, block), state.weights, activity, SPAN, record_every=1)
+            state = rule.update(state, target, support, jnp.asarray(ran.trajectory))
+            return state, ran.state, jnp.maximum(code, ran.code)
 
         code = jnp.zeros((), jnp.asarray(0).dtype)
-        _, mean, activity, code = lax.fori_loop(0, blocks, learn, (start, jnp.zeros_like(start), activity, code))
-        return mean, activity, code
-
-
-def online_schedule(A: Matrix, keep: Real, rounds: int, *, symmetric: bool) -> Array:
-    """Numbers of entries to be left after each round: falling by the same factor every time, down to a fraction `keep`.
-
-    Raises:
-      InputError: keep outside (0, 1], or no round.
-
-    Example:
-      >>> online_schedule(jnp.ones((9, 9)), 0.25, 2, symmetric=True)
-      Array([36, 18], dtype=int32)
-    """
-    check_fraction("keep", keep)
-    if rounds < 1:
-        raise InputError(f"rounds is {rounds}, but must be at least 1.")
-    fractions = np.float64(keep) ** (np.arange(1, rounds + 1) / rounds)
-    return jnp.stack([synapse_count(A, float(fraction), symmetric=symmetric) for fraction in fractions])
-
-
-def _second_moment(observed):
-    # About zero, which is the mean of a network without input.
-    return observed.covariance + jnp.outer(observed.mean, observed.mean)
+        state, activity, code = lax.fori_loop(0, self.adapt, learn, (rule.init(start), activity, code))
+        return rule.result(state), activity, code
 
 
 def _drive(missing, moment):

@@ -1,34 +1,44 @@
 """From importance to the probability of staying, by exact water-filling."""
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprune._checks import InputError, check_fraction, check_positive, check_square, is_concrete
-from jaxprune._types import Matrix, Real
+from jaxprune._checks import InputError, check_array, check_fraction, check_positive, is_concrete
+from jaxprune._types import Real
+from jaxprune.pruning._groups import by_groups, pattern
 
 
-def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: Real | None = None) -> Matrix:
+def keep_probabilities(
+    importance: Any, *, keep: Real | None = None, count: Real | None = None, where: Any = None, groups: str = "global"
+) -> Any:
     r"""Probabilities in proportion to importance, capped at one, that add up to the wanted number of synapses.
 
     $$p_{ij} = \min(1, K r_{ij}), \qquad \sum_{ij} p_{ij} = \text{count}$$
 
     The scale K is exact: the sum is concave and piecewise linear in K, so Newton's method from below reaches it in as many
-    steps as there are rounds of newly capped synapses, and stops when a round caps none.
+    steps as there are rounds of newly capped synapses, and stops when a round caps none. Synapses of importance zero are the
+    least important ones: once all others stay for certain, they share what is left of the budget equally.
 
     Args:
-      importance: r, not negative; zero means "no synapse" and stays at probability zero.
-      keep: wanted fraction of the positive entries of `importance`, in (0, 1].
-      count: instead of `keep`, the wanted number of entries (a mirrored pair counts twice). More than there are positive
-        entries means all of them.
+      importance: r, not negative; an array of any shape, or a pytree of them, one for each layer.
+      keep: wanted fraction of the synapses, in (0, 1].
+      count: instead of `keep`, the wanted number of entries (a mirrored pair counts twice). More than there are synapses means
+        all of them.
+      where: ones (or True) where there is a synapse, of the same structure; by default where importance is positive.
+      groups: which synapses share a budget: "global" (all), "layer" (every array), "row" (every neuron: the first axis), or a
+        pattern such as "2:4" (two of every four neighbouring inputs of a neuron, with neither `keep` nor `count`).
 
     Returns:
-      Probabilities, full N x N, symmetric when `importance` is.
+      Probabilities, of importance's structure and shapes, symmetric when `importance` is.
 
     Raises:
-      InputError: both or neither of `keep` and `count`, keep outside (0, 1], count not positive, importance negative, not
-        finite or zero everywhere.
+      InputError: both or neither of `keep` and `count`, keep outside (0, 1], count not positive or with another budget than the
+        global one; importance of another shape than `where`, negative, not finite, or without any synapse; an unknown budget.
 
     Example:
       >>> r = jnp.array([[0.0, 8.0, 1.0], [1.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
@@ -37,43 +47,81 @@ def keep_probabilities(importance: Matrix, *, keep: Real | None = None, count: R
              [0.5, 0. , 0.5],
              [0.5, 0. , 0. ]], dtype=float64)
 
+      A silent neuron's synapses have no importance, but they exist:
+
+      >>> keep_probabilities(jnp.array([[2.0, 0.0, 0.0, 1.0]]), count=3, where=jnp.ones((1, 4)))
+      Array([[1. , 0.5, 0.5, 1. ]], dtype=float64)
+
+      >>> keep_probabilities(jnp.array([[4.0, 3.0, 2.0, 1.0]]), groups="2:4")
+      Array([[0.8, 0.6, 0.4, 0.2]], dtype=float64)
+
     Reference: Moore2020 scales p to a wanted number and clips afterwards; refilling what the clip took is ours.
     """
-    check_square("importance", importance)
-    if is_concrete(importance):
-        lowest, highest = np.min(np.asarray(importance)), np.max(np.asarray(importance))
-        if lowest < 0 or highest == 0:
-            raise InputError(
-                f"importance ranges from {lowest:g} to {highest:g}, but must not be negative and must be positive somewhere: "
-                "is there a synapse at all?"
-            )
-    if keep is not None and count is None:
-        check_fraction("keep", keep)
-        count = keep * jnp.sum(importance > 0)
-    elif count is not None and keep is None:
+    check_importance(importance, where)
+    numbers = pattern(groups)
+    if numbers is not None:
+        if keep is not None or count is not None:
+            raise InputError(f"groups is {groups!r}, which says how many stay: leave out keep and count.")
+    elif (keep is None) == (count is None):
+        raise InputError(f"keep is {keep} and count {count}, but exactly one of them must be given.")
+    elif count is not None:
+        if groups != "global":
+            raise InputError(f"count is one number, but groups is {groups!r}: pass keep, the fraction of every group.")
         check_positive("count", count)
     else:
-        raise InputError(f"keep is {keep} and count {count}, but exactly one of them must be given.")
-    return _fill(importance, jnp.asarray(count, importance.dtype))
+        check_fraction("keep", keep)
+    where = jax.tree.map(lambda r: r > 0, importance) if where is None else where
+    fill = partial(_fill, keep=keep, count=count if numbers is None else numbers[0])
+    return by_groups(fill, groups, importance, jax.tree.map(lambda there: there > 0, where))
+
+
+def check_importance(importance: Any, where: Any = None) -> None:
+    """Refuse importance that is no array of floats, negative, not finite, of another shape than the synapses, or all zero."""
+    leaves = jax.tree.leaves(importance)
+    if not leaves:
+        raise InputError("importance holds no array: is there a layer at all?")
+    for leaf in leaves:
+        check_array("importance", leaf)
+        if is_concrete(leaf) and np.min(np.asarray(leaf)) < 0:
+            raise InputError(
+                f"importance has negative entries, the lowest {np.min(np.asarray(leaf)):g}: what is least important is zero."
+            )
+    support = leaves if where is None else jax.tree.leaves(where)
+    if len(support) == len(leaves):
+        for leaf, there in zip(leaves, support, strict=True):
+            if jnp.shape(leaf) != jnp.shape(there):
+                raise InputError(f"importance has shape {leaf.shape}, but there are synapses of shape {there.shape}.")
+    if is_concrete(*support) and not any(bool(np.any(np.asarray(there) > 0)) for there in support):
+        raise InputError(
+            "importance is zero everywhere, and where does not say that there are synapses: is there one at all?"
+            if where is None
+            else "where is zero everywhere: there is no synapse."
+        )
 
 
 @jax.jit
-def _fill(importance, count):
+def _fill(importance, where, *, keep, count):
     # Newton from below needs a start below the solution: the scale at which nothing is capped.
     # A member of an ensemble without any synapse keeps probabilities of zero.
+    importance = jnp.where(where, importance, 0)
     largest = jnp.max(importance)
     # In two steps, kept apart: compiled code multiplies by the reciprocal, which of a huge number is lost.
     root = jnp.sqrt(jnp.where(largest == 0, 1, largest))
     importance = lax.optimization_barrier(importance / root) / root
-    target = jnp.minimum(count, jnp.sum(importance > 0))
+    wanted = jnp.sum(where) * keep if count is None else count
+    target = jnp.minimum(jnp.asarray(wanted, importance.dtype), jnp.sum(where))
+    scored = importance > 0
+    first = jnp.minimum(target, jnp.sum(scored))
 
     def refill(state):
         scale, capped, _ = state
         full = scale * importance >= 1
         rest = jnp.sum(jnp.where(full, 0, importance))
-        refilled = jnp.where(rest > 0, (target - jnp.sum(full)) / rest, jnp.inf)
+        refilled = jnp.where(rest > 0, (first - jnp.sum(full)) / rest, jnp.inf)
         return jnp.maximum(refilled, scale), jnp.sum(full), capped
 
-    start = (target / jnp.where(largest == 0, 1, jnp.sum(importance)), jnp.array(0), jnp.array(-1))
+    start = (first / jnp.where(largest == 0, 1, jnp.sum(importance)), jnp.array(0), jnp.array(-1))
     scale, _, _ = lax.while_loop(lambda state: state[1] != state[2], refill, start)
-    return jnp.where(importance > 0, jnp.minimum(1, jnp.where(importance > 0, scale, 0) * importance), 0)
+    likely = jnp.minimum(1, jnp.where(scored, scale, 0) * importance)
+    unscored = where & ~scored
+    return jnp.where(unscored, (target - first) / jnp.maximum(jnp.sum(unscored), 1), likely)

@@ -5,28 +5,28 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse.csgraph
-from jax import Array
-from jaxtyping import Bool, Num
 
-from jaxprune._checks import InputError, check_fraction, check_leak, check_square, is_concrete
+from jaxprune._checks import InputError, check_fraction, check_key, check_leak, check_matrix, is_concrete
 from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real
-from jaxprune.linalg import resolve_symmetry, stationary_covariance
-from jaxprune.pruning._compensate import compensate, refit
+from jaxprune.dynamics import Activity, activity_of, check_activity, need_activity
+from jaxprune.linalg import is_symmetric, resolve_symmetry, stationary_covariance, symmetrise
+from jaxprune.networks import count_components
+from jaxprune.pruning._groups import pattern
+from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_count, synapses
 from jaxprune.pruning._mask import sample_mask
-from jaxprune.pruning._probabilities import keep_probabilities
-from jaxprune.pruning._rules import Rule
-from jaxprune.pruning._strengthen import matched_diagonal, strengthen
+from jaxprune.pruning._probabilities import check_importance, keep_probabilities
+from jaxprune.pruning._rules import Rule, named_rule, score_of
+from jaxprune.pruning.adjust import Adjust, Survivors
 
 
 class Pruned(NamedTuple):
     """A pruned network.
 
     Attributes:
-      matrix: the pruned dynamics matrix.
+      matrix: the pruned matrix.
       mask: ones where a synapse stays.
       probabilities: the probability with which each could stay.
-      importance: of each synapse, by the rule.
+      importance: of each synapse, by the rule; zero where there is none.
     """
 
     matrix: Matrix
@@ -40,27 +40,42 @@ class FragmentationWarning(UserWarning):
 
 
 def prune(
-    key: PRNGKey, A: Matrix, rule: Rule, *, keep: Real, symmetric: bool | None = None, C: Matrix | None = None
+    key: PRNGKey,
+    A: Matrix,
+    rule: Rule | str,
+    *,
+    keep: Real | None = None,
+    kind: Kind | None = None,
+    symmetric: bool | None = None,
+    activity: Activity | None = None,
+    groups: str = "global",
 ) -> Pruned:
-    r"""Prune a network by a rule.
+    r"""Prune a network, or a layer, by a rule.
 
     Importance $r$ by the rule; probabilities $p = \min(1, K r)$ with $\sum p = \text{keep} \times$ the number of synapses,
-    rounded to whole synapses (whole pairs when symmetric); a mask; then strengthening with its diagonal, or compensation.
+    rounded to whole synapses (whole pairs when symmetric); a mask; then the rule's adjustment.
 
     Args:
       key: random key. The same key draws the same coins for every rule and fraction.
-      A: stable dynamics matrix $A = W - \operatorname{diag}(\text{leak})$, in 1/time.
-      rule: for example `NoisePrune()`.
-      keep: fraction of A's nonzero off-diagonal entries to keep, in (0, 1].
-      symmetric: decide once per pair; by default when A is symmetric (inside `jit`, where that is unknown, no).
-      C: stationary covariance, if known already; else computed.
+      A: stable dynamics matrix $A = W - \operatorname{diag}(\text{leak})$, in 1/time; or, as `kind` says, other weights.
+      rule: for example `NoisePrune()`, your own `Rule`, or a name such as "weight+compensation" (`RULES`).
+      keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4", which says it.
+      kind: what the weights belong to: a "linear" network with its leak on the diagonal (by default, of square matrices), a
+        "recurrent" network without a leak, whose self-synapses stay and are not counted, or a "layer" between different
+        neurons, whose diagonal is nothing special (by default, of other matrices).
+      symmetric: decide once per pair; by default when A is symmetric.
+      activity: of the presynaptic neurons, where the rule looks at it; by default, of a linear network, that under white noise
+        of unit intensity (`linalg.stationary_covariance`).
+      groups: which synapses share a budget, as in `keep_probabilities`.
 
     Returns:
       The pruned matrix with its mask, probabilities and importances.
 
     Raises:
-      InputError: A not square, empty, not finite, with a positive diagonal, without synapses, singular or unstable; keep
-        outside (0, 1] or too small for a single synapse; `refit` for a network that is not symmetric.
+      InputError: A empty or not finite, or with no synapse; a linear network that is not square, has a positive diagonal, or is
+        singular or unstable; traced without `symmetric`; keep outside (0, 1] or too small for a single synapse; a rule that is
+        none, or whose importance is of another shape, negative, not finite, or not symmetric for a symmetric network; activity
+        that is missing or of other neurons; an adjustment that is not for this kind of network; a key that is no typed key.
 
     Warns:
       FragmentationWarning: the pruned network has more connected components than A.
@@ -69,85 +84,174 @@ def prune(
       >>> import jaxprune
       >>> W = jaxprune.networks.clustered(jax.random.key(0), (30, 20), bridges=40)
       >>> A = jaxprune.networks.dominant_leak(W)
-      >>> pruned = jaxprune.prune(jax.random.key(1), A, jaxprune.pruning.NoisePrune(), keep=0.5)
+      >>> pruned = jaxprune.prune(jax.random.key(1), A, "noise", keep=0.5)
       >>> bool(jaxprune.linalg.spectral_abscissa(pruned.matrix) < 0)
       True
 
     Reference: Moore2020.
     """
-    check_square("A", A)
-    check_leak("A", A)
-    check_fraction("keep", keep)
+    check_key("key", key)
+    rule = named_rule(rule)
+    check_matrix("A", A)
+    kind = check_kind(A, kind)
+    if kind == "linear":
+        check_leak("A", A)
+    if kind == "layer":
+        if symmetric:
+            raise InputError("symmetric is True, but kind is 'layer': only pairs of one population mirror each other.")
+        symmetric = False
     symmetric = resolve_symmetry(symmetric, A=A)
-    if rule.adjust == "refit" and not symmetric:
-        raise InputError("rule has adjust='refit', which needs a symmetric network: use adjust='compensate'.")
-    count = synapse_count(A, keep, symmetric=symmetric)
-    if is_concrete(count) and int(count) == 0:
-        raise InputError(
-            f"keep is {float(keep):g}, which of this network's {int(_synapses(A).sum())} synapses keeps none: "
-            "raise it until one stays."
-        )
-    if C is None:
-        C = stationary_covariance(A, structure="symmetric" if symmetric else "general")
-    pruned = apply_rule(key, A, C, rule, count=count, symmetric=symmetric)
-    if is_concrete(pruned.mask):
-        _warn_of_fragments(A, pruned.mask)
+    if symmetric:
+        A = symmetrise(A)
+    count = _count(A, keep, groups, symmetric, kind)
+    if activity is not None:
+        check_activity(activity, A.shape[1])
+    elif kind == "linear":
+        activity = activity_of(stationary_covariance(A, structure="symmetric" if symmetric else "general"))
+    elif rule.needs_activity:
+        need_activity(None)
+    pruned = apply_rule(key, A, activity, rule, count=count, keep=keep, symmetric=symmetric, kind=kind, groups=groups)
+    if is_concrete(pruned.mask) and kind != "layer":
+        _warn_of_fragments(A, pruned.mask, kind)
     return pruned
 
 
-def apply_rule(key: PRNGKey, A: Matrix, C: Matrix, rule: Rule, *, count: Count, symmetric: bool) -> Pruned:
-    """`prune` without its checks and covariance: a pure function of arrays, for `jit` and `vmap`; `rule` is static.
+def apply_rule(
+    key: PRNGKey,
+    A: Matrix,
+    activity: Activity | None,
+    rule: Rule,
+    *,
+    symmetric: bool,
+    count: Count | None = None,
+    keep: Real | None = None,
+    kind: Kind = "linear",
+    groups: str = "global",
+    importance: Matrix | None = None,
+) -> Pruned:
+    """`prune` without a look at the network: a pure function of arrays, for `jit` and `vmap`; `rule` is static.
 
     Args:
       key: random key.
-      A: dynamics matrix.
-      C: its stationary covariance.
+      A: weights.
+      activity: of the presynaptic neurons; None for a rule that does not look at it.
       rule: the rule.
-      count: number of entries to keep, from `synapse_count`.
       symmetric: decide once per pair.
+      count: number of entries to keep, from `synapse_count`, for a global budget.
+      keep: fraction to keep, for the other budgets.
+      kind: as in `prune`.
+      groups: as in `prune`.
+      importance: if computed before (for many fractions), instead of the rule's own.
 
     Returns:
-      As `prune`; the matrix is NaN where the rule needs a covariance that is not finite (an unstable network).
+      As `prune`; the matrix is NaN where the importance, or the activity that the rule needs, is not finite (an unstable
+      network), or where the importance is negative, or not symmetric for a symmetric network.
+
+    Raises:
+      InputError: what `prune` refuses of the importance, as far as its values are known.
     """
-    importance = rule.importance(A, C)
-    probabilities = keep_probabilities(importance, count=count)
-    mask = sample_mask(key, probabilities, symmetric=symmetric, method=rule.method)
-    if rule.adjust == "compensate":
-        matrix = compensate(A, mask, C, symmetric=symmetric)
-    elif rule.adjust == "refit":
-        matrix = refit(A, mask, C)
-    else:
-        matrix = strengthen(A, mask, probabilities, cap=rule.cap)
-        if rule.diagonal == "matched":
-            matrix = matched_diagonal(A, matrix)
-    # A covariance that failed must not pass for "nothing is important".
-    used = (importance,) if rule.adjust == "strengthen" else (importance, C)
-    known = jnp.array([jnp.all(jnp.isfinite(value)) for value in used]).all()
-    return Pruned(jnp.where(known, matrix, jnp.nan), mask, probabilities, importance)
-
-
-def synapse_count(A: Matrix, keep: Real, *, symmetric: bool) -> Count:
-    """Number of off-diagonal entries that a kept fraction means, rounded to whole synapses (whole pairs if symmetric)."""
-    unit = 2 if symmetric else 1
-    return unit * jnp.round(keep * jnp.sum(_synapses(A)) / unit).astype(jnp.int32)
-
-
-def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"]) -> int:
-    """Number of connected components, directions ignored, of the network whose synapses are the nonzero entries."""
-    return int(
-        scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(np.asarray(mask)), connection="weak")[0]
+    where = synapses(A, kind)
+    known = jnp.ones((), bool)
+    if rule.needs_activity and activity is None:
+        need_activity(None)
+    if activity is not None:
+        activity = activity.astype(A.dtype)
+        # A covariance that failed must not pass for "nothing is important".
+        known = jnp.all(jnp.isfinite(activity.covariance)) | (not rule.adjust.needs_activity)
+    if importance is None:
+        importance = score_of(rule, A, activity, symmetric=symmetric)
+    importance, right = _checked(importance, A, where, symmetric)
+    probabilities = keep_probabilities(
+        importance,
+        count=count,
+        keep=keep if count is None and pattern(groups) is None else None,
+        where=where,
+        groups=groups,
     )
+    mask = sample_mask(key, probabilities, symmetric=symmetric, method=rule.method, groups=groups)
+    survivors = Survivors(A, mask, fixed_entries(A, kind), probabilities, activity, kind, symmetric, groups)
+    matrix, mask = rule.adjust(survivors)
+    return Pruned(jnp.where(known & right, matrix, jnp.nan), mask, probabilities, importance)
 
 
-def _synapses(A):
-    return (A != 0) & ~jnp.eye(len(A), dtype=bool)
+def readjust(
+    A: Matrix, pruned: Pruned, adjust: Adjust, activity: Activity, *, kind: Kind, symmetric: bool = False
+) -> Pruned:
+    """Let the survivors of a pruned network adjust once more, for another activity or in another way.
+
+    Args:
+      A: the original weights.
+      pruned: from `prune` or `apply_rule`.
+      adjust: what survivors do now.
+      activity: of the presynaptic neurons.
+      kind, symmetric: as in `prune`.
+
+    Example:
+      >>> from jaxprune.dynamics import activity_of
+      >>> from jaxprune.pruning import Compensate
+      >>> W = jnp.array([[1.0, 1.0]])
+      >>> pruned = prune(jax.random.key(0), W, "weight+keep", keep=0.5)
+      >>> together = activity_of(jnp.ones((2, 2)))
+      >>> readjust(W, pruned, Compensate(), together, kind="layer").matrix.sum().round(3)
+      Array(2., dtype=float64)
+    """
+    fixed = fixed_entries(A, kind)
+    survivors = Survivors(A, pruned.mask, fixed, pruned.probabilities, activity.astype(A.dtype), kind, symmetric)
+    matrix, mask = adjust(survivors)
+    return pruned._replace(matrix=matrix, mask=mask)
 
 
-def _warn_of_fragments(A, mask):
-    before, after = count_components(_synapses(A)), count_components(mask)
+def _checked(importance, A, where, symmetric):
+    """Importance of the synapses alone, and whether it can be used, where only a running program can tell."""
+    if jnp.shape(importance) != A.shape:
+        raise InputError(
+            f"the rule's importance has shape {jnp.shape(importance)}, but the weights have {A.shape}: it must say one number "
+            "for each entry."
+        )
+    importance = jnp.where(where, jnp.asarray(importance, A.dtype), 0)
+    if is_concrete(importance):
+        check_importance(importance, where)
+        if symmetric and not is_symmetric(importance):
+            raise InputError(
+                "the rule's importance is not symmetric, but the network is, and both ends of a pair share one weight: return "
+                "(r + r.T) / 2, or pass symmetric=False to decide each direction by itself."
+            )
+    right = jnp.all(jnp.isfinite(importance)) & jnp.all(importance >= 0)
+    if symmetric:
+        allowed = len(A) * jnp.finfo(A.dtype).eps * jnp.max(importance)
+        right &= jnp.max(jnp.abs(importance - importance.T)) <= allowed
+        importance = symmetrise(importance)
+    return importance, right
+
+
+def _count(A, keep, groups, symmetric, kind):
+    """The number to keep of a global budget, checked; None for the other budgets."""
+    numbers = pattern(groups)
+    if numbers is not None:
+        if keep is not None:
+            raise InputError(f"keep is {keep}, but groups is {groups!r}, which says how many stay: leave keep out.")
+        return None
+    if keep is None:
+        raise InputError("keep is not given: pass the fraction of synapses to keep, in (0, 1].")
+    check_fraction("keep", keep)
+    if groups != "global":
+        return None
+    count = synapse_count(A, keep, symmetric=symmetric, kind=kind)
+    if is_concrete(count) and int(count) == 0:
+        there = int(synapses(A, kind).sum())
+        if there == 0:
+            raise InputError("A has no synapse: there is nothing to prune.")
+        raise InputError(
+            f"keep is {float(keep):g}, which of this network's {there} synapses keeps none: raise it until one stays."
+        )
+    return count
+
+
+def _warn_of_fragments(A, mask, kind):
+    before, after = count_components(synapses(A, kind)), count_components(mask)
     if after > before:
         warnings.warn(
-            f"the pruned network falls apart into {after} connected components ({before} before): {int(mask.sum())} "
+            f"the pruned network falls apart into {after} connected components ({before} before): {int(np.asarray(mask).sum())} "
             f"synapses stay, and {len(A)} neurons need at least {len(A) - before} connected pairs to hold together; raise keep "
             "if modes across components matter.",
             FragmentationWarning,

@@ -1,108 +1,234 @@
-"""Pruning rules: what counts as important, how survivors are drawn, and how they adjust."""
+"""Pruning rules: what a synapse says, whether it stays, and what the others do."""
 
-import abc
 import dataclasses
-from typing import Literal
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
 
 from jaxprune._checks import InputError, check_choice
 from jaxprune._types import Matrix
-from jaxprune.pruning._importance import noise_importance, uniform_importance, weight_importance
+from jaxprune.linalg import symmetrise
+from jaxprune.pruning._importance import (
+    activity_importance,
+    noise_importance,
+    uniform_importance,
+    weight_importance,
+)
 from jaxprune.pruning._mask import METHODS
+from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
+from jaxprune.pruning.adjust import (
+    Adjust,
+    Compensate,
+    CorrectOnce,
+    Keep,
+    MatchForm,
+    MatchRadius,
+    Regrow,
+    Strengthen,
+)
 
-ADJUSTMENTS = ("strengthen", "compensate", "refit")
-DIAGONALS = ("matched", "original")
+Importance = Callable[..., Matrix]
+"""A function of the weights, or of the weights and the `dynamics.Activity` of their presynaptic neurons."""
+
+
+def uniform(W: Matrix) -> Matrix:
+    """The same for every synapse: `uniform_importance`."""
+    return uniform_importance(W, leak=False)
+
+
+def weight(W: Matrix) -> Matrix:
+    """Size of the weight: `weight_importance`."""
+    return weight_importance(W, leak=False)
+
+
+def noise(W, activity) -> Matrix:
+    """Weight times the variance of the difference of the neurons that it joins: `noise_importance`."""
+    return noise_importance(W, activity.covariance)
+
+
+def passed_on(W, activity) -> Matrix:
+    """Weight times the root mean square of its input: `activity_importance`."""
+    return activity_importance(W, activity.second_moment, leak=False)
+
+
+def surgeon(W, activity) -> Matrix:
+    """What a single removal costs, all others refitted: `surgeon_importance`."""
+    return surgeon_importance(W, activity.second_moment, leak=False)
+
+
+def greedy(W, activity) -> Matrix:
+    """Rank of removal, one synapse after the other: `removal_importance`."""
+    return removal_importance(W, activity.second_moment)
+
+
+def _arguments(function):
+    """Number of positional arguments without a default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 0
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in positional and p.default is inspect.Parameter.empty for p in parameters)
 
 
 @dataclasses.dataclass(frozen=True)
-class Rule(abc.ABC):
-    """A pruning rule; configuration only, so that it can be a static argument of `jit`.
+class Rule:
+    """A pruning rule: an importance, a choice, and an adjustment. Settings only, so that it can be a static argument of `jit`.
 
     Attributes:
-      method: how the mask is drawn, see `sample_mask`.
-      adjust: what survivors do: `"strengthen"` by 1/p, `"compensate"` (local), or `"refit"` (symmetric networks only).
-      diagonal: with `"strengthen"`, the leak: `"matched"` to the weights or `"original"`. The others fit the leak as well.
-      cap: with `"strengthen"`, the largest amplification; None for no cap.
+      importance: what a synapse says: a function `(W)` or `(W, activity)` of the weights [post, pre] and the
+        `dynamics.Activity` of their presynaptic neurons, that returns an array of W's shape, not negative. What it says on the
+        diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network it must be symmetric.
+      method: whether a synapse stays, see `sample_mask`.
+      adjust: what the survivors do, from `pruning.adjust`, or your own `Adjust`.
 
     Raises:
-      InputError: an unknown method, adjustment or diagonal; a cap below 1.
+      InputError: an importance that is no function of one or two arguments, an unknown method, an adjustment that is none.
+
+    Example:
+      A rule of your own: keep what varies most, and compensate.
+
+      >>> from jaxprune import networks
+      >>> from jaxprune.pruning import Compensate, Rule, prune
+      >>> def variance(W, activity):
+      ...     return jnp.abs(W) * jnp.diagonal(activity.covariance)[None, :]
+      >>> A = networks.dominant_leak(networks.dale(jax.random.key(0), 30, density=0.5), 0.1)
+      >>> pruned = prune(jax.random.key(1), A, Rule(variance, "top", Compensate()), keep=0.5)
+      >>> int(pruned.mask.sum()) == round(0.5 * float(((A != 0).sum() - 30)))
+      True
     """
 
+    importance: Importance
     method: Literal["bernoulli", "systematic", "top"] = "bernoulli"
-    adjust: Literal["strengthen", "compensate", "refit"] = "strengthen"
-    diagonal: Literal["matched", "original"] = "matched"
-    cap: float | None = None
+    adjust: Adjust = Strengthen()
 
     def __post_init__(self):
         check_choice("method", self.method, METHODS)
-        check_choice("adjust", self.adjust, ADJUSTMENTS)
-        check_choice("diagonal", self.diagonal, DIAGONALS)
-        if self.cap is not None and not self.cap >= 1:
+        if not callable(self.importance) or _arguments(self.importance) not in (1, 2):
             raise InputError(
-                f"cap is {self.cap:g}, but must be at least 1: the largest factor by which a synapse may grow."
+                f"importance is {self.importance!r}, but must be a function of the weights, or of the weights and the activity."
+            )
+        if not isinstance(self.adjust, Adjust):
+            raise InputError(
+                f"adjust is {self.adjust!r}, but must be an adjustment such as pruning.Compensate() or pruning.Keep()."
             )
 
-    @abc.abstractmethod
-    def importance(self, A: Matrix, C: Matrix) -> Matrix:
-        """Importance of every synapse of A, given the stationary covariance C."""
+    @property
+    def needs_activity(self) -> bool:
+        """Whether the importance or the adjustment looks at activity."""
+        return _arguments(self.importance) == 2 or self.adjust.needs_activity
+
+    def describe(self) -> dict[str, Any]:
+        """The rule as plain data, for records: the names of its importance and of its adjustment, and their settings."""
+        importance = getattr(self.importance, "__qualname__", type(self.importance).__qualname__)
+        settings = dataclasses.asdict(self.adjust) if dataclasses.is_dataclass(self.adjust) else {}
+        return {
+            "importance": importance,
+            "method": self.method,
+            "adjust": {"name": type(self.adjust).__name__, **settings},
+        }
 
 
 @dataclasses.dataclass(frozen=True)
 class NoisePrune(Rule):
-    """Keep what the noise says is important: `noise_importance`.
+    """Keep what the noise says is important: a `Rule` with `noise_importance`.
 
     Example:
-      >>> NoisePrune(diagonal="original")
-      NoisePrune(method='bernoulli', adjust='strengthen', diagonal='original', cap=None)
+      >>> NoisePrune(adjust=Strengthen(diagonal="original")).method
+      'bernoulli'
 
     Reference: Moore2020.
     """
 
-    def importance(self, A: Matrix, C: Matrix) -> Matrix:
-        """`noise_importance(A, C)`."""
-        return noise_importance(A, C)
+    importance: Importance = dataclasses.field(default_factory=lambda: noise, init=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightPrune(Rule):
-    """Keep what is strong: `weight_importance`."""
+    """Keep what is strong: a `Rule` with `weight_importance`."""
 
-    def importance(self, A: Matrix, C: Matrix) -> Matrix:
-        """`weight_importance(A)`; the covariance is not looked at."""
-        del C
-        return weight_importance(A)
+    importance: Importance = dataclasses.field(default_factory=lambda: weight, init=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class UniformPrune(Rule):
-    """Keep synapses at random: `uniform_importance`."""
+    """Keep synapses at random: a `Rule` with `uniform_importance`."""
 
-    def importance(self, A: Matrix, C: Matrix) -> Matrix:
-        """`uniform_importance(A)`; the covariance is not looked at."""
-        del C
-        return uniform_importance(A)
+    importance: Importance = dataclasses.field(default_factory=lambda: uniform, init=False)
 
 
-RULES: dict[str, type[Rule]] = {"noise": NoisePrune, "weight": WeightPrune, "uniform": UniformPrune}
-_SUFFIXES: dict[str, dict] = {
-    "": {},
-    "+compensation": {"method": "top", "adjust": "compensate"},
-    "+refit": {"method": "top", "adjust": "refit"},
+_SCORES: dict[str, Callable[..., Rule]] = {
+    "noise": NoisePrune,
+    "weight": WeightPrune,
+    "uniform": UniformPrune,
+    "activity": lambda **settings: Rule(passed_on, **settings),
+    "surgeon": lambda **settings: Rule(surgeon, **settings),
+    "greedy": lambda **settings: Rule(greedy, **settings),
+}
+_ADJUSTMENTS: dict[str, Adjust] = {
+    "keep": Keep(),
+    "radius": MatchRadius(),
+    "compensation": Compensate(),
+    "form": MatchForm(),
+    "regrow": Regrow(),
+    "once": CorrectOnce(),
 }
 
+RULES: dict[str, Rule] = {name: make() for name, make in _SCORES.items()} | {
+    f"{name}+{end}": make(method="top", adjust=adjust)
+    for name, make in _SCORES.items()
+    for end, adjust in _ADJUSTMENTS.items()
+}
+"""Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`.
 
-def named_rule(name: str) -> Rule:
-    """The rule of a name: `noise`, `weight` or `uniform`, alone (independent coins, 1/p strengthening, matched diagonal) or
-    followed by `+compensation` or `+refit` (the most important ones stay, and adjust).
+A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `activity` (what a synapse passes on), `surgeon`
+(what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
+weights are left as they are (`+keep`), scaled by one factor (`+radius`), refitted for every neuron's input (`+compensation`), for
+the quadratic form (`+form`), refitted and exchanged (`+regrow`), or corrected once (`+once`). Not local, but yardsticks:
+`surgeon`, `greedy`, `+radius`, `+form`, `+once`. In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
+of a synapse, are averaged over both ends.
+"""
+
+
+def named_rule(rule: Any) -> Rule:
+    """The rule of a name: one of `RULES`, or `module:Name` for a rule of your own module. A `Rule` is returned as it is.
 
     Raises:
-      InputError: an unknown name.
+      InputError: an unknown name (with the nearest ones), a module that cannot be imported, or one that holds no such rule;
+        what is neither a rule nor a name.
 
     Example:
-      >>> named_rule("noise+compensation")
-      NoisePrune(method='top', adjust='compensate', diagonal='matched', cap=None)
+      >>> named_rule("noise+compensation").adjust
+      Compensate(solver=None, ridge=None)
     """
-    known = [base + suffix for base in RULES for suffix in _SUFFIXES]
-    if name not in known:
-        raise InputError(f"rule is {name!r}, but must be one of {', '.join(known)}.")
-    base, plus, rest = name.partition("+")
-    return RULES[base](**_SUFFIXES[plus + rest])
+    if isinstance(rule, Rule):
+        return rule
+    if not isinstance(rule, str):
+        raise InputError(
+            f"rule is {rule!r}, but must be a pruning.Rule or the name of one, such as 'noise' or 'weight+compensation'."
+        )
+    if ":" in rule:
+        from jaxprune.pruning._outside import outside_rule
+
+        return outside_rule(rule)
+    if rule not in RULES:
+        near = difflib.get_close_matches(rule, RULES, n=4, cutoff=0.4)
+        hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
+        raise InputError(
+            f"rule is {rule!r}, but {hint}; a rule is one of {', '.join(_SCORES)}, alone or with one of "
+            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or module:Name for your own."
+        )
+    return RULES[rule]
+
+
+_OF_ONE_END = (passed_on, surgeon, greedy)
+
+
+def score_of(rule: Rule, W: Matrix, activity: Any, *, symmetric: bool = False) -> Matrix:
+    """What the rule's importance says, before it is checked.
+
+    Of the importances above, those that look at one end of a pair are averaged over both in a symmetric network.
+    """
+    score = rule.importance(W) if _arguments(rule.importance) == 1 else rule.importance(W, activity)
+    return symmetrise(score) if symmetric and rule.importance in _OF_ONE_END else score

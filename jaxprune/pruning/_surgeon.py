@@ -2,29 +2,34 @@
 
 import itertools
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
-from jaxtyping import Float, Int
+from jax import lax
 
-from jaxprune._checks import InputError, is_concrete
-from jaxprune._types import Count, Mask, Matrix, Real
-from jaxprune.linalg._lapack import inv
-from jaxprune.pruning._rows import check_same
+from jaxprune._checks import InputError
+from jaxprune._types import Matrix, Moment, Real
+from jaxprune.linalg import lapack
+from jaxprune.pruning._importance import check_moment
+from jaxprune.pruning._kinds import without_diagonal
 
 STAGES = 8
 """Times that removed synapses are taken out of the inverses, so that later removals work on smaller ones."""
 
 
-def surgeon_importance(W: Matrix, H: Matrix, *, damping: Real = 1e-3) -> Matrix:
+def surgeon_importance(W: Matrix, H: Moment, *, damping: Real = 1e-3, leak: bool | None = None) -> Matrix:
     r"""What removing one synapse, the others refitted, costs its neuron: $r_{ij} = w_{ij}^2 / (2 [\bar H^{-1}]_{jj})$.
 
     $\bar H = H + \text{damping} \cdot I$. One inverse for all; no synapse can know it.
 
+    Args:
+      W: weights.
+      H: second moment of the presynaptic activity.
+      damping: added to H's diagonal, in the units of H.
+      leak: as in `weight_importance`.
+
     Raises:
-      InputError: W or H not square, empty or not finite, or of different shapes.
+      InputError: W or H empty or not finite, or of shapes that do not fit.
 
     Example:
       >>> surgeon_importance(jnp.array([[0.0, 2.0], [1.0, 0.0]]), jnp.eye(2), damping=0.0)
@@ -33,73 +38,55 @@ def surgeon_importance(W: Matrix, H: Matrix, *, damping: Real = 1e-3) -> Matrix:
 
     Reference: Hassibi1992.
     """
-    check_same(W, H=H)
-    inverse = inv(H + damping * jnp.eye(len(H), dtype=H.dtype))
-    return W**2 / (2 * jnp.diagonal(inverse)[None, :]) * (1 - jnp.eye(len(W), dtype=W.dtype))
+    check_moment(W, H, names=("W", "H"))
+    inverse = lapack.inv(H + damping * jnp.eye(len(H), dtype=H.dtype))
+    return W**2 / (2 * jnp.diagonal(inverse)[None, :]) * without_diagonal(W, leak)
 
 
-def surgeon_once(W: Matrix, mask: Mask, H: Matrix, *, damping: Real = 1e-3) -> Matrix:
-    r"""Survivors move by the sum of what each single removal asks for, as if it were the only one.
+def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e-6) -> Matrix:
+    r"""Rank at which the greedy optimal brain surgeon removes each synapse: the later, the more important.
 
-    $$s_i = m_i \circ \Bigl(w_i - \sum_{q \notin S_i} \frac{w_{iq}}{[\bar H^{-1}]_{qq}} [\bar H^{-1}]_{q \cdot}\Bigr)$$
-
-    Cheap, and right for one removal; with many the corrections do not know of each other. `fit_rows` does it jointly.
-
-    Raises:
-      InputError: a matrix not square, empty or not finite, or of different shapes.
-
-    Reference: Hassibi1992 (the single removal).
-    """
-    check_same(W, mask=mask, H=H)
-    inverse = inv(H + damping * jnp.eye(len(H), dtype=H.dtype))
-    return mask * (W - ((1 - mask) * W / jnp.diagonal(inverse)[None, :]) @ inverse)
-
-
-class Removals(NamedTuple):
-    """The order in which the optimal brain surgeon empties every row.
-
-    Attributes:
-      order: position at which each synapse goes, from 0; those that are never removed, and zeros of W, stay at N.
-      cost: what its removal adds to $\\tfrac12 (w - s) H (w - s)^T$ of its row, all others refitted.
-    """
-
-    order: Int[Array, "post pre"]
-    cost: Float[Array, "post pre"]
-
-
-def surgeon_order(W: Matrix, H: Matrix, *, keep: int, ridge: Real = 1e-6) -> Removals:
-    r"""Exact greedy removal in every row: take the synapse whose loss costs least, refit all others, repeat.
+    In every row it takes the synapse whose loss costs least, refits all others, and repeats:
 
     $$q = \arg\min_q \frac{s_q^2}{2 [\bar H_S^{-1}]_{qq}}, \qquad
       s \leftarrow s - \frac{s_q}{[\bar H_S^{-1}]_{qq}} [\bar H_S^{-1}]_{q \cdot}, \qquad
       \bar H_S^{-1} \leftarrow \bar H_S^{-1} - \frac{[\bar H_S^{-1}]_{\cdot q} [\bar H_S^{-1}]_{q \cdot}}{[\bar H_S^{-1}]_{qq}}$$
 
-    with $\bar H = H + \rho \tfrac{\operatorname{tr} H}{N} I$. Not local: every decision uses an inverse over all of a neuron's
-    inputs. $O(N^3)$ for each row; use double precision. `surgeon_mask` turns the order into masks for any budget, and `fit_rows`
-    gives the weights.
+    with $\bar H = H + \rho \tfrac{\operatorname{tr} H}{N} I$. Rows then give up synapses in their own order, the cheapest next
+    removal of all rows first. Keep the largest ranks (method "top"), and `compensate` gives the weights. Not local: every
+    decision uses an inverse over all of a neuron's inputs. $O(N^3)$ for each row; use double precision.
 
     Args:
-      W: weights.
-      H: second moment of the presynaptic rates.
-      keep: number of synapses at which a row is left alone; static.
+      W: weights; zeros are no synapses.
+      H: second moment of the presynaptic activity.
+      least: number of inputs at which a row is left alone; those share the highest rank; static.
       ridge: $\rho$.
 
+    Returns:
+      Ranks from 1, zero where W is.
+
     Raises:
-      InputError: W or H not square, empty or not finite, or of different shapes; keep not between 1 and the number of neurons.
+      InputError: W or H empty or not finite, or of shapes that do not fit; least not between 1 and the number of inputs.
+
+    Example:
+      >>> removal_importance(jnp.array([[3.0, 1.0, 2.0]]), jnp.eye(3))
+      Array([[3., 1., 2.]], dtype=float64)
 
     Reference: Hassibi1992; Frantar2022 (rows by themselves, and one budget for all from their costs).
     """
-    check_same(W, H=H)
-    if not 1 <= keep <= len(W):
-        raise InputError(f"keep is {keep}, but must be between 1 and the {len(W)} inputs of a row.")
-    return _order(W, H + ridge * jnp.trace(H) / len(H) * jnp.eye(len(H), dtype=H.dtype), keep)
+    check_moment(W, H, names=("W", "H"))
+    if not 1 <= least <= W.shape[1]:
+        raise InputError(f"least is {least}, but must be between 1 and the {W.shape[1]} inputs of a row.")
+    order, cost = _order(W, H + ridge * jnp.trace(H) / len(H) * jnp.eye(len(H), dtype=H.dtype), least)
+    return _rank(W, order, cost)
 
 
 @partial(jax.jit, static_argnums=2)
-def _order(W, H, keep):
-    n = len(W)
-    inverse = inv(H)
-    sizes = [n - (n - keep) * stage // STAGES for stage in range(STAGES + 1)]
+def _order(W, H, least):
+    """Place of every synapse in its row's order of removal, the number of inputs for those never removed, and its cost."""
+    n = W.shape[1]
+    inverse = lapack.inv(H)
+    sizes = [n - (n - least) * stage // STAGES for stage in range(STAGES + 1)]
 
     def row(w):
         order = jnp.full(n, n)
@@ -129,35 +116,19 @@ def _order(W, H, keep):
         return order, cost
 
     order, cost = lax.map(row, W)
-    return Removals(jnp.where(W != 0, order, n), cost)
+    return jnp.where(W != 0, order, n), cost
 
 
-def surgeon_mask(W: Matrix, removals: Removals, count: Count | int) -> Mask:
-    """Mask of `count` synapses: rows give up synapses in their own order, the cheapest next removal of all rows first.
-
-    Args:
-      W: weights.
-      removals: from `surgeon_order`.
-      count: number of synapses to be left; at least as many as `removals` leaves unordered.
-
-    Raises:
-      InputError: count below that.
-    """
-    n = len(W)
-    if is_concrete(removals.order, W, count):
-        never = int(jnp.sum((removals.order >= n) & (W != 0)))
-        if int(count) < never:
-            raise InputError(
-                f"count is {int(count)}, but the order given leaves {never} synapses: order with a smaller keep."
-            )
-    place = removals.order
-    rows = jnp.arange(n)[:, None]
-    in_order = jnp.zeros((n, n + 1), W.dtype).at[rows, place].set(removals.cost)[:, :n]
+@jax.jit
+def _rank(W, order, cost):
+    posts, n = W.shape
+    rows = jnp.arange(posts)[:, None]
+    in_order = jnp.zeros((posts, n + 1), W.dtype).at[rows, order].set(cost)[:, :n]
     # A removal waits for those before it: costs that fall are raised to the largest so far.
     waiting = lax.cummax(in_order, axis=1)
-    price = jnp.where(removals.order < n, waiting[rows, jnp.minimum(place, n - 1)], jnp.inf)
+    price = jnp.where(order < n, waiting[rows, jnp.minimum(order, n - 1)], jnp.inf)
     # Equal prices keep their row's order, as the sort is stable in (price, order).
-    ranked = jnp.lexsort((removals.order.reshape(-1), price.reshape(-1)))
-    removed = jnp.sum(W != 0) - count
-    gone = jnp.zeros(n * n, bool).at[ranked].set(jnp.arange(n * n) < removed)
-    return ((W != 0) & ~gone.reshape(n, n)).astype(W.dtype)
+    ranked = jnp.lexsort((order.reshape(-1), price.reshape(-1)))
+    rank = jnp.zeros(W.size, W.dtype).at[ranked].set(jnp.arange(1, W.size + 1, dtype=W.dtype)).reshape(W.shape)
+    removed = jnp.sum(order < n)
+    return jnp.where(W != 0, jnp.minimum(rank, removed + 1), 0)

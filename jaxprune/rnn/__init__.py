@@ -1,41 +1,57 @@
-"""Trained recurrent networks: tasks, training, operating points, activity, and pruning that keeps the task."""
+"""Trained recurrent networks: tasks, training, operating points, sources of activity, and pruning that keeps the task."""
 
-from jaxprune.rnn._activity import Activity as Activity
-from jaxprune.rnn._activity import InputNoise as InputNoise
-from jaxprune.rnn._activity import NeuronNoise as NeuronNoise
-from jaxprune.rnn._activity import Source as Source
-from jaxprune.rnn._activity import input_lasts as input_lasts
-from jaxprune.rnn._activity import mixed_activity as mixed_activity
-from jaxprune.rnn._activity import task_activity as task_activity
-from jaxprune.rnn._ctrnn import CTRNN as CTRNN
-from jaxprune.rnn._ctrnn import ctrnn as ctrnn
-from jaxprune.rnn._ctrnn import run as run
-from jaxprune.rnn._evaluate import accuracy as accuracy
-from jaxprune.rnn._files import SUFFIXES as SUFFIXES
-from jaxprune.rnn._files import TrialSet as TrialSet
-from jaxprune.rnn._files import load_rnn as load_rnn
-from jaxprune.rnn._files import load_trials as load_trials
-from jaxprune.rnn._files import save_rnn as save_rnn
-from jaxprune.rnn._linearise import FixedPoint as FixedPoint
-from jaxprune.rnn._linearise import fixed_point as fixed_point
-from jaxprune.rnn._linearise import jacobian as jacobian
-from jaxprune.rnn._linearise import linearised_activity as linearised_activity
-from jaxprune.rnn._linearise import mean_gain as mean_gain
-from jaxprune.rnn._online import learn_online as learn_online
-from jaxprune.rnn._prune import PrunedRNN as PrunedRNN
-from jaxprune.rnn._prune import Report as Report
-from jaxprune.rnn._prune import cell_activity as cell_activity
-from jaxprune.rnn._prune import prune_rnn as prune_rnn
-from jaxprune.rnn._rules import RECURRENT_RULES as RECURRENT_RULES
-from jaxprune.rnn._rules import RecurrentRule as RecurrentRule
-from jaxprune.rnn._tasks import TASKS as TASKS
-from jaxprune.rnn._tasks import Task as Task
-from jaxprune.rnn._tasks import batch as batch
-from jaxprune.rnn._tasks import delayed_match as delayed_match
-from jaxprune.rnn._tasks import flip_flop as flip_flop
-from jaxprune.rnn._tasks import perceptual_decision as perceptual_decision
-from jaxprune.rnn._tasks import ring_sequence as ring_sequence
-from jaxprune.rnn._train import Trained as Trained
-from jaxprune.rnn._train import train as train
-from jaxprune.rnn._weights import PrunedWeights as PrunedWeights
-from jaxprune.rnn._weights import prune_weights as prune_weights
+from jaxprune.rnn._ctrnn import CTRNN, ctrnn, run
+from jaxprune.rnn._evaluate import accuracy
+from jaxprune.rnn._files import SUFFIXES, TrialSet, load_rnn, load_trials, save_rnn
+from jaxprune.rnn._linearise import FixedPoint, Linearised, fixed_point, jacobian, mean_gain
+from jaxprune.rnn._online import learn_online
+from jaxprune.rnn._prune import PrunedBlocks, PrunedRNN, Report, prune_recurrent, prune_rnn, recurrent_blocks
+from jaxprune.rnn._sources import CellInputs, InputNoise, NeuronNoise, TaskInputs, input_lasts
+from jaxprune.rnn._tasks import (
+    TASKS,
+    Task,
+    batch,
+    delayed_match,
+    flip_flop,
+    perceptual_decision,
+    ring_sequence,
+)
+from jaxprune.rnn._train import Trained, train
+
+__all__ = [
+    "CTRNN",
+    "SUFFIXES",
+    "TASKS",
+    "CellInputs",
+    "FixedPoint",
+    "InputNoise",
+    "Linearised",
+    "NeuronNoise",
+    "PrunedBlocks",
+    "PrunedRNN",
+    "Report",
+    "Task",
+    "TaskInputs",
+    "Trained",
+    "TrialSet",
+    "accuracy",
+    "batch",
+    "ctrnn",
+    "delayed_match",
+    "fixed_point",
+    "flip_flop",
+    "input_lasts",
+    "jacobian",
+    "learn_online",
+    "load_rnn",
+    "load_trials",
+    "mean_gain",
+    "perceptual_decision",
+    "prune_recurrent",
+    "prune_rnn",
+    "recurrent_blocks",
+    "ring_sequence",
+    "run",
+    "save_rnn",
+    "train",
+]

@@ -164,33 +164,31 @@ def ctrnn(
     )
 
 
-def run(
-    model: CTRNN, inputs: Trials, *, key: PRNGKey | None = None, sigma: Real = 0.0
-) -> Float[Array, "time trial out"]:
+def run(model: CTRNN, inputs: Trials, *, key: PRNGKey | None = None, sd: Real = 0.0) -> Float[Array, "time trial out"]:
     """Outputs of all trials from rest ($v = 0$).
 
     Args:
       model: the network.
       inputs: (time, trial, input).
       key: random key of the noise; no noise without it.
-      sigma: standard deviation of the noise, a step.
+      sd: standard deviation of the noise at each step.
 
     Raises:
-      InputError: inputs of another number of channels; sigma without a key.
+      InputError: inputs of another number of channels; sd without a key.
     """
     check_inputs(model, inputs)
-    if key is None and not (isinstance(sigma, int | float) and sigma == 0):
-        raise InputError("sigma was given without a key: pass key=jax.random.key(...) for noise.")
-    return _run(model, inputs, key, sigma)
+    if key is None and not (isinstance(sd, int | float) and sd == 0):
+        raise InputError("sd was given without a key: pass key=jax.random.key(...) for noise.")
+    return _run(model, inputs, key, sd)
 
 
 @eqx.filter_jit
-def _run(model, inputs, key, sigma):
+def _run(model, inputs, key, sd):
     def readout(carry, before, after):
         del before
         return carry, model.readout(after)
 
-    return scan(model, inputs, readout, None, key=key, sigma=sigma).outputs
+    return scan(model, inputs, readout, None, key=key, sd=sd).outputs
 
 
 class Scanned(NamedTuple):
@@ -208,17 +206,17 @@ def scan(
     carry: Any,
     *,
     key: PRNGKey | None = None,
-    sigma: Real = 0.0,
+    sd: Real = 0.0,
 ) -> Scanned:
     """One pass over the inputs from rest, in the precision of the weights; `each(carry, before, after)` sees every step."""
-    sigma = jnp.asarray(sigma, model.b_rec.dtype)
+    sd = jnp.asarray(sd, model.b_rec.dtype)
 
     def step(state, arguments):
         v, carry = state
         number, u = arguments
         noise = None
         if key is not None:
-            noise = sigma * jax.random.normal(jax.random.fold_in(key, number), v.shape, v.dtype)
+            noise = sd * jax.random.normal(jax.random.fold_in(key, number), v.shape, v.dtype)
         after = model.step(v, u.astype(v.dtype), noise)
         carry, output = each(carry, v, after)
         return (after, carry), output
@@ -228,8 +226,18 @@ def scan(
     return Scanned(v, carry, outputs)
 
 
+def check_ctrnn(model: Any) -> None:
+    """Refuse what is no CTRNN."""
+    if not isinstance(model, CTRNN):
+        raise InputError(
+            f"model is a {type(model).__name__}, but must be a rnn.CTRNN: cells of Equinox run on rnn.CellInputs, networks of "
+            "your own on dynamics.FromStates."
+        )
+
+
 def check_inputs(model: CTRNN, inputs: Trials) -> None:
-    """Refuse inputs that are not (time, trial, input) for this network."""
+    """Refuse inputs that are not (time, trial, input) for this network, and what is no CTRNN."""
+    check_ctrnn(model)
     channels = model.W_in.shape[1]
     if jnp.ndim(inputs) != 3 or inputs.shape[2] != channels:
         raise InputError(f"inputs has shape {jnp.shape(inputs)}, but must be (time, trial, {channels}).")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune._write import write_whole
+from jaxprune.files import write_whole
 from jaxprune.rnn._ctrnn import CTRNN, Activation, Trials
 from jaxprune.rnn._evaluate import Labels, check_labels
 

@@ -1,5 +1,6 @@
 """A trained network near an operating point: fixed points, Jacobians, and the covariance that theory gives there."""
 
+import dataclasses
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -9,10 +10,11 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
-from jaxprune._types import Matrix, Real, Scalar
+from jaxprune._types import Matrix, PRNGKey, Real, Scalar
+from jaxprune.dynamics import Activity, Source, wide_dtype
 from jaxprune.linalg import lyapunov, spectral_abscissa
-from jaxprune.rnn._activity import Activity, Weights
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
+from jaxprune.rnn._sources import Weights
 
 Neurons = Float[Array, " neuron"]
 
@@ -95,34 +97,23 @@ def _mean_gain(model, inputs, weights):
     return scan(model, inputs, add, start).carry[1]
 
 
-def linearised_activity(
-    model: CTRNN,
-    gain: Neurons | None = None,
-    *,
-    through: Literal["neurons", "inputs"] = "neurons",
-    sigma: Real = 1.0,
-    shift: Real | None = None,
-    margin: Real = 0.1,
-) -> Activity:
-    r"""Moments of the rates that a linearised network has under white noise, from a Lyapunov equation.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Linearised(Source):
+    r"""The rates that a linearised network has under white noise, from a Lyapunov equation.
 
     $$A C_v + C_v A^T = -\sigma^2 B B^T, \qquad A = W_{\text{rec}} \operatorname{diag}(g) - (1 + s) I, \qquad
       H = \operatorname{diag}(g)\, C_v \operatorname{diag}(g)$$
 
     with $B = I$ (noise at the neurons) or $B = W_{\text{in}}$ (noise at the inputs). Trained networks are rarely stable at rest;
-    then there is no such covariance without a leak shift s, which is reported, never silent.
+    then there is no such covariance without a leak shift s, which is reported (`Activity.shift`), never silent.
 
-    Args:
-      model: the network.
+    Attributes:
       gain: g, slope of every neuron: all ones at rest for tanh (the default), `model.gain(v)` at a fixed point, `mean_gain` along
         trajectories.
       through: where the noise enters.
-      sigma: its intensity.
+      sigma: its intensity, per square root of the membrane time constant.
       shift: s; None takes the smallest that leaves the slowest mode a rate of `margin`, 0 insists on the network as it is.
       margin: as above, per time constant.
-
-    Returns:
-      Moments of deviations of the rates, their mean zero, and the shift.
 
     Raises:
       InputError: gain of another length; a linearisation that is not stable with the shift asked for (the shift that would do
@@ -131,27 +122,40 @@ def linearised_activity(
     Example:
       >>> from jaxprune.rnn import ctrnn
       >>> model = ctrnn(jax.random.key(0), inputs=1, neurons=50, outputs=1, gain=1.5)
-      >>> bool(linearised_activity(model).shift > 0.3)
+      >>> bool(Linearised().activity(jax.random.key(1), model).shift > 0.3)
       True
     """
-    check_choice("through", through, ("neurons", "inputs"))
-    check_positive("sigma", sigma)
-    check_positive("margin", margin)
-    wide = jnp.promote_types(model.W_rec.dtype, jnp.zeros(()).dtype)
-    W, n = model.recurrent.astype(wide), len(model.b_rec)
-    gain = jnp.ones(n, wide) if gain is None else gain.astype(wide)
-    if gain.shape != (n,):
-        raise InputError(f"gain has shape {gain.shape}, but must be ({n},).")
-    A = W * gain[None, :] - jnp.eye(n, dtype=wide)
-    abscissa = spectral_abscissa(A)
-    if shift is None:
-        shift = jnp.maximum(abscissa + margin, 0)
-    elif is_concrete(abscissa, shift) and float(abscissa) >= float(shift):
-        raise InputError(
-            f"shift is {float(shift):g}, but the linearised network is stable only from {float(abscissa):.4g} on (its spectral "
-            "abscissa): leave shift out, or linearise at the activity (mean_gain)."
-        )
-    B = jnp.eye(n, dtype=wide) if through == "neurons" else model.W_in.astype(wide)
-    C = lyapunov(A - shift * jnp.eye(n, dtype=wide), sigma**2 * B @ B.T, symmetric=True).value
-    C = (C + C.T) / 2
-    return Activity(gain[:, None] * C * gain[None, :], jnp.zeros(n, wide), jnp.asarray(shift, wide))
+
+    gain: Neurons | None = None
+    through: Literal["neurons", "inputs"] = "neurons"
+    sigma: Real = 1.0
+    shift: Real | None = None
+    margin: Real = 0.1
+
+    def __post_init__(self):
+        check_choice("through", self.through, ("neurons", "inputs"))
+        check_positive("sigma", self.sigma)
+        check_positive("margin", self.margin)
+
+    def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
+        """Moments of deviations of the rates, their mean zero, and the shift; nothing is drawn."""
+        del key
+        wide = wide_dtype(model.W_rec.dtype)
+        W, n = model.recurrent.astype(wide), len(model.b_rec)
+        gain = jnp.ones(n, wide) if self.gain is None else self.gain.astype(wide)
+        if gain.shape != (n,):
+            raise InputError(f"gain has shape {gain.shape}, but must be ({n},).")
+        A = W * gain[None, :] - jnp.eye(n, dtype=wide)
+        abscissa = spectral_abscissa(A, symmetric=False)
+        shift = self.shift
+        if shift is None:
+            shift = jnp.maximum(abscissa + self.margin, 0)
+        elif is_concrete(abscissa, shift) and float(abscissa) >= float(shift):
+            raise InputError(
+                f"shift is {float(shift):g}, but the linearised network is stable only from {float(abscissa):.4g} on (its "
+                "spectral abscissa): leave shift out, or linearise at the activity (mean_gain)."
+            )
+        B = jnp.eye(n, dtype=wide) if self.through == "neurons" else model.W_in.astype(wide)
+        C = lyapunov(A - shift * jnp.eye(n, dtype=wide), self.sigma**2 * B @ B.T, symmetric=True).value
+        C = (C + C.T) / 2
+        return Activity(jnp.zeros(n, wide), gain[:, None] * C * gain[None, :], shift=jnp.asarray(shift, wide))

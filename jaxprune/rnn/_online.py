@@ -8,25 +8,19 @@ from jax import lax
 
 from jaxprune._checks import InputError, is_concrete
 from jaxprune._types import Real
-from jaxprune.pruning import delta_step
+from jaxprune.pruning import DeltaRule
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs
 
 
 def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.0) -> CTRNN:
     r"""Let the surviving synapses of a pruned network learn while it runs.
 
-    The pruned network runs on its own weights S, and at every step each synapse moves by the delta rule,
-
-    $$\Delta s_{ij} = \eta_i\, \langle e_i f_j \rangle, \qquad e_i = \sum_k (w_{ik} - s_{ik}) f_k, \qquad
-      \eta_i = \eta \Big/ \sum_{j \in S_i} \langle f_j^2 \rangle$$
-
-    with f the rates of the *pruned* network, whose mean over trials is $\langle \cdot \rangle$: what its presynaptic neuron does,
-    times what its postsynaptic neuron misses. The lost synapses still tell what is missing, but drive nothing. All that is
-    gathered is the mean square of each rate, for $\eta_i$ (of what was so far, or is at present, whichever is larger). The rate
-    $\eta$ falls as 1/time after a quarter of the steps; the result is the mean over the second half.
+    The pruned network runs on its own weights, and at every step each synapse moves by the delta rule (`pruning.DeltaRule`), with
+    f the rates of the *pruned* network and means over trials: what its presynaptic neuron does, times what its postsynaptic
+    neuron misses. The lost synapses still tell what is missing, but drive nothing.
 
     It ends where what a neuron misses is not correlated with the inputs that it has, in the pruned network's own activity:
-    `fit_rows` under the moments that it then has. (The loops of a `RecurrentRule` weigh these and the whole network's alike.)
+    `pruning.compensate` under the moments that it then has. (The loops of `prune_rnn` weigh these and the whole network's alike.)
 
     Args:
       model: the network before pruning.
@@ -47,8 +41,7 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
       >>> model = rnn.ctrnn(jax.random.key(0), inputs=3, neurons=20, outputs=2)
       >>> noise = rnn.InputNoise(1.0, steps=1000)
       >>> seen = noise.activity(jax.random.key(1), model)
-      >>> thinned, _ = rnn.prune_rnn(
-      ...     jax.random.key(2), model, rnn.RecurrentRule("activity", adjust="none"), keep=0.3, activity=seen)
+      >>> thinned, _ = rnn.prune_rnn(jax.random.key(2), model, "activity+keep", keep=0.3, activity=seen)
       >>> learnt = rnn.learn_online(model, thinned, noise.inputs(jax.random.key(3), 3))
       >>> before, after = (pruning.drive_error(model.W_rec, x.W_rec, seen.second_moment) for x in (thinned, learnt))
       >>> bool(after < 0.5 * before)
@@ -76,21 +69,13 @@ def _learn(model, pruned, inputs, rate):
     W, start = model.recurrent, pruned.recurrent
     mask = (start != 0).astype(dtype)
     steps, trials = inputs.shape[:2]
-    half = steps // 2
+    rule = DeltaRule(steps, rate)
 
-    def learn(carry, arguments):
-        v, S, mean, power = carry
-        number, u = arguments
-        f = pruned.rates(v)
-        power = power + (jnp.mean(f**2, axis=0) - power) / (number + 1)
-        change = delta_step(f @ (W - S).T, f, mask, power, rate / jnp.maximum(1, 4 * number / steps))
-        v = dataclasses.replace(pruned, W_rec=S).step(v, u)
-        S = S + change
-        if pruned.sign is not None:
-            S = jnp.where(S * pruned.sign[None, :] > 0, S, 0)
-        mean = mean + jnp.where(number >= half, S / (steps - half), 0)
-        return (v, S, mean, power), None
+    def learn(carry, u):
+        v, state = carry
+        learnt = rule.update(state, W, mask, pruned.rates(v), sign=pruned.sign)
+        return (dataclasses.replace(pruned, W_rec=state.weights).step(v, u), learnt), None
 
     rest = jnp.zeros((trials, len(W)), dtype)
-    first = (rest, start, jnp.zeros_like(start), jnp.zeros(len(W), dtype))
-    return lax.scan(learn, first, (jnp.arange(steps), inputs.astype(dtype)))[0][2]
+    (_, state), _ = lax.scan(learn, (rest, rule.init(start)), inputs.astype(dtype))
+    return rule.result(state)

@@ -1,25 +1,24 @@
 """Pruning a whole recurrent network, ours or any of Equinox, with a report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
-from jaxtyping import Float
+from jax import Array
 
-from jaxprune._checks import InputError
-from jaxprune._types import PRNGKey, Real
+from jaxprune._checks import InputError, check_fraction, check_key, check_square, is_concrete
+from jaxprune._types import Matrix, PRNGKey, Real
+from jaxprune.dynamics import Activity, Source, check_activity, wide_dtype
 from jaxprune.linalg import Certificate, certify, eigenvalues
-from jaxprune.pruning import drive_error
-from jaxprune.rnn._activity import Activity
+from jaxprune.pruning import Pruned, Rule, apply_rule, drive_error, named_rule, synapse_count
 from jaxprune.rnn._ctrnn import CTRNN
+from jaxprune.rnn._dale import apply_dale
 from jaxprune.rnn._evaluate import accuracy
 from jaxprune.rnn._files import TrialSet
-from jaxprune.rnn._rules import RecurrentRule
-from jaxprune.rnn._weights import check_loop, close_loop, obey, prune_open
+from jaxprune.rnn._loop import check_loops, close_loop
 
 Where = Callable[[Any], Array]
 
@@ -32,7 +31,7 @@ class Report(NamedTuple):
       kept_fraction: as a fraction of those that were.
       drive_error: share of the recurrent drive lost under the whole network's activity, `pruning.drive_error` (which is not all
         that a closed loop keeps small); None without activity.
-      shift: leak shift behind the activity (`linearised_activity`).
+      shift: leak shift behind the activity (`Linearised`).
       radius, pruned_radius: spectral radius before and after.
       abscissa, pruned_abscissa: largest real part of an eigenvalue of W before and after; a network at rest is stable below 1
         (times the inverse of the largest slope).
@@ -65,103 +64,145 @@ class PrunedRNN(NamedTuple):
 def prune_rnn(
     key: PRNGKey,
     model: Any,
-    rule: RecurrentRule,
+    rule: Rule | str,
     *,
     keep: Real,
+    source: Source | None = None,
     activity: Activity | None = None,
-    observe: Callable[[Any], Activity] | None = None,
+    loops: int = 0,
     where: Where | None = None,
     trials: TrialSet | None = None,
 ) -> PrunedRNN:
-    r"""Prune the recurrent weights of a network.
+    r"""Prune the recurrent weights of a trained network.
 
     Works on a `CTRNN`, on `equinox.nn.GRUCell` and `LSTMCell` (whose gates are square blocks that share their inputs, each pruned
-    to the same fraction), and on any other Equinox network whose recurrent matrix `where` points to.
+    to the same fraction), and on any other Equinox network whose recurrent matrix `where` points to. Self-synapses are not pruned
+    and not counted; fits refit them.
 
     Args:
       key: random key.
       model: the network.
-      rule: one of `RECURRENT_RULES`, or your own.
+      rule: a `pruning.Rule`, or the name of one, such as "activity+regrow".
       keep: fraction of the synapses to keep, in (0, 1].
-      activity: moments of what the recurrent matrix is applied to: `InputNoise().activity(key, model)`, `task_activity`, or
-        `cell_activity` for cells of Equinox. By default what `observe` sees of the network.
-      observe: what a network does, as moments, for a rule that closes the loop: it is called with the pruned network again and
-        again. For example `lambda network: task_activity(network, inputs)`.
+      source: where the activity comes from that the rule looks at: `InputNoise()`, `TaskInputs(inputs)`, `CellInputs(inputs)`
+        for cells of Equinox, or `dynamics.FromStates` for a network of your own.
+      activity: instead, moments of what the recurrent matrix is applied to, if they are known already.
+      loops: number of times that the pruned network is watched, by the source, and adjusted again (closed loop).
       where: which array holds the recurrent weights, (blocks x neurons, neurons); by default known for the networks above.
       trials: to measure retention on (CTRNN only).
 
     Raises:
-      InputError: a network of unknown kind without `where`; an array that is not whole square blocks; what `prune_weights` and
-        `accuracy` refuse.
+      InputError: a network of unknown kind without `where`; an array that is not whole square blocks; a rule that looks at
+        activity given none; loops without a source, or of a rule that they have no effect on; what `prune` and `accuracy`
+        refuse.
 
     Example:
       >>> from jaxprune import rnn
       >>> cell = eqx.nn.GRUCell(3, 20, key=jax.random.key(0))
-      >>> seen = rnn.cell_activity(cell, jax.random.normal(jax.random.key(1), (50, 8, 3)))
-      >>> pruned, report = rnn.prune_rnn(jax.random.key(2), cell, rnn.RECURRENT_RULES["activity+fit"], keep=0.2, activity=seen)
+      >>> inputs = rnn.CellInputs(jax.random.normal(jax.random.key(1), (50, 8, 3)))
+      >>> pruned, report = rnn.prune_rnn(jax.random.key(2), cell, "activity+compensation", keep=0.2, source=inputs)
       >>> report.kept, max(report.drive_error) < 0.2
       ([76, 76, 76], True)
     """
     where = _where(model) if where is None else where
-    weights = model.recurrent if isinstance(model, CTRNN) else where(model)
-    # Fits are ill-conditioned: in double precision where there is one, whatever the network's own.
-    blocks = _blocks(weights.astype(jnp.promote_types(weights.dtype, jnp.zeros(()).dtype)))
-    check_loop(rule, observe, "lambda network: task_activity(network, inputs)")
-    if activity is None and observe is not None and rule.needs_activity:
-        activity = observe(model)
-    sign = model.sign if isinstance(model, CTRNN) else None
-    H = None if activity is None else activity.second_moment
-
-    def put(matrices):
-        return eqx.tree_at(where, model, jnp.concatenate(matrices).astype(weights.dtype))
-
-    keys = jax.random.split(key, len(blocks))
-    pruned = [
-        obey(block, prune_open(block_key, block, rule, keep=keep, activity=activity), H, sign)
-        for block_key, block in zip(keys, blocks, strict=True)
-    ]
-    if observe is not None and activity is not None:
-        watch = lambda matrices: observe(put(matrices))  # noqa: E731
-        pruned = close_loop(blocks, pruned, rule, activity=activity, observe=watch, sign=sign)
-    matrices = [part.matrix for part in pruned]
-    thinned = put(matrices)
-    return PrunedRNN(thinned, _report(model, thinned, blocks, matrices, activity, trials))
+    thinned, parts, activity = prune_recurrent(
+        key, model, rule, keep=keep, source=source, activity=activity, loops=loops, where=where
+    )
+    blocks = recurrent_blocks(model, where)
+    return PrunedRNN(thinned, _report(model, thinned, blocks, [part.matrix for part in parts], activity, trials))
 
 
-def cell_activity(cell: Any, inputs: Float[Array, "time trial input"], *, burn_in: int = 0) -> Activity:
-    """Moments of the hidden state of `equinox.nn.GRUCell` or `LSTMCell` driven by inputs: the task's, or noise.
+class PrunedBlocks(NamedTuple):
+    """A pruned network of the same kind, its pruned blocks, and the activity that the rule looked at (None if at none)."""
+
+    model: Any
+    blocks: list[Pruned]
+    activity: Activity | None
+
+
+def prune_recurrent(
+    key: PRNGKey,
+    model: Any,
+    rule: Rule | str,
+    *,
+    keep: Real,
+    source: Source | None = None,
+    activity: Activity | None = None,
+    loops: int = 0,
+    where: Where | None = None,
+    importances: Sequence[Matrix] | None = None,
+) -> PrunedBlocks:
+    """`prune_rnn` without its report, for studies that measure in their own way.
+
+    Args:
+      key, model, rule, keep, source, activity, loops, where: as in `prune_rnn`.
+      importances: one for each block, if computed before (for many fractions), instead of the rule's own.
 
     Raises:
-      InputError: another kind of cell; inputs that do not fit; a burn-in that leaves nothing.
+      InputError: as `prune_rnn`.
     """
-    if not isinstance(cell, eqx.nn.GRUCell | eqx.nn.LSTMCell):
-        raise InputError(f"cell is a {type(cell).__name__}, but must be an equinox.nn.GRUCell or LSTMCell.")
-    if inputs.ndim != 3 or inputs.shape[2] != cell.input_size:
-        raise InputError(f"inputs has shape {inputs.shape}, but must be (time, trial, {cell.input_size}).")
-    if not 0 <= burn_in < len(inputs) - 1:
-        raise InputError(f"burn_in is {burn_in}, but must leave some of the {len(inputs)} steps to observe.")
-    return _cell_activity(cell, inputs, burn_in)
+    check_key("key", key)
+    rule = named_rule(rule)
+    check_loops(rule, loops, source)
+    where = _where(model) if where is None else where
+    blocks = recurrent_blocks(model, where)
+    # Apart from the keys of the blocks, which are the key's first children.
+    source_key = jax.random.fold_in(key, 2**32 - 1)
+    if source is not None and not isinstance(source, Source):
+        raise InputError(
+            f"source is a {type(source).__name__}, but must be a dynamics.Source, such as rnn.InputNoise(), or "
+            "dynamics.FromStates(lambda key, model: ...) for a function of your own."
+        )
+    if activity is None and source is not None and (rule.needs_activity or loops):
+        activity = source.activity(source_key, model)
+    if activity is not None:
+        check_activity(activity, blocks[0].shape[1])
+    elif rule.needs_activity:
+        raise InputError(
+            "the rule looks at activity, but there is none: pass source=, for example rnn.InputNoise() or "
+            "rnn.TaskInputs(inputs), or activity=."
+        )
+    sign = model.sign if _is_ctrnn_weight(model, where) else None
+
+    def put(matrices):
+        old = where(model)
+        return eqx.tree_at(where, model, jnp.concatenate(matrices).astype(old.dtype))
+
+    pruned = []
+    for number, (block_key, block) in enumerate(zip(jax.random.split(key, len(blocks)), blocks, strict=True)):
+        importance = None if importances is None else importances[number]
+        part = prune_block(block_key, block, rule, keep=keep, activity=activity, importance=importance)
+        pruned.append(apply_dale(block, part, activity, sign))
+    again = rule.adjust.again()
+    if loops and source is not None and activity is not None and again is not None:
+        pruned = close_loop(
+            source_key,
+            blocks,
+            pruned,
+            again,
+            activity=activity,
+            watch=lambda loop_key, matrices: source.activity(loop_key, put(matrices)),
+            loops=loops,
+            sign=sign,
+        )
+    return PrunedBlocks(put([part.matrix for part in pruned]), pruned, activity)
 
 
-@eqx.filter_jit
-def _cell_activity(cell, inputs, burn_in):
-    wide = jnp.promote_types(inputs.dtype, jnp.zeros(()).dtype)
-    size, lstm = cell.hidden_size, isinstance(cell, eqx.nn.LSTMCell)
-    rest = jnp.zeros((inputs.shape[1], size), cell.weight_hh.dtype)
+def prune_block(key, W, rule, *, keep, activity, importance=None):
+    """One square block of recurrent weights."""
+    check_square("the recurrent weights", W)
+    check_fraction("keep", keep)
+    count = synapse_count(W, keep, symmetric=False, kind="recurrent")
+    if is_concrete(count) and int(count) == 0:
+        raise InputError(f"keep is {float(keep):g}, which keeps no synapse at all: raise it.")
+    return apply_rule(key, W, activity, rule, count=count, symmetric=False, kind="recurrent", importance=importance)
 
-    def step(carry, arguments):
-        state, moment, mean = carry
-        number, u = arguments
-        hidden = (state[0] if lstm else state).astype(wide)
-        counts = number > burn_in
-        moment = moment + jnp.where(counts, hidden.T @ hidden, 0)
-        mean = mean + jnp.where(counts, jnp.sum(hidden, axis=0), 0)
-        return (jax.vmap(cell)(u.astype(rest.dtype), state), moment, mean), None
 
-    start = ((rest, rest) if lstm else rest, jnp.zeros((size, size), wide), jnp.zeros(size, wide))
-    (_, moment, mean), _ = lax.scan(step, start, (jnp.arange(len(inputs)), inputs))
-    count = (len(inputs) - burn_in - 1) * inputs.shape[1]
-    return Activity(moment / count, mean / count, jnp.zeros((), wide))
+def recurrent_blocks(model: Any, where: Where | None = None) -> list[Matrix]:
+    """The recurrent weights of a network as square blocks, in double precision where there is one: fits are ill-conditioned."""
+    where = _where(model) if where is None else where
+    weights = model.recurrent if _is_ctrnn_weight(model, where) else where(model)
+    return _blocks(weights.astype(wide_dtype(weights.dtype)))
 
 
 def _where(model):
@@ -176,6 +217,11 @@ def _where(model):
 
 def _ctrnn_weights(model):
     return model.W_rec
+
+
+def _is_ctrnn_weight(model, where):
+    """Whether `where` points to the recurrent weights of a CTRNN, which Dale's law is about, and not to others of it."""
+    return isinstance(model, CTRNN) and where(model) is model.W_rec
 
 
 def _blocks(weights):

@@ -88,7 +88,7 @@ def flip_flop(*, time: int = 40, chance: float = 0.15) -> Task:
         when_key, sign_key, noise_key = jax.random.split(key, 3)
         pulse = jax.random.bernoulli(when_key, chance, (time,)).at[0].set(True)
         sign = jax.random.bernoulli(sign_key, 0.5, (time,))
-        last = jax.lax.associative_scan(jnp.maximum, jnp.where(pulse, jnp.arange(time), -1))
+        last = jax.lax.cummax(jnp.where(pulse, jnp.arange(time), -1))
         shown = jnp.stack([pulse & ~sign, pulse & sign], axis=1) + 0.1 * jax.random.normal(noise_key, (time, 2))
         # A network sees a pulse and answers a little later: the two steps after a pulse are not scored.
         labels = jnp.where(jnp.arange(time) - last >= 2, sign[last].astype(int), -1)

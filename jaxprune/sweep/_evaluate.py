@@ -1,6 +1,7 @@
 """One chunk of a sweep: prune every network of the chunk by every rule at every fraction, and measure."""
 
 import dataclasses
+import socket
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,15 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Float
 
 from jaxprune._checks import InputError
 from jaxprune._types import Matrix, PRNGKey, Scalar
-from jaxprune.linalg import Certificate, Modes, dominance_slack, modes, stationary_covariance
-from jaxprune.linalg._certificate import assemble, realised_epsilon, relative_deviation, whitening, whitening_of_modes
-from jaxprune.linalg._errors import directional_errors, eigenvalue_errors
-from jaxprune.linalg._products import symmetric_product
-from jaxprune.pruning import NoisePrune, apply_rule, synapse_count, theory
+from jaxprune.dynamics import Activity, activity_of
+from jaxprune.linalg import (
+    Certificate,
+    Projection,
+    Reference,
+    certificate_from,
+    dominance_slack,
+    eigenvalue_errors,
+    project,
+    reference,
+    stationary_covariance,
+)
+from jaxprune.pruning import NoisePrune, Strengthen, apply_rule, rule_source, synapse_count, theory
 from jaxprune.sweep._config import SweepConfig
 from jaxprune.sweep._spectra import ensemble_eigenvalues
 
@@ -27,23 +35,21 @@ class Member(NamedTuple):
     """One network and what its pruned versions are compared with; computed once for all rules and fractions."""
 
     key: PRNGKey
-    A: Matrix
+    original: Reference
     C: Matrix
-    modes: Modes
-    F: Matrix
 
 
-class Trial(NamedTuple):
+class PrunedMember(NamedTuple):
     """One pruned network, before its eigenvalues."""
 
     matrix: Matrix
-    deviation: Matrix
-    quadratic: Float[Array, " mode"]
-    angle: Float[Array, " mode"]
+    seen: Projection
     epsilon_bound: Scalar
 
 
-def evaluate(config: SweepConfig, chunk: int, dtype: str) -> dict[str, np.ndarray]:
+def evaluate(
+    config: SweepConfig, chunk: int, dtype: str, sources: dict[str, dict[str, str]] | None = None
+) -> dict[str, np.ndarray]:
     """Compute one chunk of a sweep.
 
     Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices; one
@@ -53,12 +59,13 @@ def evaluate(config: SweepConfig, chunk: int, dtype: str) -> dict[str, np.ndarra
       config: the sweep.
       chunk: which chunk.
       dtype: the precision that the sweep was started in.
+      sources: where the rules from users' own modules came from when the sweep was started (`rule_sources`).
 
     Returns:
       Arrays by variable name: (network, rule, keep[, mode]) and, for the original networks, (network, mode).
 
     Raises:
-      InputError: this process computes in another precision.
+      InputError: this process computes in another precision, cannot import a rule, or has another version of it.
     """
     here = str(jnp.zeros(()).dtype)
     if here != dtype:
@@ -66,55 +73,88 @@ def evaluate(config: SweepConfig, chunk: int, dtype: str) -> dict[str, np.ndarra
             f"this process computes in {here}, but the sweep in {dtype}: "
             f"start every worker with JAX_ENABLE_X64={int(dtype == 'float64')}."
         )
+    here_sources = rule_sources(config)
+    for name, source in (sources or {}).items():
+        if here_sources[name] != source:
+            raise InputError(
+                f"rule {name!r} on {socket.gethostname()} is another than the one that the sweep was started with: its file "
+                "differs. Give every worker the same file."
+            )
     stages = stages_of(config)
     members = stages.member(config.keys(chunk))
     measured = [
-        _measure(stages, members, stages.trial(members, jnp.asarray(keep)), symmetric=config.symmetric)
+        _measure(stages, members, stages.trial(members, jnp.asarray(keep)), symmetric=config.ensemble.symmetric)
         for keep in config.keep
     ]
     results = {name: np.stack([point[name] for point in measured], axis=2) for name in measured[0]}
-    original = np.asarray(members.modes.eigenvalues)
+    original = np.asarray(members.original.modes.eigenvalues)
     results |= {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)}
     present = min(config.chunk, config.networks - chunk * config.chunk)
     return {name: values[:present] for name, values in results.items()}
+
+
+def rule_sources(config: SweepConfig) -> dict[str, dict[str, str]]:
+    """Where the rules of a sweep that are not this package's come from: module, name, and SHA-256 of the file."""
+    found = {name: rule_source(name) for name in config.rules}
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def try_rules(config: SweepConfig) -> None:
+    """Try every rule from outside on the first network, so that what is wrong with it is said before anything is stored.
+
+    Raises:
+      InputError: a rule that fails, or whose importance cannot be used.
+    """
+    outside = [(name, rule) for name, rule in zip(config.rules, config.pruning_rules, strict=True) if ":" in name]
+    if not outside:
+        return
+    network_key, mask_key = jax.random.split(config.keys(0)[0])
+    A, symmetric = config.ensemble.network(network_key), config.ensemble.symmetric
+    activity = activity_of(stationary_covariance(A, structure="symmetric" if symmetric else "general"))
+    count = synapse_count(A, config.keep[0], symmetric=symmetric)
+    for name, rule in outside:
+        try:
+            apply_rule(mask_key, A, activity, rule, count=count, symmetric=symmetric)
+        except InputError as error:
+            raise InputError(f"rule {name!r}: {error}") from error
+        except Exception as error:  # a user's rule can fail in any way
+            raise InputError(
+                f"rule {name!r} fails on the first network of this sweep ({type(error).__name__}: {error})."
+            ) from error
 
 
 class Stages(NamedTuple):
     """The compiled programs of a sweep, each over the networks of a chunk."""
 
     member: Callable[[Array], Member]
-    trial: Callable[[Member, Array], tuple[Trial, ...]]
+    trial: Callable[[Member, Array], tuple[PrunedMember, ...]]
     errors: Callable[[Array, Array], Array | np.ndarray]
     certificate: Callable[[Member, Array, Array, Array], Certificate]
 
 
 def stages_of(config: SweepConfig) -> Stages:
     """The programs of a sweep; sweeps that differ only in seed, fractions or number of networks share them."""
-    return _stages(dataclasses.replace(config, seed=0, keep=(1.0,), networks=1))
+    return _stages(dataclasses.replace(config, seed=0, keep=(1.0,), networks=1, rules=()), config.pruning_rules)
 
 
 @lru_cache(maxsize=8)
-def _stages(config):
-    symmetric, rules = config.symmetric, config.pruning_rules
+def _stages(config, rules):
+    ensemble, symmetric = config.ensemble, config.ensemble.symmetric
 
     def member(key):
         # Split, not folded in: the network splits its own key, and fold_in(key, i) equals split(key)[i].
         network_key, mask_key = jax.random.split(key)
-        A = config.network(network_key)
-        original = modes(A, symmetric=symmetric)
-        if symmetric:
-            # From the same eigenvectors: F F^T = M^-1, and the covariance is half of it.
-            F = whitening_of_modes(-original.eigenvalues, original.vectors)
-            return Member(mask_key, A, symmetric_product(F, F.T) / 2, original, F)
-        return Member(mask_key, A, stationary_covariance(A, structure="general"), original, whitening(A))
+        original = reference(ensemble.network(network_key), symmetric=symmetric)
+        structure = "symmetric" if symmetric else "general"
+        return Member(mask_key, original, stationary_covariance(original, structure=structure))
 
     def trial(member, keep):
-        return tuple(_trial(member, rule, keep, symmetric=symmetric) for rule in rules)
+        return tuple(_prune_member(member, rule, keep) for rule in rules)
 
     # A program apart: fused with the pruning, these reductions would draw every mask again.
     def certificate(member, B, deviations, abscissa):
-        epsilon = realised_epsilon(member.F, deviations)
-        return assemble(member.A, B, epsilon=epsilon, abscissa=abscissa, symmetric=symmetric)
+        A, F = member.original.matrix, member.original.whitening
+        return certificate_from(A, B, F, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
 
     chunk = config.chunk
     return Stages(
@@ -125,48 +165,39 @@ def _stages(config):
     )
 
 
-def _trial(member, rule, keep, *, symmetric):
-    A = member.A
+def _prune_member(member, rule, keep):
+    A, symmetric = member.original.matrix, member.original.symmetric
     count = synapse_count(A, keep, symmetric=symmetric)
-    pruned = apply_rule(member.key, A, member.C, rule, count=count, symmetric=symmetric)
-    image = pruned.matrix @ member.modes.vectors
-    quadratic, angle = directional_errors(member.modes, image)
-    if symmetric:
-        # The whitening is made of the same eigenvectors: one product less than relative_deviation.
-        scale = (-member.modes.eigenvalues) ** -0.5
-        difference = jnp.diag(member.modes.eigenvalues) - symmetric_product(member.modes.vectors.T, image)
-        deviation = scale[:, None] * difference * scale[None, :]
-        deviation = jnp.where(jnp.all(jnp.isfinite(member.F)), deviation, 0)
-    else:
-        deviation = relative_deviation(member.F, A, pruned.matrix)
+    activity = Activity(jnp.zeros(len(A), A.dtype), member.C)
+    pruned = apply_rule(member.key, A, activity, rule, count=count, symmetric=symmetric)
     bound = jnp.full((), jnp.nan, A.dtype)
-    if symmetric and isinstance(rule, NoisePrune) and (rule.method, rule.adjust, rule.diagonal) == _THEOREM:
+    if symmetric and rule in _THEOREM:
         rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
         promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
         bound = jnp.where(dominance_slack(A) >= -rounding, promised, bound)
-    return Trial(pruned.matrix, deviation, quadratic, angle, bound)
+    return PrunedMember(pruned.matrix, project(member.original, pruned.matrix), bound)
 
 
-_THEOREM = ("bernoulli", "strengthen", "matched")
+_THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
 
 
-def _measure(stages, members, trials, *, symmetric):
-    matrices, deviations = [trial.matrix for trial in trials], [trial.deviation for trial in trials]
+def _measure(stages, members, pruned, *, symmetric):
+    matrices, deviations = [part.matrix for part in pruned], [part.seen.deviation for part in pruned]
     if symmetric:
         values = ensemble_eigenvalues(*matrices, *deviations, symmetric=True)
-        pruned, deviations = values[: len(trials)], values[len(trials) :]
+        spectra, deviations = values[: len(pruned)], values[len(pruned) :]
     else:
-        pruned = ensemble_eigenvalues(*matrices, symmetric=False)
+        spectra = ensemble_eigenvalues(*matrices, symmetric=False)
         deviations = ensemble_eigenvalues(*deviations, symmetric=True)
     measured = [
         {
-            "eigenvalue_error": stages.errors(members.modes.eigenvalues, values),
-            "quadratic_error": trial.quadratic,
-            "angle": trial.angle,
-            "epsilon_bound": trial.epsilon_bound,
-            **stages.certificate(members, trial.matrix, deviation, np.real(values[:, 0]))._asdict(),
+            "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
+            "quadratic_error": part.seen.quadratic,
+            "angle": part.seen.angle,
+            "epsilon_bound": part.epsilon_bound,
+            **stages.certificate(members, part.matrix, deviation, np.real(values[:, 0]))._asdict(),
         }
-        for trial, values, deviation in zip(trials, pruned, deviations, strict=True)
+        for part, values, deviation in zip(pruned, spectra, deviations, strict=True)
     ]
     return {name: np.stack([rule[name] for rule in measured], axis=1) for name in measured[0]}
 

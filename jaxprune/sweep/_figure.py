@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxprune._write import write_whole
+from jaxprune.files import write_whole
 from jaxprune.sweep._style import figure_settings, rule_style
 from jaxprune.sweep._table import summarise
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import xarray as xr
 
 from jaxprune.sweep._config import SweepConfig
-from jaxprune.sweep._evaluate import evaluate
+from jaxprune.sweep._evaluate import evaluate, rule_sources, try_rules
 from jaxprune.sweep._executors import Executor, serial
 from jaxprune.sweep._store import load, missing_chunks, open_or_create, write_chunk
 
@@ -37,12 +37,13 @@ def run(
       attributes.
 
     Raises:
-      InputError: a config that cannot be computed; `out` holds something else, or the store of
-        another config; nothing is changed.
+      InputError: a config that cannot be computed; a rule of your own that cannot be imported, or fails on the first network;
+        `out` holds something else, or the store of another config or of another version of such a rule; nothing is changed.
       OSError: a place that cannot be written, or a full disk.
 
     Example:
-      >>> config = SweepConfig(sizes=(12, 8), bridges=10, keep=(0.5, 1.0), networks=3, chunk=2)
+      >>> from jaxprune.networks import Ensemble
+      >>> config = SweepConfig(Ensemble(sizes=(12, 8), bridges=10), keep=(0.5, 1.0), networks=3, chunk=2)
       >>> results = run(config, tmp_path / "results.zarr")
       >>> dict(results.epsilon.sizes)
       {'network': 3, 'rule': 4, 'keep': 2}
@@ -50,13 +51,14 @@ def run(
       True
     """
     config.check()
+    try_rules(config)
     path = Path(out)
     dtype = str(jnp.zeros(()).dtype)
     open_or_create(path, config, dtype)
     missing = missing_chunks(path, config)
     done = config.chunks - len(missing)
     progress(done, config.chunks)
-    for chunk, results in executor(partial(evaluate, config, dtype=dtype), missing):
+    for chunk, results in executor(partial(evaluate, config, dtype=dtype, sources=rule_sources(config)), missing):
         write_chunk(path, config, chunk, results)
         done += 1
         progress(done, config.chunks)

@@ -11,8 +11,8 @@ from jax import Array
 from jaxtyping import Float, Inexact
 from threadpoolctl import ThreadpoolController
 
-from jaxprune.linalg import eigenvalues
-from jaxprune.linalg._spectrum import host_eigenvalues, on_host
+from jaxprune._checks import on_host
+from jaxprune.linalg import eigenvalues, host_eigenvalues
 
 _LIMIT = threading.Lock()
 

@@ -1,11 +1,9 @@
 """The store of a sweep: Zarr with named dimensions, filled chunk by chunk, marked when a chunk is whole."""
 
-import dataclasses
 import json
 import os
 import shutil
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,9 @@ import xarray as xr
 import zarr
 
 from jaxprune._checks import InputError
+from jaxprune._provenance import versions
 from jaxprune.sweep._config import SweepConfig
+from jaxprune.sweep._evaluate import rule_sources
 
 FORMAT = "jaxprune sweep 1"
 POINT = ("network", "rule", "keep")
@@ -91,7 +91,12 @@ def load(path: str | os.PathLike) -> xr.Dataset:
 
 
 def _template(config, dtype, attributes):
-    sizes = {"network": config.networks, "rule": len(config.rules), "keep": len(config.keep), "mode": config.neurons}
+    sizes = {
+        "network": config.networks,
+        "rule": len(config.rules),
+        "keep": len(config.keep),
+        "mode": config.ensemble.neurons,
+    }
     fill = {"float": (dtype, np.nan), "bool": ("bool", False)}
     variables = {}
     for name, (dims, kind, meaning) in VARIABLES.items():
@@ -101,7 +106,7 @@ def _template(config, dtype, attributes):
         "rule": ("rule", np.array(config.rules)),
         "keep": ("keep", np.array(config.keep)),
         "network": ("network", np.arange(config.networks)),
-        "mode": ("mode", np.arange(config.neurons)),
+        "mode": ("mode", np.arange(config.ensemble.neurons)),
     }
     return xr.Dataset(variables, coordinates, attributes)
 
@@ -113,7 +118,7 @@ def _encoding(config):
             "network": min(config.chunk, config.networks),
             "rule": len(config.rules),
             "keep": len(config.keep),
-            "mode": config.neurons,
+            "mode": config.ensemble.neurons,
         }
         encoding[name] = {"chunks": tuple(sizes[dim] for dim in dims)}
     return encoding
@@ -122,19 +127,20 @@ def _encoding(config):
 def _attributes(config, dtype):
     return {
         "format": FORMAT,
-        "config": json.dumps(dataclasses.asdict(config), sort_keys=True),
+        "config": json.dumps(config.settings(), sort_keys=True),
         "seed": config.seed,
         "dtype": dtype,
-        "versions": json.dumps(
-            {name: version(name) for name in ("jaxprune", "jax", "jaxlib", "numpy", "scipy")}, sort_keys=True
-        ),
+        # Python's own version does not change a number.
+        "versions": json.dumps({k: v for k, v in versions().items() if k != "python"}, sort_keys=True),
+        "rules": json.dumps(rule_sources(config), sort_keys=True),
     }
 
 
 def _check_same(path, attributes):
     stored = load(path).attrs
-    for name in ("config", "versions"):
-        old, new = json.loads(stored[name]), json.loads(attributes[name])
+    kinds = {"config": "config", "versions": "installation", "rules": "version of a rule"}
+    for name, kind in kinds.items():
+        old, new = json.loads(stored.get(name, "{}")), json.loads(attributes[name])
         different = [
             f"{key} {old.get(key)!r} there, {new.get(key)!r} here"
             for key in sorted(old | new)
@@ -142,7 +148,7 @@ def _check_same(path, attributes):
         ]
         if different:
             raise InputError(
-                f"{path} was written with another {'config' if name == 'config' else 'installation'} ({'; '.join(different)}): "
+                f"{path} was written with another {kind} ({'; '.join(different)}): "
                 "choose another place, or go on with the same one. Nothing was changed."
             )
     if stored["dtype"] != attributes["dtype"]:

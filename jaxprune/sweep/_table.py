@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxprune._write import write_whole
+from jaxprune.files import write_whole
 
 SLOW = 10
 """Number of slowest modes that the summary looks at by themselves."""

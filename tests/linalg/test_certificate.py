@@ -8,7 +8,17 @@ import scipy.linalg
 from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, row_slack, untyped, weights
 
 import jaxprune
-from jaxprune.linalg import Guarantee, certify, dominance_slack, principal_epsilon
+from jaxprune.linalg import (
+    Guarantee,
+    certificate_from,
+    certify,
+    dominance_slack,
+    eigenvalues,
+    principal_epsilon,
+    project,
+    reference,
+    spectral_abscissa,
+)
 from jaxprune.networks import dominant_leak
 
 
@@ -174,6 +184,23 @@ class TestGuarantee:
         assert len(set(words)) == len(Guarantee)
         assert [text.split(":")[0] for text in words] == ["none", "stable", "quadratic form", "spectrum"]
         assert sorted(Guarantee) == [Guarantee.NONE, Guarantee.STABLE, Guarantee.QUADRATIC_FORM, Guarantee.SPECTRUM]
+
+
+@pytest.mark.parametrize("family", ["clustered", "gaussian"])
+def test_the_same_certificate_from_eigenvalues_computed_elsewhere(family):
+    A, symmetric = dominant_leak(weights(family), 1.0), family in SYMMETRIC
+    B = thinned(A, symmetric=symmetric)
+    original = reference(A)
+    deviations = eigenvalues(project(original, B).deviation)[::-1]
+    abscissa = spectral_abscissa(B)
+    found = certificate_from(A, B, original.whitening, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
+    for ours, theirs in zip(found, certify(A, B), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10)
+    missing = certificate_from(
+        A, B, jnp.full_like(A, jnp.nan), deviations=jnp.zeros(SIZE), abscissa=abscissa, symmetric=symmetric
+    )
+    assert np.isnan(missing.epsilon)
+    assert level(missing) is Guarantee.STABLE
 
 
 def test_counts_and_amplification():

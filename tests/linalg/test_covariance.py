@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, rounding, weights
+from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, rounding, stationary, weights
 
 import jaxprune
 from jaxprune.linalg import stationary_covariance
@@ -55,9 +55,11 @@ def test_the_normal_form_is_the_caller_s_word():
 
 
 @pytest.mark.parametrize("family", ["clustered", "dale"])
-def test_inside_jit_the_general_path_is_taken(family):
+def test_inside_jit_the_structure_must_be_said(family):
     A = dominant(family)
-    C = quick_jit(stationary_covariance)(A)
+    with pytest.raises(jaxprune.InputError, match=r'A is traced.*pass structure="symmetric" or structure="general"'):
+        quick_jit(stationary_covariance)(A)
+    C = stationary(A)
     np.testing.assert_allclose(C, scipy_covariance(A), rtol=0, atol=rounding(C, factor=1000))
 
 

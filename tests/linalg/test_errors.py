@@ -8,7 +8,7 @@ import scipy.optimize
 from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, untyped
 
 import jaxprune
-from jaxprune.linalg import modes, spectral_errors
+from jaxprune.linalg import eigenvalue_errors, mode_errors, modes, spectral_errors
 
 
 def perturbed(A, symmetric, size=0.05, seed=3):
@@ -99,6 +99,33 @@ def test_modes_given_once_serve_many_pruned_matrices_under_vmap(family):
         for got, expected in zip(batch, alone, strict=True):
             pairs = (by_pair(original.eigenvalues, errors) for errors in (got[position], expected))
             np.testing.assert_allclose(*pairs, rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize("family", ["clustered", "gaussian"])
+def test_inside_jit_the_word_is_for_both(family):
+    A, symmetric = dominant(family), family in SYMMETRIC
+    B = perturbed(A, symmetric)
+    values = modes(A).eigenvalues
+    inside = quick_jit(lambda A, B: spectral_errors(A, B, symmetric=symmetric))(A, B)
+    for got, expected in zip(inside, spectral_errors(A, B), strict=True):
+        np.testing.assert_allclose(by_pair(values, got), by_pair(values, expected), rtol=1e-8, atol=1e-11)
+
+
+def test_parts_are_those_of_the_whole():
+    A = dominant("gaussian")
+    B = perturbed(A, symmetric=False)
+    original, errors = modes(A), spectral_errors(A, B)
+    quadratic, angle = mode_errors(original, B)
+    np.testing.assert_array_equal(quadratic, errors.quadratic)
+    np.testing.assert_array_equal(angle, errors.angle)
+
+
+def test_eigenvalue_errors_are_relative_to_the_partner():
+    # In order -1, -2, -4 and -1.5, -2, -4.4: relative to the original, and whatever order the pruned ones come in.
+    errors = eigenvalue_errors(jnp.array([-1.0, -2.0, -4.0]), jnp.array([-4.4, -1.5, -2.0]))
+    np.testing.assert_allclose(errors, [0.5, 0.0, 0.1], atol=1e-15)
+    turned = eigenvalue_errors(jnp.array([-1 + 1j, -1 - 1j]), jnp.array([-1 - 1.1j, -1 + 0.9j]))
+    np.testing.assert_allclose(turned, 0.1 / np.sqrt(2), rtol=1e-12)
 
 
 def test_a_pruned_network_may_lose_its_symmetry():

@@ -8,7 +8,7 @@ import scipy.linalg
 from helpers import FAMILIES, SIZE, dominant, quick_jit, untyped, weights
 
 import jaxprune
-from jaxprune.linalg import Result, lyapunov
+from jaxprune.linalg import LyapunovCode, lyapunov
 from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square
 from jaxprune.networks import stable_leak
 
@@ -40,7 +40,7 @@ def test_agrees_with_scipy(family, abscissa):
     tolerance = 10 * SIZE * np.finfo(float).eps * np.linalg.cond(operator)
     assert tolerance < 1e-3
     assert np.linalg.norm(solution.value - expected) < tolerance * np.linalg.norm(expected)
-    assert int(solution.code) == Result.SUCCESSFUL
+    assert int(solution.code) == LyapunovCode.SUCCESSFUL
     assert solution.residual < SIZE * np.finfo(float).eps
 
 
@@ -50,7 +50,7 @@ def test_residual_is_that_of_the_solution_given():
     assert backward_error(A, solution.value, Q) < SIZE * np.finfo(float).eps
     # One doubling is far from a solution: the value is withheld, and the residual is that of the withheld value.
     early = lyapunov(A, Q, max_doublings=1)
-    assert int(early.code) == Result.NOT_CONVERGED
+    assert int(early.code) == LyapunovCode.NOT_CONVERGED
     assert int(early.doublings) == 1
     withheld, _, _ = _solve(1, False, A, Q)
     np.testing.assert_allclose(early.residual, backward_error(A, withheld, Q), rtol=1e-12)
@@ -70,7 +70,7 @@ def test_single_precision():
 def test_badly_scaled_modes():
     A = -jnp.diag(jnp.logspace(-5, 5, SIZE))
     solution = solve(A, jnp.eye(SIZE))
-    assert int(solution.code) == Result.SUCCESSFUL
+    assert int(solution.code) == LyapunovCode.SUCCESSFUL
     np.testing.assert_allclose(jnp.diagonal(solution.value), np.logspace(5, -5, SIZE) / 2, rtol=1e-10)
 
 
@@ -91,7 +91,7 @@ def test_one_neuron():
 )
 def test_unstable(A):
     solution = lyapunov(A, jnp.eye(2))
-    assert Result(int(solution.code)) is Result.UNSTABLE
+    assert LyapunovCode(int(solution.code)) is LyapunovCode.UNSTABLE
     assert bool(jnp.all(jnp.isnan(solution.value)))
 
 
@@ -102,12 +102,12 @@ def test_unstable(A):
 )
 def test_an_eigenvalue_on_the_axis_is_no_success(A):
     solution = lyapunov(A, jnp.eye(2))
-    assert int(solution.code) in (Result.NOT_CONVERGED, Result.UNSTABLE)
+    assert int(solution.code) in (LyapunovCode.NOT_CONVERGED, LyapunovCode.UNSTABLE)
     assert bool(jnp.all(jnp.isnan(solution.value)))
 
 
 def test_eigenvalues_on_the_axis_that_cannot_grow_are_called_not_converged():
-    assert Result(int(lyapunov(ROTATION, jnp.eye(2)).code)) is Result.NOT_CONVERGED
+    assert LyapunovCode(int(lyapunov(ROTATION, jnp.eye(2)).code)) is LyapunovCode.NOT_CONVERGED
 
 
 def test_an_unstable_member_does_not_disturb_the_others():
@@ -117,7 +117,7 @@ def test_an_unstable_member_does_not_disturb_the_others():
     )
     Q = right_hand_side()
     solutions = quick_jit(jax.vmap(lyapunov, (0, None)))(members, Q)
-    assert [Result(int(code)).name for code in solutions.code] == [
+    assert [LyapunovCode(int(code)).name for code in solutions.code] == [
         "SUCCESSFUL",
         "UNSTABLE",
         "SUCCESSFUL",

@@ -84,7 +84,7 @@ def test_extremes_of_normality():
 
 
 def test_ensembles_do_not_wait_for_each_other():
-    # Two batched factorisations of this size on a CPU stop for ever unless they are looped over (linalg/_lapack.py).
+    # Two batched factorisations of this size on a CPU stop for ever unless they are looped over (linalg/lapack.py).
     As = jnp.stack([networks.stable_leak(networks.gaussian(key, 64), -0.5) for key in jax.random.split(KEY, 8)])
     responses = jax.jit(jax.vmap(lambda A: linalg.impulse_responses(A, 1.1 * A, dt=0.5, steps=2).difference))
     growths = jax.jit(jax.vmap(lambda A: linalg.transient_growth(A, dt=0.5, steps=2)))

@@ -1,9 +1,10 @@
 """Leaks put the discs, or the slowest mode, exactly where they are asked to."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import FAMILIES, rounding, row_slack, untyped, weights
+from helpers import FAMILIES, SYMMETRIC, quick_jit, rounding, row_slack, untyped, weights
 
 import jaxprune
 from jaxprune.networks import dominant_leak, stable_leak
@@ -38,6 +39,18 @@ def test_diagonal_of_the_weights_is_ignored(leak):
 @pytest.mark.parametrize("leak", [lambda W: dominant_leak(W, 0.5), lambda W: stable_leak(W, -0.5)])
 def test_precision_follows_the_weights(leak):
     assert leak(weights("clustered").astype(jnp.float32)).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_inside_jit_the_symmetry_must_be_said(family):
+    W = weights(family)
+    with pytest.raises(jaxprune.InputError, match="W is traced"):
+        jax.eval_shape(lambda W: stable_leak(W, -0.3), W)
+    symmetric = family in SYMMETRIC
+    inside = quick_jit(lambda W: stable_leak(W, -0.3, symmetric=symmetric))(W)
+    np.testing.assert_allclose(inside, stable_leak(W, -0.3), rtol=0, atol=1e-10)
+    with pytest.raises(jaxprune.InputError, match="W is not symmetric"):
+        stable_leak(weights("dale"), -0.3, symmetric=True)
 
 
 def test_errors():

@@ -7,7 +7,7 @@ from helpers import FAMILIES, SYMMETRIC, dominant, rounding, stationary, untyped
 
 import jaxprune
 from jaxprune.networks import dominant_leak
-from jaxprune.pruning import noise_importance, theory, uniform_importance, weight_importance
+from jaxprune.pruning import activity_importance, noise_importance, theory, uniform_importance, weight_importance
 
 
 def by_hand(A, C):
@@ -57,6 +57,27 @@ def test_a_variance_that_rounding_made_negative_counts_as_none():
     np.testing.assert_array_equal(noise_importance(A, C), np.zeros((2, 2)))
 
 
+def test_what_a_synapse_passes_on():
+    A = dominant("dale")
+    H = stationary(A) + 0.1
+    expected = np.abs(weights("dale")) * np.sqrt(np.diagonal(H))
+    np.testing.assert_allclose(activity_importance(A, H), expected, rtol=1e-14)
+    np.testing.assert_allclose(activity_importance(A[:5], H, leak=False)[:, 5:], expected[:5, 5:], rtol=1e-14)
+
+
+def test_the_diagonal_of_a_layer_is_nothing_special():
+    A = dominant("gaussian")
+    H = stationary(A)
+    for importance in (weight_importance, uniform_importance, lambda A, **leak: activity_importance(A, H, **leak)):
+        whole = importance(A, leak=False)
+        np.testing.assert_array_equal(importance(A), whole * (1 - jnp.eye(16)))
+        np.testing.assert_array_equal(importance(A, leak=True), importance(A))
+        assert bool(jnp.all(jnp.diagonal(whole) > 0))
+        np.testing.assert_array_equal(importance(A[:5]), whole[:5])
+        with pytest.raises(jaxprune.InputError, match="no diagonal of leaks"):
+            importance(A[:5], leak=True)
+
+
 def test_precision_follows_the_matrix():
     A = dominant("clustered").astype(jnp.float32)
     for importance in (noise_importance(A, -jnp.linalg.inv(A) / 2), weight_importance(A), uniform_importance(A)):
@@ -69,6 +90,12 @@ def test_errors():
         noise_importance(A, jnp.eye(2))
     with pytest.raises(jaxprune.InputError, match=r"C\[0, 1\] is nan"):
         noise_importance(A, jnp.eye(16).at[0, 1].set(jnp.nan))
-    for importance in (weight_importance, uniform_importance):
-        with pytest.raises(jaxprune.InputError, match="square"):
-            importance(jnp.ones((2, 3)))
+    for call, words in (
+        (lambda: noise_importance(A[:3], jnp.eye(16)), r"A has shape \(3, 16\), but must be square"),
+        (lambda: activity_importance(A, jnp.eye(2)), "second moment of the presynaptic neurons"),
+        (lambda: activity_importance(A, jnp.eye(16).at[0, 1].set(jnp.nan)), r"H\[0, 1\] is nan"),
+        (lambda: weight_importance(jnp.ones(3)), r"A has shape \(3,\), but must be a matrix"),
+        (lambda: uniform_importance(A.astype(jnp.float16)), "dtype float16"),
+    ):
+        with untyped(), pytest.raises(jaxprune.InputError, match=words):
+            call()

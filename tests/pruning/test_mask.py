@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SIZE, quick_jit, standard_errors
+from helpers import SIZE, quick_jit, standard_errors, untyped
 
 import jaxprune
 from jaxprune.pruning import keep_probabilities, sample_mask
@@ -186,9 +186,111 @@ def test_single_precision(method):
     assert set(np.unique(mask)) == {0.0, 1.0}
 
 
+WHERE = {
+    "a": jnp.asarray(np.random.default_rng(0).random((6, 8)) < 0.8),
+    "b": jnp.asarray(np.random.default_rng(1).random((4, 2, 2, 2)) < 0.8),
+}
+IMPORTANCE = {
+    # Every second synapse says nothing.
+    name: jnp.exp(jax.random.normal(jax.random.key(3), there.shape)) * (jnp.arange(there.size).reshape(there.shape) % 2)
+    for name, there in WHERE.items()
+}
+
+
+def group_sums(tree, groups):
+    """Sums of a pytree of arrays over every group, each array with one more axis in front for draws."""
+    flat = [np.asarray(leaf).reshape(len(leaf), leaf.shape[1], -1) for leaf in jax.tree.leaves(tree)]
+    if groups == "global":
+        return sum(leaf.sum(axis=(1, 2)) for leaf in flat)[:, None]
+    if groups == "layer":
+        return np.stack([leaf.sum(axis=(1, 2)) for leaf in flat], axis=1)
+    width = {"row": None, "2:4": 4}[groups]
+    parts = [leaf.reshape(len(leaf), -1, width or leaf.shape[2]).sum(axis=2) for leaf in flat]
+    return np.concatenate(parts, axis=1)
+
+
+@functools.cache
+def layer_sampler(method, groups):
+    """As `sampler`, for layers; coins do not know of groups."""
+    if method == "bernoulli" and groups != "row":
+        return layer_sampler(method, "row")
+    return quick_jit(jax.vmap(lambda key, p: sample_mask(key, p, method=method, groups=groups), (0, None)))
+
+
+def layer_masks(p, method, groups):
+    return layer_sampler(method, groups)(jax.random.split(jax.random.key(5), 1000), p)
+
+
+@pytest.mark.parametrize("groups", ["global", "layer", "row", "2:4"])
+@pytest.mark.parametrize("method", METHODS)
+def test_budgets_of_layers_of_any_shape(groups, method):
+    """Exact counts in every group (coins in the mean), over silent synapses too, and every synapse with its probability."""
+    keep = None if groups == "2:4" else 0.7
+    p = keep_probabilities(IMPORTANCE, keep=keep, where=WHERE, groups=groups)
+    drawn = layer_masks(p, method, groups)
+    wanted = group_sums(jax.tree.map(lambda leaf: leaf[None], p), groups)
+    counts = group_sums(drawn, groups)
+    if method == "systematic":
+        assert (np.abs(counts - wanted) < 1).all()
+    if method == "top":
+        np.testing.assert_array_equal(counts, np.broadcast_to(np.round(wanted), counts.shape))
+    for name, there in WHERE.items():
+        assert set(np.unique(drawn[name])) == {0.0, 1.0}
+        assert not np.asarray(drawn[name])[:, ~np.asarray(there)].any()
+        if method != "top":
+            chance = np.asarray(p[name])
+            assert standard_errors(drawn[name].mean(axis=0), chance, chance * (1 - chance), 1000) < 5
+    silent = np.concatenate([np.ravel(there & (IMPORTANCE[name] == 0)) for name, there in WHERE.items()])
+    kept = np.concatenate([np.asarray(drawn[name]).reshape(1000, -1) for name in WHERE], axis=1)[:, silent]
+    assert 0 < kept.mean() < 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_to_keep_all_keeps_silent_synapses_too(method):
+    for groups in ("global", "row"):
+        drawn = layer_masks(keep_probabilities(IMPORTANCE, keep=1.0, where=WHERE, groups=groups), method, groups)
+        for name, there in WHERE.items():
+            np.testing.assert_array_equal(drawn[name], np.broadcast_to(there, drawn[name].shape))
+
+
+def test_layers_and_neurons_draw_for_themselves():
+    """Equal chances are not equal coins."""
+    even = {name: jnp.full(there.shape, 0.5) for name, there in WHERE.items()}
+    coins = layer_masks(even, "bernoulli", "global")
+    assert not np.array_equal(coins["a"][0].ravel()[:32], coins["b"][0].ravel())
+    rows = [layer_masks(even, "systematic", "row")[name][0].reshape(-1, 8) for name in WHERE]
+    assert all(len(np.unique(np.asarray(part), axis=0)) > 1 for part in rows)
+    assert not np.array_equal(rows[0][:4], rows[1])
+
+
+def test_pairs_by_default_where_the_probabilities_are_one_symmetric_matrix():
+    p, key = probabilities(True), jax.random.key(0)
+    mask = sample_mask(key, p)
+    np.testing.assert_array_equal(mask, sample_mask(key, p, symmetric=True))
+    np.testing.assert_array_equal(
+        sample_mask(key, p.at[0, 1].add(-0.01)), sample_mask(key, p.at[0, 1].add(-0.01), symmetric=False)
+    )
+    assert not np.array_equal(mask, sample_mask(key, p, symmetric=False))
+
+
 def test_errors():
-    key = jax.random.key(0)
-    with pytest.raises(jaxprune.InputError, match="probabilities has shape"):
-        sample_mask(key, jnp.ones((2, 3)), symmetric=False)
-    with pytest.raises(jaxprune.InputError, match=r"probabilities\[0, 1\] is nan"):
-        sample_mask(key, jnp.array([[0.0, jnp.nan], [0.0, 0.0]]), symmetric=False)
+    key, p = jax.random.key(0), jnp.full((2, 2), 0.5)
+    for call, words in (
+        (lambda: sample_mask(key, jnp.array([[0.0, jnp.nan], [0.0, 0.0]])), r"probabilities\[0, 1\] is nan"),
+        (lambda: sample_mask(key, p.astype(jnp.float16)), "dtype float16"),
+        (lambda: sample_mask(key, [[0.5]]), "probabilities is a float"),
+        (lambda: sample_mask(0, p), "key is 0, but must be a typed random key"),
+        (lambda: sample_mask(jax.random.PRNGKey(0), p), "must be a typed random key: pass jax.random.key"),
+        (lambda: sample_mask(jax.random.split(key), p), r"key holds \(2,\) keys, but one is needed"),
+        (lambda: sample_mask(key, p, method="luck"), "method is 'luck', but must be one of"),
+        (lambda: sample_mask(key, p, groups="column"), "groups is 'column'"),
+        (lambda: sample_mask(key, p, groups="2:4", symmetric=False, method="top"), "4 does not divide"),
+        (lambda: sample_mask(key, p, groups="row"), "two rows: use 'global', or pass symmetric=False"),
+        (lambda: sample_mask(key, jnp.ones((2, 3)), symmetric=True), "not one square matrix"),
+        (lambda: sample_mask(key, [p, p], symmetric=True), "not one square matrix"),
+        (lambda: sample_mask(key, p.at[0, 1].set(1.0), symmetric=True), "probabilities is not symmetric"),
+        (lambda: jax.jit(sample_mask)(key, p), "probabilities is traced, so that its symmetry cannot be looked up"),
+    ):
+        with untyped(), pytest.raises(jaxprune.InputError, match=words) as refusal:
+            call()
+        assert "\n" not in str(refusal.value)

@@ -8,7 +8,7 @@ from helpers import SIZE, dominant, untyped
 
 import jaxprune
 from jaxprune.linalg import spectral_abscissa, stationary_covariance
-from jaxprune.pruning import OnlinePrune, compensate, online_schedule
+from jaxprune.pruning import OnlinePrune, compensate
 
 CASES = {"clustered": True, "dale": False}
 
@@ -21,8 +21,8 @@ def online(family, **options):
 def round_one(request):
     family = request.param
     A = dominant(family)
-    count = int(online_schedule(A, 0.5, 1, symmetric=CASES[family])[0])
     config = online(family)
+    count = int(config.schedule(A, 0.5, 1)[0])
     return family, A, count, *config.step(jax.random.key(0), config.init(A), count)
 
 
@@ -79,7 +79,7 @@ def test_vmap_is_a_loop_and_the_key_decides():
 
 def test_schedule_falls_by_the_same_factor():
     A = dominant("clustered")
-    counts = np.asarray(online_schedule(A, 0.2, 4, symmetric=True))
+    counts = np.asarray(online("clustered").schedule(A, 0.2, 4))
     total = int((A != 0).sum()) - SIZE
     np.testing.assert_allclose(counts, total * 0.2 ** (np.arange(1, 5) / 4), atol=1)
     assert np.all(counts % 2 == 0)
@@ -99,6 +99,6 @@ def test_errors():
         with pytest.raises(jaxprune.InputError, match="must be below"):
             online("dale", dt=50.0).init(A)
         with pytest.raises(jaxprune.InputError, match="rounds is 0"):
-            online_schedule(A, 0.5, 0, symmetric=False)
+            online("dale").schedule(A, 0.5, 0)
         with pytest.raises(jaxprune.InputError, match="keep is 0"):
-            online_schedule(A, 0.0, 1, symmetric=False)
+            online("dale").schedule(A, 0.0, 1)

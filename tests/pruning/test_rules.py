@@ -1,41 +1,98 @@
 """Rules are small frozen settings with checked values."""
 
 import dataclasses
+import functools
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import dominant, stationary, untyped
+from helpers import SIZE, dominant, stationary, untyped
 
 import jaxprune
+from jaxprune import pruning
+from jaxprune.dynamics import activity_of
 from jaxprune.pruning import (
     RULES,
+    Compensate,
+    Keep,
+    MatchForm,
+    MatchRadius,
     NoisePrune,
+    Regrow,
+    Rule,
+    Strengthen,
     UniformPrune,
     WeightPrune,
     named_rule,
-    noise_importance,
-    uniform_importance,
-    weight_importance,
+    prune,
 )
+from jaxprune.pruning._rules import score_of
+from jaxprune.pruning.adjust import CorrectOnce
+
+KEY = jax.random.key(0)
+SCORES = ("noise", "weight", "uniform", "activity", "surgeon", "greedy")
+ENDS = {
+    "keep": Keep(),
+    "radius": MatchRadius(),
+    "compensation": Compensate(),
+    "form": MatchForm(),
+    "regrow": Regrow(),
+    "once": CorrectOnce(),
+}
+
+
+def test_a_name_is_an_importance_alone_or_with_an_adjustment():
+    assert set(RULES) == {*SCORES, *(f"{score}+{end}" for score in SCORES for end in ENDS)}
+    for score in SCORES:
+        alone = RULES[score]
+        assert (alone.method, alone.adjust) == ("bernoulli", Strengthen())
+        for end, adjust in ENDS.items():
+            assert RULES[f"{score}+{end}"] == dataclasses.replace(alone, method="top", adjust=adjust)
 
 
 def test_each_rule_has_its_importance():
     A = dominant("dale")
     C = stationary(A)
-    np.testing.assert_array_equal(NoisePrune().importance(A, C), noise_importance(A, C))
-    np.testing.assert_array_equal(WeightPrune().importance(A, C), weight_importance(A))
-    np.testing.assert_array_equal(UniformPrune().importance(A, C), uniform_importance(A))
+    activity = activity_of(C)._replace(mean=jnp.linspace(0, 1, SIZE))
+    H = activity.second_moment
+    off_diagonal = 1 - jnp.eye(SIZE)
+    expected = {
+        "noise": pruning.noise_importance(A, C),
+        "weight": pruning.weight_importance(A),
+        "uniform": pruning.uniform_importance(A),
+        "activity": pruning.activity_importance(A, H),
+        "surgeon": pruning.surgeon_importance(A, H),
+        "greedy": pruning.removal_importance(A, H) * off_diagonal,
+    }
+    for name, importance in expected.items():
+        np.testing.assert_array_equal(score_of(RULES[name], A, activity) * off_diagonal, importance)
+    assert {name for name in SCORES if not RULES[name].needs_activity} == {"weight", "uniform"}
+    assert RULES["weight+compensation"].needs_activity
+    assert not RULES["weight+radius"].needs_activity
 
 
-@pytest.mark.parametrize("rule", RULES.values())
+def test_both_ends_of_a_pair_say_the_same():
+    """What looks at the sender, or at the receiver, is averaged over both; a user's own is left to the check."""
+    A = dominant("clustered")
+    activity = activity_of(stationary(A))
+    for name in ("activity", "surgeon", "greedy"):
+        by_end, by_pair = (score_of(RULES[name], A, activity, symmetric=both) for both in (False, True))
+        assert float(jnp.abs(by_end - by_end.T).max()) > 1e-6
+        np.testing.assert_array_equal(by_pair, (by_end + by_end.T) / 2)
+    own = Rule(lambda W: jnp.tril(jnp.abs(W)))
+    np.testing.assert_array_equal(score_of(own, A, activity, symmetric=True), jnp.tril(jnp.abs(A)))
+
+
+@pytest.mark.parametrize("rule", [NoisePrune, WeightPrune, UniformPrune])
 def test_rules_are_values_that_jit_can_compare(rule):
+    capped = Strengthen(cap=2.0)
     assert rule() == rule()
-    assert hash(rule(cap=2.0)) == hash(rule(cap=2.0))
-    assert rule(cap=2.0) != rule()
+    assert hash(rule(adjust=capped)) == hash(rule(adjust=Strengthen(cap=2.0)))
+    assert rule(adjust=capped) != rule()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        rule().cap = 3.0
+        rule().method = "top"
     traces = []
 
     def traced(x, rule):
@@ -50,22 +107,103 @@ def test_rules_are_values_that_jit_can_compare(rule):
 
 def test_names():
     assert named_rule("noise") == NoisePrune()
-    assert named_rule("weight+compensation") == WeightPrune(method="top", adjust="compensate")
-    assert named_rule("uniform+refit") == UniformPrune(method="top", adjust="refit")
-    assert {type(named_rule(name)) for name in RULES} == set(RULES.values())
-    for name in ("", "noise+", "noise+other", "+refit", "Noise", "noise+refit+refit"):
-        with pytest.raises(jaxprune.InputError, match=r"rule is.*one of noise, noise\+compensation"):
+    assert named_rule("weight+compensation") == WeightPrune(method="top", adjust=Compensate())
+    assert named_rule("uniform+form") == UniformPrune(method="top", adjust=MatchForm())
+    mine = Rule(jnp.abs)
+    assert named_rule(mine) is mine
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("weight+compensate", "weight+compensation"),
+        ("nois", "noise"),
+        ("activity+regrowth", "activity+regrow"),
+        ("Noise", "noise"),
+        ("noise+refit", "noise+keep"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name, near):
+    with pytest.raises(jaxprune.InputError, match="the nearest names are") as refusal:
+        named_rule(name)
+    message = str(refusal.value)
+    assert message.startswith(f"rule is {name!r}, but")
+    assert near in message.split(";")[0]
+    assert "module:Name" in message
+    assert all(score in message for score in SCORES)
+    assert all(f"+{end}" in message for end in ENDS)
+    assert "\n" not in message
+
+
+def test_what_is_no_name_is_refused():
+    for name in ("", "zzz"):
+        with pytest.raises(jaxprune.InputError, match="no name is near to that"):
             named_rule(name)
+    for rule in (None, 3, NoisePrune, jnp.abs):
+        with untyped(), pytest.raises(jaxprune.InputError, match=r"must be a pruning\.Rule or the name of one"):
+            prune(KEY, dominant("dale"), rule, keep=0.5)
 
 
-@pytest.mark.parametrize("rule", RULES.values())
-@pytest.mark.parametrize("setting", ["method", "adjust", "diagonal"])
-def test_unknown_settings_are_refused(rule, setting):
-    with untyped(), pytest.raises(jaxprune.InputError, match=f"{setting} is 'other', but must be one of"):
-        rule(**{setting: "other"})
+def varied(W, activity):
+    return jnp.abs(W) * jnp.diagonal(activity.covariance)[None, :]
 
 
-@pytest.mark.parametrize("cap", [0.5, 0.0, -1.0, float("nan")])
-def test_caps_below_one_are_refused(cap):
-    with pytest.raises(jaxprune.InputError, match="cap is"):
-        NoisePrune(cap=cap)
+class Steeper:
+    """An importance with a setting: an object that can be called."""
+
+    def __init__(self, power):
+        self.power = power
+
+    def __call__(self, W, activity, scale=1.0):
+        return scale * jnp.abs(W) ** self.power
+
+
+@pytest.mark.parametrize(
+    ("importance", "by_hand"),
+    [
+        (jnp.abs, lambda A, C: np.abs(A)),
+        (lambda W: W**2, lambda A, C: A**2),
+        (varied, lambda A, C: np.abs(A) * np.diag(C)),
+        (Steeper(3), lambda A, C: np.abs(A) ** 3),
+        (functools.partial(jnp.power, jnp.full((SIZE, SIZE), 2.0)), lambda A, C: 2.0**A),
+        (jax.jit(varied), lambda A, C: np.abs(A) * np.diag(C)),
+    ],
+)
+def test_a_rule_of_ones_own_from_a_function_of_one_or_two_arguments(importance, by_hand):
+    """What it says on the diagonal, or where no synapse is, is not looked at."""
+    A = dominant("gaussian")
+    pruned = prune(KEY, A, Rule(importance, "top", Keep()), keep=0.5)
+    scores = np.where(np.eye(SIZE) + (A == 0) > 0, 0, by_hand(np.asarray(A), np.asarray(stationary(A))))
+    np.testing.assert_allclose(pruned.importance, scores, rtol=1e-9, atol=1e-12)
+    order = np.argsort(-scores, axis=None, kind="stable")[: int(pruned.mask.sum())]
+    np.testing.assert_array_equal(np.flatnonzero(pruned.mask), np.sort(order))
+
+
+def test_a_function_of_other_arguments_is_no_importance():
+    for importance in (lambda: 1, lambda a, b, c: a, 3, None, "noise", lambda *, W: W):
+        with (
+            untyped(),
+            pytest.raises(jaxprune.InputError, match="must be a function of the weights, or of the weights and"),
+        ):
+            Rule(importance)
+
+
+@pytest.mark.parametrize("rule", [NoisePrune, functools.partial(Rule, jnp.abs)])
+def test_unknown_settings_are_refused(rule):
+    with untyped(), pytest.raises(jaxprune.InputError, match="method is 'other', but must be one of"):
+        rule(method="other")
+    for adjust in ("compensate", None, Compensate):
+        with untyped(), pytest.raises(jaxprune.InputError, match="but must be an adjustment such as"):
+            rule(adjust=adjust)
+
+
+def test_a_rule_as_plain_data():
+    described = Rule(varied, "top", Regrow(rounds=3)).describe()
+    assert json.loads(json.dumps(described)) == {
+        "importance": "varied",
+        "method": "top",
+        "adjust": {"name": "Regrow", "rounds": 3, "fraction": 0.3, "fit": {"solver": None, "ridge": None}},
+    }
+    assert Rule(Steeper(2)).describe()["importance"] == "Steeper"
+    described = [json.dumps(rule.describe()) for rule in RULES.values()]
+    assert len(set(described)) == len(RULES)

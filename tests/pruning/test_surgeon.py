@@ -1,16 +1,29 @@
 """The surgeon against a plain loop that solves every least-squares problem anew."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SIZE, untyped
-from test_rows import MASK, H, W
+from helpers import SIZE, driven, quick_jit, untyped
 
 import jaxprune
-from jaxprune.pruning import fit_rows, surgeon_importance, surgeon_mask, surgeon_once, surgeon_order
+from jaxprune.dynamics import activity_of
+from jaxprune.pruning import (
+    apply_rule,
+    compensate,
+    drive_error,
+    named_rule,
+    prune,
+    removal_importance,
+    surgeon_importance,
+    synapse_count,
+)
 
+W, _, H, MASK = driven()
 RIDGE = 1e-6
 HELD = np.asarray(H) + RIDGE * np.trace(np.asarray(H)) / SIZE * np.eye(SIZE)
+
+ranks = quick_jit(removal_importance)
 
 
 def cost(w, chosen):
@@ -20,53 +33,71 @@ def cost(w, chosen):
     return 0.5 * (w - s) @ HELD @ (w - s)
 
 
-def greedy(w, keep):
-    """Order of removal by trying every single one."""
-    chosen, order, costs = list(np.flatnonzero(w)), [], []
-    while len(chosen) > keep:
-        tries = [cost(w, [k for k in chosen if k != q]) for q in chosen]
-        costs.append(min(tries) - cost(w, chosen))
-        order.append(chosen.pop(int(np.argmin(tries))))
-    return order, costs
+def greedy(W, least=1):
+    """Order of removal by trying every single one: of all rows the cheapest, as long as a row has more than `least`."""
+    W = np.asarray(W)
+    rows = [list(np.flatnonzero(w)) for w in W]
+
+    def cheapest(i):
+        if len(rows[i]) <= least:
+            return np.inf, None
+        tries = [cost(W[i], [k for k in rows[i] if k != q]) - cost(W[i], rows[i]) for q in rows[i]]
+        best = int(np.argmin(tries))
+        return tries[best], rows[i][best]
+
+    price, order = [cheapest(i) for i in range(len(W))], []
+    while min(price)[0] < np.inf:
+        i = min(range(len(W)), key=lambda i: price[i][0])
+        order.append((i, int(price[i][1])))
+        rows[i].remove(price[i][1])
+        price[i] = cheapest(i)
+    return order
 
 
-def test_order_is_that_of_exhaustive_greedy_removal():
-    keep = 4
-    removals = surgeon_order(W, H, keep=keep)
-    zeros = (np.asarray(W) == 0).sum(axis=1)
-    for i in (0, 5, 11):
-        w = np.asarray(W[i])
-        order, costs = greedy(w, keep)
-        found = np.argsort(np.asarray(removals.order[i]))[: len(order)]
-        np.testing.assert_array_equal(found, order)
-        # Entries that are zero go first, at no cost.
-        np.testing.assert_array_equal(np.sort(removals.order[i])[: len(order)], zeros[i] + np.arange(len(order)))
-        np.testing.assert_allclose(np.asarray(removals.cost[i])[order], costs, rtol=1e-6)
+@pytest.mark.parametrize("least", [1, 4])
+def test_rank_is_the_order_of_exhaustive_greedy_removal(least):
+    ranked = np.asarray(ranks(W, H) if least == 1 else removal_importance(W[:3], H, least=least))
+    weights = np.asarray(W)[: len(ranked)]
+    order = greedy(weights, least)
+    synapses = (weights != 0).sum(axis=1)
+    assert len(order) == np.maximum(synapses - least, 0).sum()
+    found = [tuple(place) for place in np.argwhere(ranked > 0)[np.argsort(ranked[ranked > 0], kind="stable")]]
+    assert found[: len(order)] == order
+    # Zeros have no rank, and the last of each row, which nobody removes, share the highest.
+    np.testing.assert_array_equal(ranked == 0, weights == 0)
+    np.testing.assert_array_equal((ranked == ranked.max()).sum(axis=1), np.minimum(synapses, least))
 
 
 @pytest.mark.parametrize("count", [70, 100, 130])
-def test_mask_has_the_count_and_follows_the_order(count):
-    removals = surgeon_order(W, H, keep=1)
-    mask = np.asarray(surgeon_mask(W, removals, count))
-    assert mask.sum() == count
-    assert not mask[np.asarray(W) == 0].any()
-    for i in range(SIZE):
-        there = np.asarray(W[i]) != 0
-        gone, left = there & (mask[i] == 0), there & (mask[i] > 0)
-        if gone.any() and left.any():
-            assert np.asarray(removals.order[i])[gone].max() < np.asarray(removals.order[i])[left].min()
+def test_top_of_it_is_what_greedy_removal_leaves(count):
+    synapses = int((W != 0).sum())
+    left = (np.asarray(W) != 0).astype(float)
+    for place in greedy(W)[: synapses - count]:
+        left[place] = 0
+    pruned = prune(jax.random.key(0), W, "greedy+keep", keep=count / synapses, kind="layer", activity=activity_of(H))
+    np.testing.assert_array_equal(pruned.mask, left)
     # Cheaper, all rows together, than the same number from each row.
-    per_row = np.asarray(removals.order) >= SIZE - count // SIZE
-    lost = lambda m: float(jaxprune.pruning.drive_error(W, fit_rows(W, jnp.asarray(m, float), H), H))  # noqa: E731
-    assert lost(mask) <= lost(per_row & (np.asarray(W) != 0)) * 1.02
+    own = np.argsort(np.argsort(np.asarray(ranks(W, H)), axis=1), axis=1) >= SIZE - count // SIZE
+    own = jnp.asarray(own & (np.asarray(W) != 0), float)
+
+    def lost(mask):
+        return float(drive_error(W, compensate(W, mask, H, leak=False, ridge=RIDGE, solver="cholesky"), H))
+
+    assert lost(pruned.mask) <= lost(own) * 1.02
 
 
-def test_one_removal_is_exact_and_many_are_not():
-    one = jnp.ones_like(W).at[2, 7].set(0)
-    damping = RIDGE * jnp.trace(H) / SIZE
-    np.testing.assert_allclose(surgeon_once(W, one, H, damping=damping)[2], fit_rows(W, one, H)[2], atol=1e-9)
-    error = lambda S: float(jaxprune.pruning.drive_error(W, S, H))  # noqa: E731
-    assert error(surgeon_once(W, MASK, H)) > 2 * error(fit_rows(W, MASK, H))
+def test_ranks_computed_before_serve_many_fractions():
+    rule = named_rule("greedy+compensation")
+    once = removal_importance(W, H)
+    options = {"symmetric": False, "kind": "recurrent"}
+    for keep in (0.2, 0.5):
+        count = synapse_count(W, keep, symmetric=False, kind="recurrent")
+        served = apply_rule(jax.random.key(0), W, activity_of(H), rule, count=count, importance=once, **options)
+        anew = prune(jax.random.key(0), W, rule, keep=keep, activity=activity_of(H), **options)
+        for got, expected in zip(served, anew, strict=True):
+            np.testing.assert_array_equal(got, expected)
+        fitted = compensate(W, served.mask, H, leak=False, ridge=RIDGE, solver="cholesky")
+        np.testing.assert_allclose(served.matrix, fitted, atol=1e-12)
 
 
 def test_importance_is_the_cost_of_a_single_removal():
@@ -78,8 +109,22 @@ def test_importance_is_the_cost_of_a_single_removal():
     np.testing.assert_array_equal(np.diag(importance), 0)
 
 
+def test_the_diagonal_is_a_synapse_where_it_is_no_leak():
+    own = W + jnp.eye(SIZE)
+    importance = surgeon_importance(own, H, leak=False)
+    np.testing.assert_array_equal(importance > 0, own != 0)
+    np.testing.assert_array_equal(surgeon_importance(own, H), importance * (1 - jnp.eye(SIZE)))
+    np.testing.assert_array_equal(surgeon_importance(own[:5], H), importance[:5])
+
+
 def test_errors():
-    with untyped():
-        for call in (surgeon_importance, lambda W, H: surgeon_order(W, H, keep=1)):
-            with pytest.raises(jaxprune.InputError, match="same network"):
-                call(W, H[:3, :3])
+    for call in (surgeon_importance, removal_importance):
+        with untyped(), pytest.raises(jaxprune.InputError, match="second moment of the presynaptic neurons"):
+            call(W, H[:3, :3])
+        with pytest.raises(jaxprune.InputError, match=r"H\[1, 2\] is nan"):
+            call(W, H.at[1, 2].set(jnp.nan))
+    for least in (0, 17):
+        with pytest.raises(jaxprune.InputError, match=f"least is {least}, but must be between 1 and the 16 inputs"):
+            removal_importance(W, H, least=least)
+    with pytest.raises(jaxprune.InputError, match="no diagonal of leaks"):
+        surgeon_importance(W[:5], H, leak=True)

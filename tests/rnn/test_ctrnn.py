@@ -53,25 +53,25 @@ def test_noise_in_and_out_of_the_nonlinearity(noise):
         W_in=jnp.zeros((1, 1)), b_in=jnp.zeros(1), W_rec=jnp.full((1, 1), 0.5), b_rec=jnp.zeros(1), W_out=jnp.ones((1, 1)),
         b_out=jnp.zeros(1), alpha=0.2, activation="linear", noise=noise,
     )  # fmt: skip
-    steps, trials, sigma = 400, 400, 0.7
-    last = run(model, jnp.zeros((steps, trials, 1)), key=KEY, sigma=sigma)[-1, :, 0]
-    # v <- (1 - a (1 - w)) v + a c sigma z is a first-order process with c = 1 in the current, c = w through the rate.
+    steps, trials, sd = 400, 400, 0.7
+    last = run(model, jnp.zeros((steps, trials, 1)), key=KEY, sd=sd)[-1, :, 0]
+    # v <- (1 - a (1 - w)) v + a c sd z is a first-order process with c = 1 in the current, c = w through the rate.
     size = 1.0 if noise == "voltage" else 0.5
-    variance = (0.2 * size * sigma) ** 2 / (1 - (1 - 0.2 * 0.5) ** 2)
+    variance = (0.2 * size * sd) ** 2 / (1 - (1 - 0.2 * 0.5) ** 2)
     assert abs(float(last.var()) / variance - 1) < 5 * np.sqrt(2 / trials)
 
 
 def test_the_same_key_the_same_noise_however_long_the_run():
     model = network()
-    whole = run(model, INPUTS, key=KEY, sigma=0.5)
-    np.testing.assert_allclose(run(model, INPUTS[:4], key=KEY, sigma=0.5), whole[:4], atol=1e-14)
+    whole = run(model, INPUTS, key=KEY, sd=0.5)
+    np.testing.assert_allclose(run(model, INPUTS[:4], key=KEY, sd=0.5), whole[:4], atol=1e-14)
     assert bool(jnp.any(whole != run(model, INPUTS)))
 
 
 def test_single_precision_networks_take_inputs_of_any():
     model = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), network())
     np.testing.assert_allclose(run(model, INPUTS), run(network(), INPUTS), atol=1e-5)
-    assert run(model, INPUTS, key=KEY, sigma=0.1).dtype == jnp.float32
+    assert run(model, INPUTS, key=KEY, sd=0.1).dtype == jnp.float32
 
 
 def test_errors():
@@ -93,7 +93,7 @@ def test_errors():
             CTRNN(**{name: np.asarray(value) for name, value in (good | {"W_out": jnp.zeros((2, 5))}).items()})
         for call, words in (
             (lambda: run(model, INPUTS[..., :2]), r"must be \(time, trial, 3\)"),
-            (lambda: run(model, INPUTS, sigma=0.1), "without a key"),
+            (lambda: run(model, INPUTS, sd=0.1), "sd was given without a key"),
             (lambda: network(excitatory=1.0), "both kinds"),
             (lambda: ctrnn(KEY, inputs=0, neurons=3, outputs=1), "inputs is 0"),
         ):

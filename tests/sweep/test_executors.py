@@ -3,9 +3,9 @@
 import pytest
 import xarray as xr
 
-from jaxprune import sweep
+from jaxprune import networks, sweep
 
-CONFIG = sweep.SweepConfig(sizes=(12, 8), bridges=12, keep=(0.3, 0.8), networks=4, chunk=2)
+CONFIG = sweep.SweepConfig(networks.Ensemble(sizes=(12, 8), bridges=12), keep=(0.3, 0.8), networks=4, chunk=2)
 
 
 @pytest.mark.filterwarnings("ignore")  # a cluster that closes warns of what it leaves

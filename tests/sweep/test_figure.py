@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from jaxprune import sweep
+from jaxprune import networks, sweep
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    config = sweep.SweepConfig(sizes=(12, 8), bridges=12, keep=(0.3, 0.6, 0.9), networks=3, chunk=3)
+    config = sweep.SweepConfig(networks.Ensemble(sizes=(12, 8), bridges=12), keep=(0.3, 0.6, 0.9), networks=3, chunk=3)
     return sweep.run(config, tmp_path_factory.mktemp("sweep") / "small.zarr").load()
 
 

@@ -1,6 +1,8 @@
 """Sweeps: right numbers, one compilation, resumed to the same bits, nothing overwritten."""
 
 import dataclasses
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -14,13 +16,22 @@ import pytest
 import xarray as xr
 
 import jaxprune
-from jaxprune import linalg, pruning, sweep
+from jaxprune import linalg, networks, pruning, sweep
 from jaxprune.sweep import _evaluate
 from jaxprune.sweep._evaluate import evaluate
 from jaxprune.sweep._store import missing_chunks
 
-SMALL = sweep.SweepConfig(sizes=(12, 8), bridges=12, keep=(0.3, 0.8), networks=5, chunk=2)
-FAMILY = dataclasses.replace(SMALL, rules=("noise", "noise+compensation"), margin=0.1, networks=2)
+ENSEMBLE_FIELDS = {field.name for field in dataclasses.fields(networks.Ensemble)}
+
+
+def changed(config, **changes):
+    """A config with other settings, of the sweep or of its ensemble."""
+    of_ensemble = {name: changes.pop(name) for name in ENSEMBLE_FIELDS & set(changes)}
+    return dataclasses.replace(config, ensemble=dataclasses.replace(config.ensemble, **of_ensemble), **changes)
+
+
+SMALL = sweep.SweepConfig(networks.Ensemble(sizes=(12, 8), bridges=12), keep=(0.3, 0.8), networks=5, chunk=2)
+FAMILY = changed(SMALL, rules=("noise", "noise+compensation"), margin=0.1, networks=2)
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +50,18 @@ def test_dimensions_and_provenance(results):
 
 @pytest.mark.parametrize("family", ["clustered", "clustered-directed", "dale"])
 def test_agrees_with_pruning_one_network_at_a_time(family, tmp_path):
-    config = dataclasses.replace(FAMILY, family=family, density=0.5)
+    config = changed(FAMILY, family=family, density=0.5)
     results = sweep.run(config, tmp_path / "one.zarr")
     network_key, mask_key = jax.random.split(config.keys(0)[1])
-    A = config.network(network_key)
+    A = config.ensemble.network(network_key)
     for rule in config.rules:
         for keep in config.keep:
             at = results.sel(network=1, rule=rule, keep=keep)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("jaxprune.pruning._prune._warn_of_fragments", lambda *_: None)
-                S = pruning.prune(mask_key, A, pruning.named_rule(rule), keep=keep, symmetric=config.symmetric).matrix
+                S = pruning.prune(
+                    mask_key, A, pruning.named_rule(rule), keep=keep, symmetric=config.ensemble.symmetric
+                ).matrix
             errors = linalg.spectral_errors(A, S)
             certificate = linalg.certify(A, S)
             # Sorted: the two of a conjugate pair may swap partners at equal cost.
@@ -62,16 +75,16 @@ def test_agrees_with_pruning_one_network_at_a_time(family, tmp_path):
 
 def test_no_bound_without_diagonal_dominance():
     """The theorem assumes it; a leak that only makes the network stable does not give it."""
-    small = dict(family="gaussian-symmetric", sizes=(16,), rules=("noise",), keep=(0.9,), networks=2, chunk=2)
-    promised = evaluate(sweep.SweepConfig(**small, leak="dominant"), 0, "float64")["epsilon_bound"]
+    small = changed(SMALL, family="gaussian-symmetric", sizes=(16,), rules=("noise",), keep=(0.9,), networks=2)
+    promised = evaluate(changed(small, leak="dominant"), 0, "float64")["epsilon_bound"]
     assert bool(np.isfinite(promised).all())
-    unpromised = evaluate(sweep.SweepConfig(**small, leak="stable", margin=0.05), 0, "float64")["epsilon_bound"]
+    unpromised = evaluate(changed(small, leak="stable", margin=0.05), 0, "float64")["epsilon_bound"]
     assert bool(np.isnan(unpromised).all())
 
 
 def test_chunks_do_not_matter(results, tmp_path):
     for chunk in (1, 4):
-        other = sweep.run(dataclasses.replace(SMALL, chunk=chunk), tmp_path / f"{chunk}.zarr")
+        other = sweep.run(changed(SMALL, chunk=chunk), tmp_path / f"{chunk}.zarr")
         np.testing.assert_array_equal(other.kept, results.kept)
         np.testing.assert_allclose(other.eigenvalue_error, results.eigenvalue_error, rtol=1e-9, atol=1e-12)
 
@@ -83,7 +96,7 @@ def test_common_coins_nest_masks_and_fractions(results):
 
 def test_mask_and_network_are_independent():
     """The coins must not be the numbers that the weights were made of: kept counts would then miss their expectation."""
-    config = dataclasses.replace(SMALL, sizes=(60, 40), rules=("weight",), keep=(0.3,), networks=16, chunk=16)
+    config = changed(SMALL, sizes=(60, 40), rules=("weight",), keep=(0.3,), networks=16, chunk=16)
     results = evaluate(config, 0, "float64")
     synapses = results["kept"] / results["kept_fraction"]
     error = (results["kept"] - np.round(0.3 * synapses / 2) * 2).mean()
@@ -98,12 +111,12 @@ def test_compiles_once_for_all_points_seeds_and_fractions(tmp_path, monkeypatch)
     def counting(name, function):
         return lambda *args, **kwargs: (traced.append(name), function(*args, **kwargs))[1]
 
-    for name in ("apply_rule", "whitening_of_modes", "assemble", "eigenvalue_errors"):
+    for name in ("apply_rule", "reference", "certificate_from", "eigenvalue_errors"):
         monkeypatch.setattr(_evaluate, name, counting(name, getattr(_evaluate, name)))
-    config = dataclasses.replace(SMALL, sizes=(11, 6), keep=(0.2, 0.4, 0.6))
+    config = changed(SMALL, sizes=(11, 6), keep=(0.2, 0.4, 0.6))
     sweep.run(config, tmp_path / "a.zarr")
-    sweep.run(dataclasses.replace(config, seed=7, keep=(0.5,), networks=3), tmp_path / "b.zarr")
-    once = {"apply_rule": len(config.rules), "whitening_of_modes": 1, "assemble": 1, "eigenvalue_errors": 1}
+    sweep.run(changed(config, seed=7, keep=(0.5,), networks=3), tmp_path / "b.zarr")
+    once = {"apply_rule": len(config.rules), "reference": 1, "certificate_from": 1, "eigenvalue_errors": 1}
     assert {name: traced.count(name) for name in once} == once
 
 
@@ -155,17 +168,17 @@ def test_killed_process_loses_at_most_its_chunk(tmp_path):
         process.send_signal(signal.SIGKILL)
     assert finished >= 2
     assert not bool(sweep.load(tmp_path / "killed.zarr").finished.all())
-    for name in ("killed", "whole"):
-        subprocess.run([*command, str(tmp_path / f"{name}.zarr")], env=environment, check=True, capture_output=True)
-    killed, whole = (xr.open_zarr(tmp_path / f"{name}.zarr").load() for name in ("killed", "whole"))
-    xr.testing.assert_identical(killed, whole)
+    subprocess.run([*command, str(tmp_path / "killed.zarr")], env=environment, check=True, capture_output=True)
+    # One network to a chunk, and so one device, as in the process that was killed.
+    whole = sweep.run(changed(SMALL, networks=60, chunk=1), tmp_path / "whole.zarr").load()
+    xr.testing.assert_identical(sweep.load(tmp_path / "killed.zarr").load(), whole)
 
 
 def test_another_config_is_refused_and_nothing_changes(tmp_path):
     path = tmp_path / "x.zarr"
     before = sweep.run(SMALL, path).load()
     with pytest.raises(jaxprune.InputError, match=r"another config \(seed 0 there, 3 here\).*Nothing was changed"):
-        sweep.run(dataclasses.replace(SMALL, seed=3), path)
+        sweep.run(changed(SMALL, seed=3), path)
     xr.testing.assert_identical(sweep.load(path).load(), before)
 
 
@@ -183,15 +196,15 @@ def test_another_precision_is_refused():
 
 
 def test_a_member_that_fails_is_nan_and_alone(monkeypatch, tmp_path):
-    config = dataclasses.replace(SMALL, sizes=(9, 5), rules=("noise",))
-    network = sweep.SweepConfig.network
+    config = changed(SMALL, sizes=(9, 5), rules=("noise",))
+    network = networks.Ensemble.network
 
     def sometimes_unstable(self, key):
         A = network(self, key)
         bad = jnp.array_equal(jax.random.key_data(key), jax.random.key_data(jax.random.split(config.keys(0)[1])[0]))
         return jnp.where(bad, A + 50 * jnp.eye(len(A)), A)
 
-    monkeypatch.setattr(sweep.SweepConfig, "network", sometimes_unstable)
+    monkeypatch.setattr(networks.Ensemble, "network", sometimes_unstable)
     results = sweep.run(config, tmp_path / "x.zarr")
     failed = np.isnan(results.eigenvalue_error.sel(rule="noise")).any(("mode", "keep"))
     assert failed.values.tolist() == [False, True, False, False, False]
@@ -202,9 +215,9 @@ def test_a_member_that_fails_is_nan_and_alone(monkeypatch, tmp_path):
     [
         ({"keep": (0.0,)}, "keep is 0, but must be in"),
         ({"keep": (0.5, 0.5)}, "none of them twice"),
-        ({"rules": ("nois",)}, "rule is 'nois', but must be one of noise"),
+        ({"rules": ("nois",)}, "rule is 'nois', but the nearest names are noise"),
         ({"sizes": ()}, "sizes is ()"),
-        ({"family": "dale", "rules": ("noise+refit",)}, "not symmetric"),
+        ({"family": "dale", "rules": ("noise+form",)}, "needs symmetric networks, but family is 'dale'"),
         ({"family": "feedforward", "sizes": (3, 4)}, "layers of equal size"),
         ({"networks": 0}, "networks is 0"),
         ({"bridges": -2}, "bridges is -2"),
@@ -215,12 +228,80 @@ def test_configs_that_cannot_be_computed_are_refused(change, message, tmp_path):
     import re
 
     with pytest.raises(jaxprune.InputError, match=re.escape(message)):
-        sweep.run(dataclasses.replace(SMALL, **change), tmp_path / "x.zarr")
+        sweep.run(changed(SMALL, **change), tmp_path / "x.zarr")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("family", ["gaussian", "gaussian-symmetric", "feedforward", "low-rank"])
 def test_every_family_runs(family, tmp_path):
-    config = dataclasses.replace(FAMILY, family=family, sizes=(8, 8))
+    config = changed(FAMILY, family=family, sizes=(8, 8))
     results = sweep.run(config, tmp_path / "x.zarr")
     assert bool(np.isfinite(results.eigenvalue_error).all())
+
+
+RULE = """
+import jax.numpy as jnp
+from jaxprune import pruning
+
+
+def spread(W, activity):
+    sd = jnp.sqrt(jnp.diagonal(activity.covariance))
+    return jnp.abs(W) * sd[:, None] * sd[None, :]
+
+
+def skewed(W, activity):
+    return jnp.abs(W) * jnp.diagonal(activity.covariance)[None, :]
+
+
+Mine = pruning.Rule(spread, "top", pruning.Compensate())
+Skewed = pruning.Rule(skewed)
+Broken = pruning.Rule(lambda W: W.no_such_thing)
+"""
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A module of a user's own, with rules, in a folder from which Python imports."""
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "lab_rules.py").write_text(RULE)
+    monkeypatch.syspath_prepend(tmp_path / "lab")
+    yield tmp_path / "lab" / "lab_rules.py"
+    sys.modules.pop("lab_rules", None)
+
+
+def test_a_rule_from_outside_is_swept_and_recorded(outside, tmp_path):
+    config = changed(SMALL, rules=("noise", "lab_rules:Mine"), networks=2)
+    results = sweep.run(config, tmp_path / "x.zarr")
+    recorded = json.loads(results.attrs["rules"])
+    assert recorded == {
+        "lab_rules:Mine": {
+            "module": "lab_rules", "name": "Mine", "sha256": hashlib.sha256(RULE.encode()).hexdigest()
+        }
+    }  # fmt: skip
+    network_key, mask_key = jax.random.split(config.keys(0)[1])
+    A = config.ensemble.network(network_key)
+    rule = pruning.named_rule("lab_rules:Mine")
+    S = pruning.prune(mask_key, A, rule, keep=0.8).matrix
+    at = results.sel(network=1, rule="lab_rules:Mine", keep=0.8)
+    np.testing.assert_allclose(at.abscissa, linalg.spectral_abscissa(S), rtol=1e-8)
+    # Another version of the file is another rule: the store is not mixed, and no worker computes with it.
+    outside.write_text(RULE + "# changed\n")
+    with pytest.raises(jaxprune.InputError, match=r"another version of a rule \(lab_rules:Mine.*Nothing was changed"):
+        sweep.run(config, tmp_path / "x.zarr")
+    with pytest.raises(jaxprune.InputError, match="another than the one that the sweep was started with"):
+        evaluate(config, 0, "float64", recorded)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lab_rules:Skewed", "rule 'lab_rules:Skewed': the rule's importance is not symmetric"),
+        ("lab_rules:Broken", "fails on the first network of this sweep"),
+        ("lab_rules:Nobody", "has no Nobody; its rules are Broken, Mine, Skewed"),
+        ("no_such_lab:Mine", "cannot be imported on"),
+    ],
+)
+def test_rules_from_outside_that_cannot_be_used_are_refused_before_anything_is_stored(outside, tmp_path, name, message):
+    with pytest.raises(jaxprune.InputError, match=message):
+        sweep.run(changed(SMALL, rules=(name,)), tmp_path / "x.zarr")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lab"]

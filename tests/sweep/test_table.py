@@ -5,12 +5,12 @@ import csv
 import numpy as np
 import pytest
 
-from jaxprune import sweep
+from jaxprune import networks, sweep
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    config = sweep.SweepConfig(sizes=(12, 8), bridges=12, keep=(0.8, 0.3), networks=4, chunk=4)
+    config = sweep.SweepConfig(networks.Ensemble(sizes=(12, 8), bridges=12), keep=(0.8, 0.3), networks=4, chunk=4)
     return sweep.run(config, tmp_path_factory.mktemp("sweep") / "small.zarr").load()
 
 

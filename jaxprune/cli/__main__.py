@@ -1,0 +1,5 @@
+"""`python -m jaxprune.cli`."""
+
+from jaxprune.cli import main
+
+main()

@@ -1,0 +1,45 @@
+"""What commands share: checks of output paths, and reports as JSON."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxprune import linalg
+from jaxprune._checks import InputError
+from jaxprune._provenance import versions
+from jaxprune.files import write_whole
+from jaxprune.pruning import Rule, rule_source
+
+
+def check_outputs(out: Path, report: Path, *, suffixes: Iterable[str], overwrite: bool) -> None:
+    """Refuse to overwrite a file unasked, an unknown format, or a directory that is not there, before anything is computed."""
+    for path in (out, report):
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    if out.suffix not in suffixes:
+        raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(suffixes)}.")
+    if not out.parent.is_dir():
+        raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
+
+
+def rule_facts(name: str, rule: Rule) -> dict[str, Any]:
+    """A rule as it is recorded: its name, its parts, and, from outside, where it came from."""
+    source = rule_source(name)
+    return {"name": name, **rule.describe()} | ({} if source is None else {"source": source})
+
+
+def certificate_facts(certificate: linalg.Certificate) -> dict[str, Any]:
+    """A certificate as it is recorded; None for numbers that do not exist."""
+    values = {name: np.asarray(value).item() for name, value in certificate._asdict().items()}
+    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    guarantee = linalg.Guarantee(values["guarantee"])
+    return finite | {"guarantee": guarantee.name.lower().replace("_", " "), "guarantee_words": guarantee.words}
+
+
+def write_report(path: Path, facts: dict[str, Any]) -> None:
+    """Write a report with the versions that made it."""
+    content = json.dumps(facts | {"versions": versions()}, indent=2, allow_nan=False)
+    write_whole(path, (content + "\n").encode())

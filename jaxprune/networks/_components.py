@@ -1,0 +1,19 @@
+"""Connected components of a network."""
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Num
+
+
+def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"]) -> int:
+    """Number of connected components, directions ignored, of the network whose synapses are the nonzero entries.
+
+    Example:
+      >>> count_components(jnp.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]]))
+      2
+    """
+    import scipy.sparse.csgraph  # slow to import, and seldom needed
+
+    return int(
+        scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(np.asarray(mask)), connection="weak")[0]
+    )

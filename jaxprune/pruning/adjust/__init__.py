@@ -1,0 +1,29 @@
+"""What surviving synapses do: one callable object for each adjustment, and the plain functions behind them."""
+
+from jaxprune.pruning.adjust._adjust import Adjust, Survivors
+from jaxprune.pruning.adjust._compensate import Compensate, compensate, drive_error
+from jaxprune.pruning.adjust._form import MatchForm, match_form
+from jaxprune.pruning.adjust._keep import Keep
+from jaxprune.pruning.adjust._once import CorrectOnce, correct_once
+from jaxprune.pruning.adjust._radius import MatchRadius
+from jaxprune.pruning.adjust._regrow import Regrow, regrow
+from jaxprune.pruning.adjust._strengthen import Strengthen, matched_diagonal, strengthen
+
+__all__ = [
+    "Adjust",
+    "Compensate",
+    "CorrectOnce",
+    "Keep",
+    "MatchForm",
+    "MatchRadius",
+    "Regrow",
+    "Strengthen",
+    "Survivors",
+    "compensate",
+    "correct_once",
+    "drive_error",
+    "match_form",
+    "matched_diagonal",
+    "regrow",
+    "strengthen",
+]

@@ -1,0 +1,52 @@
+"""The drive of every neuron kept by least squares over its own surviving inputs: one Cholesky factorisation for each row."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+import numpy as np
+from jax import lax
+
+from jaxprune._checks import is_concrete
+from jaxprune._types import Mask, Matrix, Moment, Real
+
+WIDTH = 32
+"""Systems are solved at a size rounded up to a multiple of this, so that few sizes are compiled."""
+
+GROUP = 64
+"""Rows that are solved at the size of the fullest of them; rows of like size come together."""
+
+
+def solve_rows(W: Matrix, support: Mask, H: Moment, hold: Real) -> Matrix:
+    """Solve $S (H + \\text{hold} \\, I) = W (H + \\text{hold} \\, I)$ on the support, row by row."""
+    n = W.shape[1]
+    target = W @ H + hold * W
+    # One more presynaptic neuron, which does nothing, for the empty places of short rows.
+    padded = jnp.zeros((n + 1, n + 1), H.dtype).at[:n, :n].set(H)
+    if not is_concrete(support):
+        return _solve(support, target, padded, hold, n)
+    counts = (np.asarray(support) > 0).sum(axis=1)
+    groups = np.array_split(np.argsort(counts, kind="stable"), -(-len(W) // GROUP))
+    widths = [min(-(-max(counts[group].max(), 1) // WIDTH) * WIDTH, n) for group in groups]
+    solved = [
+        _solve(support[group], target[group], padded, hold, int(width))
+        for group, width in zip(groups, widths, strict=True)
+    ]
+    return jnp.zeros_like(W).at[np.concatenate(groups)].set(jnp.concatenate(solved))
+
+
+@partial(jax.jit, static_argnums=4)
+def _solve(support, target, padded, hold, width):
+    n = len(padded) - 1
+
+    def row(arguments):
+        there, wanted = arguments
+        place = jnp.nonzero(there, size=width, fill_value=n)[0]
+        diagonal = jnp.where(place < n, hold, 1.0)
+        factor = jax.scipy.linalg.cho_factor(padded[place][:, place] + jnp.diag(diagonal))
+        solution = jax.scipy.linalg.cho_solve(factor, jnp.append(wanted, 0)[place])
+        return jnp.zeros(n, target.dtype).at[place].set(solution, mode="drop")
+
+    # Row after row: jaxlib's batched factorisations must not meet on a CPU (see linalg/lapack.py).
+    return lax.map(row, (support, target))

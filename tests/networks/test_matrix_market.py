@@ -1,0 +1,58 @@
+"""Matrix Market text against SciPy's reader, and refusals that name the line."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+import jaxprune
+from jaxprune.networks._matrix_market import read_matrix_market
+
+GOOD = {
+    "coordinate real general": "% made by hand\n2 2 3\n1 1 -3.5\n2 1 2e-1\n2 1 1\n",
+    "coordinate integer symmetric": "3 3 2\n1 1 -3\n3 1 2\n",
+    "coordinate real skew-symmetric": "3 3 1\n3 1 2.5\n",
+    "coordinate pattern general": "2 2 2\n1 2\n2 1\n",
+    "array real general": "2 2\n1.0\n2.0\n3.0\n4.0\n",
+    "array real symmetric": "2 2\n1.0\n2.0\n4.0\n",
+    "array integer skew-symmetric": "3 3\n1\n2\n3\n",
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(header, body):
+        path = tmp_path / "network.mtx"
+        path.write_text(f"%%MatrixMarket matrix {header}\n{body}")
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize("header", GOOD)
+def test_agrees_with_scipy(write, header):
+    path = write(header, GOOD[header])
+    expected = scipy.io.mmread(path)
+    expected = expected if isinstance(expected, np.ndarray) else expected.toarray()
+    np.testing.assert_array_equal(read_matrix_market(path), expected)
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "message"),
+    [
+        ("coordinate complex general", "1 1 1\n1 1 1 0\n", "line 1: .*'complex' must be one of real, integer, pattern"),
+        ("coordinate real hermitian", "1 1 1\n1 1 1\n", "line 1: .*'hermitian' must be one of general"),
+        ("coordinate real", "1 1 1\n1 1 1\n", "line 1: .*must begin"),
+        ("coordinate real general", "", "line 1: .*sizes of the matrix must come first"),
+        ("coordinate real general", "2 2\n1 1 1\n", "line 2: .*sizes"),
+        ("coordinate real general", "2 2 2\n1 1 1.0\n", "line 3: .*holds 1 entries, but announces 2"),
+        ("coordinate real general", "% one\n2 2 1\n3 1 1.0\n", r"line 4: .*entry \(3, 1\) lies outside 2 x 2"),
+        ("coordinate real general", "2 2 1\n1 1\n", "line 3: .*2 fields, but an entry has 3"),
+        ("coordinate real general", "2 2 1\n1 1 one\n", "line 3: .*'one' is not a number"),
+        ("array real general", "2 2\n1\n2\n3\n", "line 5: .*3 values do not fill 2 x 2"),
+        ("array real general", "1 1\n1\n2\n", "line 4: .*2 values do not fill 1 x 1"),
+        ("coordinate real general", f"{10**12} {10**12} 0\n", "line 2: .*does not fit in memory"),
+    ],
+)
+def test_refusals_name_file_and_line(write, header, body, message):
+    with pytest.raises(jaxprune.InputError, match=rf"network\.mtx, {message}"):
+        read_matrix_market(write(header, body))
