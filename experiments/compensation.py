@@ -68,7 +68,7 @@ def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
             if name == COMPENSATED:
                 yield row(ROWWISE, keep, pruning.compensate(A, pruned.mask, C, symmetric=False))
                 for blend in config.blends:
-                    yield row(f"refit {blend:g}", keep, pruning.adjust.match_form(A, pruned.mask, C, blend=blend))
+                    yield row(f"form {blend:g}", keep, pruning.adjust.match_form(A, pruned.mask, C, blend=blend))
 
 
 def show(results: xr.Dataset) -> None:
@@ -89,17 +89,17 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """The frontier of median against worst mode at each fraction, with the rules beside it."""
-    refits = [rule for rule in results.rule.values if rule.startswith("refit")]
+    forms = [rule for rule in results.rule.values if rule.startswith("form ")]
     figure = Figure(figsize=(12, 3.8), layout="constrained")
     axes = figure.subplots(1, results.sizes["keep"], sharex=True, sharey=True, squeeze=False)[0]
     for ax, keep in zip(axes, results.keep.values, strict=True):
         at = results.sel(keep=keep)
-        line = at.sel(rule=refits)
+        line = at.sel(rule=forms)
         (x, dx), (y, dy) = (_study.mean_and_error(line[name], "network") for name in ("median", "worst"))
-        ax.errorbar(x, y, xerr=dx, yerr=dy, color="#009E73", marker=".", capsize=2, label="noise + refit, blend 0 to 1")
+        ax.errorbar(x, y, xerr=dx, yerr=dy, color="#009E73", marker=".", capsize=2, label="noise+form, blend 0 to 1")
         for end, dx_text in ((0, 4), (-1, -4)):
             ax.annotate(
-                refits[end].removeprefix("refit "),
+                forms[end].removeprefix("form "),
                 (x[end], y[end]),
                 (dx_text, 5),
                 textcoords="offset points",

@@ -21,7 +21,7 @@ RULES = {
     "uniform, matched": pruning.UniformPrune(),
     "noise, systematic": pruning.NoisePrune(method="systematic"),
     "noise + compensation": pruning.named_rule("noise+compensation"),
-    "noise + refit": pruning.named_rule("noise+form"),
+    "noise + form": pruning.named_rule("noise+form"),
 }
 MEASURES = ("eigenvalue_median", "eigenvalue_max", "quadratic_median", "quadratic_max", "cosine_median", "cosine_min")
 

@@ -33,7 +33,7 @@ from jaxprune.sweep import figure_settings
 
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
-neurons, hidden, steps = (32, 32, 150) if fast else (128, 64, 1500)
+neurons, hidden, steps, tests = (32, 32, 150, 200) if fast else (128, 64, 1500, 400)
 keys = iter(jax.random.split(jax.random.key(0), 9))
 model_key, train_key, test_key, noise_key, input_key, task_key, stream_key, prune_key, cell_key = keys
 
@@ -46,7 +46,7 @@ model_key, train_key, test_key, noise_key, input_key, task_key, stream_key, prun
 task = rnn.ring_sequence()
 model = rnn.ctrnn(model_key, inputs=task.inputs, neurons=neurons, outputs=task.outputs)
 model, losses = rnn.train(train_key, model, task, steps=steps, rate=2e-3)
-test = rnn.batch(test_key, task, 400)
+test = rnn.batch(test_key, task, tests)
 whole = float(rnn.accuracy(model, *test))
 W = model.recurrent
 synapses = int((W != 0).sum())

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxprune._checks import InputError, check_positive, is_concrete
 from jaxprune.linalg import resolve_symmetry
-from jaxprune.pruning._groups import by_groups
+from jaxprune.pruning._groups import by_groups, check_pairs
 from jaxprune.pruning._select import largest
 
 
@@ -54,10 +54,7 @@ def exchange(
     for number in jax.tree.leaves(count):
         check_positive("count", np.min(number) if is_concrete(number) else number, zero=True)
     if symmetric:
-        if groups not in ("global", "layer"):
-            raise InputError(
-                f"groups is {groups!r}, but pairs of a symmetric network belong to two rows: use 'global'."
-            )
+        check_pairs(groups)
         leaves = jax.tree.leaves(mask)
         if len(leaves) != 1:
             raise InputError("symmetric is True, but mask is not one square matrix: only pairs of one network mirror.")
@@ -65,12 +62,17 @@ def exchange(
         count = jax.tree.map(lambda number: number / 2, count)
     where = jax.tree.map(jnp.ones_like, mask) if where is None else where
     if jax.tree.structure(count) == jax.tree.structure(mask):
-        counts = jax.tree.map(lambda number, leaf: jnp.broadcast_to(number, leaf.shape), count, mask)
+        counts = jax.tree.map(_spread, count, mask)
     elif not jax.tree_util.all_leaves([count]):
         raise InputError("count has another structure than mask: pass one number, or one for each of mask's arrays.")
     else:
-        counts = jax.tree.map(lambda leaf: jnp.broadcast_to(count, leaf.shape), mask)
+        counts = jax.tree.map(lambda leaf: _spread(count, leaf), mask)
     return by_groups(partial(_exchange, symmetric=symmetric), groups, mask, loss, gain, where, counts)
+
+
+def _spread(count, leaf):
+    # Of one type, so that a whole number does not compile another program.
+    return jnp.broadcast_to(jnp.asarray(count, float), leaf.shape)
 
 
 @partial(jax.jit, static_argnames="symmetric")

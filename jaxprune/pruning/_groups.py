@@ -31,6 +31,14 @@ def pattern(groups: str) -> tuple[int, int] | None:
     return n, m
 
 
+def check_pairs(groups: str) -> None:
+    """Refuse budgets within a matrix for pairs of a symmetric network, whose two ends belong to two rows."""
+    if groups not in ("global", "layer"):
+        raise InputError(
+            f"groups is {groups!r}, but pairs of a symmetric network belong to two rows: use 'global', or pass symmetric=False."
+        )
+
+
 def whole(leaves: Sequence[Array], groups: str) -> bool:
     """Whether the budget is that of one array as it stands."""
     return len(leaves) == 1 and groups in ("global", "layer")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxprune._checks import InputError, check_array, check_choice, check_key
 from jaxprune._types import PRNGKey
 from jaxprune.linalg import resolve_symmetry
-from jaxprune.pruning._groups import by_groups, pattern
+from jaxprune.pruning._groups import by_groups, check_pairs, pattern
 from jaxprune.pruning._select import kth_largest
 
 METHODS = ("bernoulli", "systematic", "top")
@@ -70,10 +70,8 @@ def sample_mask(
             "symmetric is True, but probabilities is not one square matrix: only pairs of one network mirror."
         )
     symmetric = bool(square and resolve_symmetry(symmetric, probabilities=leaves[0]))
-    if symmetric and groups not in ("global", "layer"):
-        raise InputError(
-            f"groups is {groups!r}, but pairs of a symmetric network belong to two rows: use 'global', or pass symmetric=False."
-        )
+    if symmetric:
+        check_pairs(groups)
     if method == "bernoulli" and len(leaves) > 1:
         groups = "layer"  # coins are independent: nothing is gained by joining the layers
     elif method == "bernoulli":
@@ -120,7 +118,9 @@ def _ratio(part, whole):
 
 
 def _top(key, p):
-    count = jnp.minimum(jnp.round(jnp.sum(p)).astype(jnp.int32), jnp.sum(p > 0))
+    # Halves go up, on whichever side of them the sum is rounded.
+    total = jnp.sum(p) * (1 + 4 * jnp.finfo(p.dtype).eps)
+    count = jnp.minimum(jnp.floor(total + 0.5).astype(jnp.int32), jnp.sum(p > 0))
     threshold = kth_largest(p, count)
     above = p > threshold
     tied = (p == threshold) & (p > 0)

@@ -71,8 +71,13 @@ def keep_probabilities(
     else:
         check_fraction("keep", keep)
     where = jax.tree.map(lambda r: r > 0, importance) if where is None else where
-    fill = partial(_fill, keep=keep, count=count if numbers is None else numbers[0])
+    fill = partial(_fill, keep=_float(keep), count=_float(count if numbers is None else numbers[0]))
     return by_groups(fill, groups, importance, jax.tree.map(lambda there: there > 0, where))
+
+
+def _float(number):
+    # Of one type, so that a whole number does not compile another program.
+    return None if number is None else jnp.asarray(number, float)
 
 
 def check_importance(importance: Any, where: Any = None) -> None:

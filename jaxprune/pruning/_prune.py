@@ -11,7 +11,7 @@ from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real
 from jaxprune.dynamics import Activity, activity_of, check_activity, need_activity
 from jaxprune.linalg import is_symmetric, resolve_symmetry, stationary_covariance, symmetrise
 from jaxprune.networks import count_components
-from jaxprune.pruning._groups import pattern
+from jaxprune.pruning._groups import check_pairs, pattern
 from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_count, synapses
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._probabilities import check_importance, keep_probabilities
@@ -150,6 +150,8 @@ def apply_rule(
     Raises:
       InputError: what `prune` refuses of the importance, as far as its values are known.
     """
+    if symmetric:
+        check_pairs(groups)
     where = synapses(A, kind)
     known = jnp.ones((), bool)
     if rule.needs_activity and activity is None:

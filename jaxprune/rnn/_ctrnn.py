@@ -84,17 +84,17 @@ class CTRNN(eqx.Module):
         return self.W_rec if self.sign is None else jnp.abs(self.W_rec) * self.sign[None, :]
 
     def rates(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
-        """$\\phi(v)$."""
+        """Rates $\\phi(v)$ of neurons at voltages v."""
         return ACTIVATIONS[self.activation](v)
 
     def gain(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
-        """$\\phi'(v)$."""
+        """Slope $\\phi'(v)$ of every neuron's nonlinearity at voltages v."""
         if self.activation == "tanh":
             return 1 - jnp.tanh(v) ** 2
         return jnp.ones_like(v) if self.activation == "linear" else (v > 0).astype(v.dtype)
 
     def step(self, v: Voltages, u: Float[Array, "trial input"], noise: Voltages | None = None) -> Voltages:
-        """One step of all trials."""
+        """Voltages of all trials one step later, from those now, the inputs and the noise."""
         rates = self.rates(v)
         current = u @ self.W_in.T + (self.b_in + self.b_rec)[None, :]
         if noise is not None and self.noise == "rate":
@@ -104,7 +104,7 @@ class CTRNN(eqx.Module):
         return (1 - self.alpha) * v + self.alpha * (current + rates @ self.recurrent.T)
 
     def readout(self, v: Voltages) -> Float[Array, "trial output"]:
-        """$y$ from the voltages."""
+        """Outputs $y$ of all trials at voltages v."""
         return self.rates(v) @ self.W_out.T + self.b_out[None, :]
 
 
@@ -119,7 +119,7 @@ def ctrnn(
     activation: Literal["tanh", "relu", "linear"] = "tanh",
     excitatory: float | None = None,
 ) -> CTRNN:
-    r"""A network before training: recurrent weights $N(0, g^2 / N)$ without self-synapses, biases zero.
+    r"""Draw a network before training: recurrent weights $N(0, g^2 / N)$ without self-synapses, biases zero.
 
     Args:
       key: random key.
@@ -165,7 +165,7 @@ def ctrnn(
 
 
 def run(model: CTRNN, inputs: Trials, *, key: PRNGKey | None = None, sd: Real = 0.0) -> Float[Array, "time trial out"]:
-    """Outputs of all trials from rest ($v = 0$).
+    """Run a network on trials, each from rest ($v = 0$), and return its outputs.
 
     Args:
       model: the network.

@@ -18,14 +18,14 @@ SUFFIXES = (".npz", ".safetensors")
 
 
 class TrialSet(NamedTuple):
-    """Inputs (time, trial, input) and labels (time, trial), -1 where nothing is scored."""
+    """Trials: inputs (time, trial, input) and labels (time, trial), -1 where nothing is scored."""
 
     inputs: Trials
     labels: Labels
 
 
 def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activation: str | None = None) -> CTRNN:
-    """A continuous-time network from a file of named arrays.
+    """Read a network from a file of named arrays.
 
     Args:
       path: .npz, or .safetensors (needs the package safetensors).
@@ -72,7 +72,7 @@ def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activa
 
 
 def save_rnn(path: str | Path, model: CTRNN) -> None:
-    """Write a network in the form that `load_rnn` reads; the weights in use, so with Dale's law their signs.
+    """Write a network to a file that `load_rnn` reads; under Dale's law the weights with their signs.
 
     Raises:
       InputError: an unknown suffix, or safetensors without its package.
@@ -93,7 +93,7 @@ def save_rnn(path: str | Path, model: CTRNN) -> None:
 
 
 def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = None) -> TrialSet:
-    """Trials from an .npz file with the arrays `inputs` and `labels`, or `<prefix>inputs` and `<prefix>labels`.
+    """Read trials from an .npz file with the arrays `inputs` and `labels`, or `<prefix>inputs` and `<prefix>labels`.
 
     Raises:
       InputError: a file that cannot be read, missing arrays, or labels out of range or none scored.

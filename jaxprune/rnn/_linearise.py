@@ -27,7 +27,9 @@ class FixedPoint(NamedTuple):
 
 
 def fixed_point(model: CTRNN, u: Float[Array, " input"], start: Neurons, *, iterations: int = 50) -> FixedPoint:
-    r"""A fixed point $v = W_{\text{rec}} \phi(v) + W_{\text{in}} u + b$ near a first guess, by damped Newton steps.
+    r"""Find voltages at which a network stands still under a constant input, from a first guess, by damped Newton steps.
+
+    $$v = W_{\text{rec}} \phi(v) + W_{\text{in}} u + b$$
 
     A step that does not lower the speed is halved up to ten times. Look at `speed`: it is near rounding at a fixed point, and is
     not where the iteration got stuck.
@@ -75,12 +77,12 @@ def _fixed_point(model, u, start, iterations):
 
 
 def jacobian(model: CTRNN, v: Neurons) -> Matrix:
-    r"""Linearised dynamics $A = W_{\text{rec}} \operatorname{diag}(\phi'(v)) - I$ at voltages v, per membrane time constant."""
+    r"""Matrix $A = W_{\text{rec}} \operatorname{diag}(\phi'(v)) - I$ of the dynamics near voltages v, per time constant."""
     return model.recurrent * model.gain(v[None, :]) - jnp.eye(len(v), dtype=v.dtype)
 
 
 def mean_gain(model: CTRNN, inputs: Trials, *, weights: Weights | None = None) -> Neurons:
-    """Mean slope $E[\\phi'(v)]$ of every neuron over trials and steps, by their weights: the operating point of a trajectory."""
+    """Mean slope $E[\\phi'(v)]$ of every neuron while the network runs on inputs; steps count by their weights."""
     check_inputs(model, inputs)
     weights = jnp.ones(inputs.shape[:2], inputs.dtype) if weights is None else weights
     return _mean_gain(model, inputs, weights / jnp.sum(weights))
@@ -99,7 +101,7 @@ def _mean_gain(model, inputs, weights):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Linearised(Source):
-    r"""The rates that a linearised network has under white noise, from a Lyapunov equation.
+    r"""Activity of the linearised network under white noise, from a Lyapunov equation: nothing is simulated.
 
     $$A C_v + C_v A^T = -\sigma^2 B B^T, \qquad A = W_{\text{rec}} \operatorname{diag}(g) - (1 + s) I, \qquad
       H = \operatorname{diag}(g)\, C_v \operatorname{diag}(g)$$

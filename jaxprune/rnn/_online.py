@@ -13,7 +13,7 @@ from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs
 
 
 def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.0) -> CTRNN:
-    r"""Let the surviving synapses of a pruned network learn while it runs.
+    r"""Learn the surviving weights of a pruned network by the delta rule, while it runs on them.
 
     The pruned network runs on its own weights, and at every step each synapse moves by the delta rule (`pruning.DeltaRule`), with
     f the rates of the *pruned* network and means over trials: what its presynaptic neuron does, times what its postsynaptic
@@ -41,7 +41,7 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
       >>> model = rnn.ctrnn(jax.random.key(0), inputs=3, neurons=20, outputs=2)
       >>> noise = rnn.InputNoise(1.0, steps=1000)
       >>> seen = noise.activity(jax.random.key(1), model)
-      >>> thinned, _ = rnn.prune_rnn(jax.random.key(2), model, "activity+keep", keep=0.3, activity=seen)
+      >>> thinned = rnn.prune_recurrent(jax.random.key(2), model, "activity+keep", keep=0.3, activity=seen).model
       >>> learnt = rnn.learn_online(model, thinned, noise.inputs(jax.random.key(3), 3))
       >>> before, after = (pruning.drive_error(model.W_rec, x.W_rec, seen.second_moment) for x in (thinned, learnt))
       >>> bool(after < 0.5 * before)

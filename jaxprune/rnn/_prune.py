@@ -73,7 +73,7 @@ def prune_rnn(
     where: Where | None = None,
     trials: TrialSet | None = None,
 ) -> PrunedRNN:
-    r"""Prune the recurrent weights of a trained network.
+    r"""Prune the recurrent weights of a trained network, and report what that did.
 
     Works on a `CTRNN`, on `equinox.nn.GRUCell` and `LSTMCell` (whose gates are square blocks that share their inputs, each pruned
     to the same fraction), and on any other Equinox network whose recurrent matrix `where` points to. Self-synapses are not pruned

@@ -21,9 +21,9 @@ Weights = Float[Array, "time trial"]
 
 @dataclasses.dataclass(frozen=True)
 class InputNoise(Source):
-    r"""Noise at the input channels and nothing else: no task, no labels.
+    r"""Activity of a network driven by noise at its inputs and by nothing else: no task, no labels.
 
-    It enters where signals enter, and so moves the network along the directions that its task uses. White, or an
+    Noise enters where signals enter, and so moves the network along the directions that its task uses. White, or an
     Ornstein-Uhlenbeck process of correlation time `tau` and the same standard deviation. Given ranges, every roll-out draws its
     own size or time, uniformly in the logarithm: weak and strong, fast and slow noise, and no one size to be chosen. Nothing
     is added to the rates that are observed, so the moments have no floor of injected noise.
@@ -55,7 +55,7 @@ class InputNoise(Source):
         _check_range("tau", self.tau, zero=True)
 
     def inputs(self, key: PRNGKey, channels: int) -> Trials:
-        """The noise itself, (time, trial, input); stationary from the first step."""
+        """Draw the noise, (time, trial, input); it is stationary from the first step."""
         return _noise(key, self, channels)
 
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
@@ -68,10 +68,10 @@ class InputNoise(Source):
 
 @dataclasses.dataclass(frozen=True)
 class NeuronNoise(Source):
-    """White noise in the current of every neuron, and no input.
+    """Activity of a network driven by white noise in the current of every neuron, without input.
 
-    It is filtered by the membrane before rates are observed, so the moments have no floor of injected noise; but it moves the
-    network in all directions alike, whether its task uses them or not.
+    The noise is filtered by the membrane before rates are observed, so the moments have no floor of injected noise; but it moves
+    the network in all directions alike, whether its task uses them or not.
 
     Attributes:
       sd: standard deviation of the current at each step.
@@ -102,7 +102,7 @@ class NeuronNoise(Source):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TaskInputs(Source):
-    """The inputs of a task, without noise and without labels.
+    """Activity of a network while it runs on the inputs of a task, without noise and without labels.
 
     Attributes:
       inputs: (time, trial, input).
@@ -130,7 +130,7 @@ class TaskInputs(Source):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CellInputs(Source):
-    """Inputs of `equinox.nn.GRUCell` or `LSTMCell`, a task's or noise; what is watched is the hidden state.
+    """Activity of an `equinox.nn.GRUCell` or `LSTMCell` (its hidden state) while it runs on inputs, a task's or noise.
 
     Attributes:
       inputs: (time, trial, input).
@@ -165,7 +165,7 @@ class CellInputs(Source):
 
 
 def input_lasts(inputs: Trials) -> Weights:
-    """Ones up to the last step at which a trial has any input, zeros in the padding behind it; labels are not looked at.
+    """Weights of steps: 1 up to the last step at which a trial has any input, 0 in the padding behind it; labels are not used.
 
     Example:
       >>> input_lasts(jnp.array([[[0.0], [1.0]], [[1.0], [0.0]], [[0.0], [0.0]]])).T

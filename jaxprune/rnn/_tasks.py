@@ -20,7 +20,7 @@ Trial = tuple[Float[Array, "time input"], Int[Array, " time"]]
 
 
 class Task(NamedTuple):
-    """A task: its trial, and the sizes that a network for it needs.
+    """A task: a function that draws one trial, and the sizes that a network for it needs.
 
     Attributes:
       trial: key -> (inputs, labels) of one trial.
@@ -34,7 +34,7 @@ class Task(NamedTuple):
 
 
 def batch(key: PRNGKey, task: Task, trials: int) -> TrialSet:
-    """Many independent trials, (time, trial, input) and (time, trial).
+    """Draw many independent trials of a task: inputs (time, trial, input) and labels (time, trial).
 
     Example:
       >>> batch(jax.random.key(0), perceptual_decision(), 5).inputs.shape
@@ -45,7 +45,10 @@ def batch(key: PRNGKey, task: Task, trials: int) -> TrialSet:
 
 
 def perceptual_decision(*, stimulus: int = 15, delay: int = 5, decision: int = 10, noise: float = 1.0) -> Task:
-    """Two noisy streams: which is stronger on average? Channels: fixation, two streams. Outputs: fixate, first, second."""
+    """Task: say which of two noisy streams is stronger on average.
+
+    Channels: fixation, two streams. Outputs: fixate, first, second.
+    """
     _check_periods(stimulus=stimulus, delay=delay, decision=decision)
     time = stimulus + delay + decision
 
@@ -62,7 +65,10 @@ def perceptual_decision(*, stimulus: int = 15, delay: int = 5, decision: int = 1
 
 
 def delayed_match(*, symbols: int = 4, sample: int = 5, delay: int = 10, test: int = 5, decision: int = 5) -> Task:
-    """Is the second symbol the first one again? Channels: fixation, one for each symbol. Outputs: fixate, same, other."""
+    """Task: say whether the second symbol is the same as the first.
+
+    Channels: fixation, one for each symbol. Outputs: fixate, same, other.
+    """
     _check_periods(symbols=symbols - 1, sample=sample, delay=delay, test=test, decision=decision)
     time = sample + delay + test + decision
 
@@ -81,7 +87,10 @@ def delayed_match(*, symbols: int = 4, sample: int = 5, delay: int = 10, test: i
 
 
 def flip_flop(*, time: int = 40, chance: float = 0.15) -> Task:
-    """Remember the sign of the last pulse. Channels: pulses of either sign. Outputs: down, up; scored after the first pulse."""
+    """Task: remember the sign of the last pulse.
+
+    Channels: pulses of either sign. Outputs: down, up; scored after the first pulse.
+    """
     _check_periods(time=time - 3)
 
     def trial(key):
@@ -98,7 +107,7 @@ def flip_flop(*, time: int = 40, chance: float = 0.15) -> Task:
 
 
 def ring_sequence(*, positions: int = 8, stimulus: int = 12, delay: int = 5, decision: int = 15) -> Task:
-    """Integrate a noisy place on a ring, then report it and walk on, one place every three steps.
+    """Task: integrate a noisy place on a ring, then name it and walk on, one place every three steps.
 
     Channels: fixation and one for each place. Outputs: fixate and one for each place.
     """

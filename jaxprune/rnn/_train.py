@@ -34,7 +34,7 @@ def train(
     rate: float = 1e-3,
     mask: Mask | None = None,
 ) -> Trained:
-    """Train by Adam on the cross-entropy of the scored steps, fresh trials at every step.
+    """Train a network on a task by Adam on the cross-entropy of the scored steps, with fresh trials at every update.
 
     One compiled loop; for several seeds `eqx.filter_vmap` it over keys and models. Recurrent weights that are zero stay zero, so
     that self-synapses do not appear and, with the mask of a pruned network, neither do pruned ones.

@@ -1,13 +1,27 @@
 """One look for all figures: what each rule is drawn with."""
 
+import zlib
 from typing import Any
 
-RULES = {
+SCORES = {
     "noise": {"color": "#0072B2", "marker": "o"},
     "weight": {"color": "#D55E00", "marker": "s"},
     "uniform": {"color": "#7F7F7F", "marker": "^"},
+    "activity": {"color": "#009E73", "marker": "D"},
+    "surgeon": {"color": "#CC79A7", "marker": "v"},
+    "greedy": {"color": "#8B4513", "marker": "P"},
 }
-SUFFIXES = {"": "-", "+compensation": "--", "+refit": ":"}
+OTHERS = ("#000000", "#E69F00", "#56B4E9", "#AA4499", "#117733")
+"""Colours of rules from outside, one for each name as far as they reach."""
+ADJUSTMENTS = {
+    "": "-",
+    "+keep": (0, (1, 3)),
+    "+radius": (0, (3, 1, 1, 1)),
+    "+compensation": "--",
+    "+form": ":",
+    "+regrow": (0, (6, 2)),
+    "+once": "-.",
+}
 SETTINGS = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
@@ -31,9 +45,6 @@ def figure_settings() -> dict[Any, Any]:
 def rule_style(name: str) -> dict[str, Any]:
     """Line style of a rule: colour and marker say what counts as important, the dashes how survivors adjust."""
     base, plus, rest = name.partition("+")
+    other = {"color": OTHERS[zlib.crc32(base.encode()) % len(OTHERS)], "marker": "x"}
     fill = {"markerfacecolor": "white"} if plus else {}
-    return {
-        **RULES.get(base, {"color": "#000000", "marker": "x"}),
-        "linestyle": SUFFIXES.get(plus + rest, "-."),
-        **fill,
-    }
+    return {**SCORES.get(base, other), "linestyle": ADJUSTMENTS.get(plus + rest, "-"), **fill}

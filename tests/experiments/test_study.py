@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 
 import jaxprune
 from experiments import _study
-from jaxprune import InputError
+from jaxprune import InputError, pruning
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.stem for path in (ROOT / "experiments").glob("[a-z]*.py"))
+TRAINED = ("trained_rnn", "small_rnn", "bench_rnn")
 DIMS = ("way", "point")
 EVALUATED: list[int] = []
 SHOWN: list[xr.Dataset] = []
@@ -216,13 +217,25 @@ def test_studies_do_not_import_studies(name):
             assert not any(alias.name.startswith("experiments") for alias in node.names)
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_committed_results_can_be_shown(name, capsys):
+    importlib.import_module(f"experiments.{name}").show(_study.load(name, _study.RESULTS))
+    assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+def test_rules_of_the_tables_exist():
+    trained, small, bench = (importlib.import_module(f"experiments.{name}") for name in TRAINED)
+    assert all(isinstance(trained._rule(label), pruning.Rule) for label in trained.SOURCES_OF)
+    assert all(pruning.named_rule(label.partition(", ")[0]) for label, _ in small.RULES)
+    assert all(pruning.named_rule(rule) for rule in (*bench.RULES, *bench.LOOPED))
+
+
 SMALL = "--sizes 8 4 4 --bridges 20 --networks 2"
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "sizes"),
     [
-        ("spectrum", SMALL, {"rule": 7, "draw": 2}),
         ("compensation", f"{SMALL} --keep 0.5 --blends 0 1", {"rule": 7, "keep": 1, "network": 2}),
         ("observation_time", f"{SMALL} --times 1 --resolution 10", {"rule": 2, "time": 2, "network": 2}),
     ],

@@ -187,8 +187,8 @@ def test_single_precision(method):
 
 
 WHERE = {
-    "a": jnp.asarray(np.random.default_rng(0).random((6, 8)) < 0.8),
-    "b": jnp.asarray(np.random.default_rng(1).random((4, 2, 2, 2)) < 0.8),
+    "a": jnp.asarray(np.random.default_rng(0).random((3, 8)) < 0.8),
+    "b": jnp.asarray(np.random.default_rng(1).random((2, 2, 2, 2)) < 0.8),
 }
 IMPORTANCE = {
     # Every second synapse says nothing.
@@ -233,7 +233,7 @@ def test_budgets_of_layers_of_any_shape(groups, method):
     if method == "systematic":
         assert (np.abs(counts - wanted) < 1).all()
     if method == "top":
-        np.testing.assert_array_equal(counts, np.broadcast_to(np.round(wanted), counts.shape))
+        np.testing.assert_array_equal(counts, np.broadcast_to(np.floor(wanted + 0.5 + 1e-9), counts.shape))
     for name, there in WHERE.items():
         assert set(np.unique(drawn[name])) == {0.0, 1.0}
         assert not np.asarray(drawn[name])[:, ~np.asarray(there)].any()
@@ -257,10 +257,10 @@ def test_layers_and_neurons_draw_for_themselves():
     """Equal chances are not equal coins."""
     even = {name: jnp.full(there.shape, 0.5) for name, there in WHERE.items()}
     coins = layer_masks(even, "bernoulli", "global")
-    assert not np.array_equal(coins["a"][0].ravel()[:32], coins["b"][0].ravel())
+    assert not np.array_equal(coins["a"][0].ravel()[:16], coins["b"][0].ravel())
     rows = [layer_masks(even, "systematic", "row")[name][0].reshape(-1, 8) for name in WHERE]
     assert all(len(np.unique(np.asarray(part), axis=0)) > 1 for part in rows)
-    assert not np.array_equal(rows[0][:4], rows[1])
+    assert not np.array_equal(rows[0][:2], rows[1])
 
 
 def test_pairs_by_default_where_the_probabilities_are_one_symmetric_matrix():

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import SIZE, dominant, untyped
+from helpers import SIZE, dominant, quick_jit, untyped
 
 import jaxprune
 from jaxprune.linalg import spectral_abscissa, stationary_covariance
@@ -70,11 +70,12 @@ def test_vmap_is_a_loop_and_the_key_decides():
     def one(key, A):
         return config.step(key, config.init(A), 40)
 
-    together = jax.jit(jax.vmap(one))(keys, matrices)
+    together, single = quick_jit(jax.vmap(one))(keys, matrices), quick_jit(one)
     for i in range(2):
-        alone = jax.jit(one)(keys[i], matrices[i])
+        alone = single(keys[i], matrices[i])
         np.testing.assert_array_equal(together[1].mask[i], alone[1].mask)
         np.testing.assert_allclose(together[0].matrix[i], alone[0].matrix, atol=1e-9)
+    assert not np.array_equal(single(keys[0], matrices[1])[1].mask, alone[1].mask)
 
 
 def test_schedule_falls_by_the_same_factor():

@@ -11,6 +11,7 @@ import jaxprune
 from jaxprune.pruning import keep_probabilities, noise_importance
 
 fill = quick_jit(lambda importance, count: keep_probabilities(importance, count=count))
+fill_where = quick_jit(lambda importance, where, count: keep_probabilities(importance, count=count, where=where))
 
 
 def by_root(importance, count):
@@ -125,14 +126,14 @@ def test_synapses_without_importance_are_the_least_important_ones(shape):
     total, scored = int(where.sum()), int((importance > 0).sum())
     assert 0 < scored < total
     for count in (1, scored - 1, scored, scored + 1, (scored + total) / 2, total, total + 5):
-        p = keep_probabilities(importance, count=count, where=where)
+        p = fill_where(importance, where, count)
         np.testing.assert_allclose(p, by_hand(importance, where, count), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(p.sum(), min(count, total), rtol=1e-12)
     np.testing.assert_array_equal(keep_probabilities(importance, keep=1.0, where=where), where)
     # Said by numbers it is the same, and a score where no synapse is says nothing.
     np.testing.assert_array_equal(
         keep_probabilities(importance + 5.0 * ~where, count=3, where=where.astype(float)),
-        keep_probabilities(importance, count=3, where=where),
+        keep_probabilities(importance, count=3.0, where=where),
     )
 
 

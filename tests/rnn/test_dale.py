@@ -39,7 +39,7 @@ def test_signs_survive_a_fit():
     assert bool(jnp.any(clipped != lawless))
     lost = [float(pruning.drive_error(model.recurrent, X, activity.second_moment)) for X in (pruned.recurrent, clipped)]
     assert lost[0] < lost[1]
-    pointed = rnn.prune_rnn(
+    pointed = rnn.prune_recurrent(
         KEY, model, "activity+compensation", keep=0.2, activity=activity, where=lambda m: m.W_rec
     ).model
     np.testing.assert_array_equal(pointed.recurrent, pruned.recurrent)
