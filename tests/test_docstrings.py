@@ -11,7 +11,11 @@ import pytest
 
 import jaxprune
 
-MODULES = [module.name for module in pkgutil.walk_packages(jaxprune.__path__, "jaxprune.")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(jaxprune.__path__, "jaxprune.")
+    if not module.name.endswith("__main__")  # a program, which runs when it is imported
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -27,9 +31,9 @@ def test_examples(name, tmp_path, monkeypatch):
 
 
 def test_every_public_function_and_class_has_a_docstring():
-    packages = ("networks", "dynamics", "linalg", "pruning", "pruning.theory", "rnn")
+    packages = ("networks", "dynamics", "linalg", "pruning", "pruning.adjust", "rnn", "sweep")
     for package in (jaxprune, *(importlib.import_module(f"jaxprune.{name}") for name in packages)):
-        for name, value in vars(package).items():
-            ours = inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("jaxprune"))
-            if ours and not name.startswith("_"):
+        for name in package.__all__:
+            value = getattr(package, name)
+            if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("jaxprune")):
                 assert value.__doc__, f"{package.__name__}.{name}"

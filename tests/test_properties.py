@@ -120,7 +120,7 @@ def fill(importance, count):
 @functools.partial(quick_jit, static_argnames="symmetric")
 def local_quantities(A, mask, symmetric):
     """Everything a synapse or neuron computes from what it sees."""
-    C = stationary_covariance(A)
+    C = stationary_covariance(A, structure="general")
     importance = noise_importance(A, C)
     p = keep_probabilities(importance, keep=0.5)
     strengthened = matched_diagonal(A, strengthen(A, mask, p))
@@ -156,9 +156,8 @@ def test_results_do_not_depend_on_how_a_batch_is_cut(seed, share, method):
         parts = [batch(keys[start : start + size], A, share, method) for start in range(0, 4, size)]
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
-    for size in (1, 2):
-        for got, expected in zip(chunks(size), chunks(4), strict=True):
-            np.testing.assert_array_equal(got, expected)
+    for got, expected in zip(chunks(1), chunks(4), strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 @functools.partial(quick_jit, static_argnames="method")

@@ -161,8 +161,8 @@ def apply_rule(
         # A covariance that failed must not pass for "nothing is important".
         known = jnp.all(jnp.isfinite(activity.covariance)) | (not rule.adjust.needs_activity)
     if importance is None:
-        importance = score_of(rule, A, activity, symmetric=symmetric)
-    importance, right = _checked(importance, A, where, symmetric)
+        importance = score_of(rule, A, activity)
+    importance, right = _checked(importance, A, where, symmetric, rule.pairs)
     probabilities = keep_probabilities(
         importance,
         count=count,
@@ -203,7 +203,7 @@ def readjust(
     return pruned._replace(matrix=matrix, mask=mask)
 
 
-def _checked(importance, A, where, symmetric):
+def _checked(importance, A, where, symmetric, pairs):
     """Importance of the synapses alone, and whether it can be used, where only a running program can tell."""
     if jnp.shape(importance) != A.shape:
         raise InputError(
@@ -211,12 +211,14 @@ def _checked(importance, A, where, symmetric):
             "for each entry."
         )
     importance = jnp.where(where, jnp.asarray(importance, A.dtype), 0)
+    if symmetric and pairs == "mean":
+        importance = symmetrise(importance)
     if is_concrete(importance):
         check_importance(importance, where)
         if symmetric and not is_symmetric(importance):
             raise InputError(
-                "the rule's importance is not symmetric, but the network is, and both ends of a pair share one weight: return "
-                "(r + r.T) / 2, or pass symmetric=False to decide each direction by itself."
+                "the rule's importance is not symmetric, but the network is, and both ends of a pair share one weight: make "
+                "it Rule(..., pairs='mean'), or pass symmetric=False to decide each direction by itself."
             )
     right = jnp.all(jnp.isfinite(importance)) & jnp.all(importance >= 0)
     if symmetric:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from jaxprune._checks import InputError, check_choice
 from jaxprune._types import Matrix
-from jaxprune.linalg import symmetrise
 from jaxprune.pruning._importance import (
     activity_importance,
     noise_importance,
@@ -79,9 +78,10 @@ class Rule:
     Attributes:
       importance: what a synapse says: a function `(W)` or `(W, activity)` of the weights [post, pre] and the
         `dynamics.Activity` of their presynaptic neurons, that returns an array of W's shape, not negative. What it says on the
-        diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network it must be symmetric.
+        diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network see `pairs`.
       method: whether a synapse stays, see `sample_mask`.
       adjust: what the survivors do, from `pruning.adjust`, or your own `Adjust`.
+      pairs: what the two ends of a pair of a symmetric network must say: `"same"`, or `"mean"`, which takes the mean of both.
 
     Raises:
       InputError: an importance that is no function of one or two arguments, an unknown method, an adjustment that is none.
@@ -102,9 +102,11 @@ class Rule:
     importance: Importance
     method: Literal["bernoulli", "systematic", "top"] = "bernoulli"
     adjust: Adjust = Strengthen()
+    pairs: Literal["same", "mean"] = "same"
 
     def __post_init__(self):
         check_choice("method", self.method, METHODS)
+        check_choice("pairs", self.pairs, ("same", "mean"))
         if not callable(self.importance) or _arguments(self.importance) not in (1, 2):
             raise InputError(
                 f"importance is {self.importance!r}, but must be a function of the weights, or of the weights and the activity."
@@ -126,6 +128,7 @@ class Rule:
         return {
             "importance": importance,
             "method": self.method,
+            "pairs": self.pairs,
             "adjust": {"name": type(self.adjust).__name__, **settings},
         }
 
@@ -162,9 +165,9 @@ _SCORES: dict[str, Callable[..., Rule]] = {
     "noise": NoisePrune,
     "weight": WeightPrune,
     "uniform": UniformPrune,
-    "activity": lambda **settings: Rule(passed_on, **settings),
-    "surgeon": lambda **settings: Rule(surgeon, **settings),
-    "greedy": lambda **settings: Rule(greedy, **settings),
+    "activity": lambda **settings: Rule(passed_on, pairs="mean", **settings),
+    "surgeon": lambda **settings: Rule(surgeon, pairs="mean", **settings),
+    "greedy": lambda **settings: Rule(greedy, pairs="mean", **settings),
 }
 _ADJUSTMENTS: dict[str, Adjust] = {
     "keep": Keep(),
@@ -222,13 +225,6 @@ def named_rule(rule: Any) -> Rule:
     return RULES[rule]
 
 
-_OF_ONE_END = (passed_on, surgeon, greedy)
-
-
-def score_of(rule: Rule, W: Matrix, activity: Any, *, symmetric: bool = False) -> Matrix:
-    """What the rule's importance says, before it is checked.
-
-    Of the importances above, those that look at one end of a pair are averaged over both in a symmetric network.
-    """
-    score = rule.importance(W) if _arguments(rule.importance) == 1 else rule.importance(W, activity)
-    return symmetrise(score) if symmetric and rule.importance in _OF_ONE_END else score
+def score_of(rule: Rule, W: Matrix, activity: Any) -> Matrix:
+    """What the rule's importance says, before it is checked."""
+    return rule.importance(W) if _arguments(rule.importance) == 1 else rule.importance(W, activity)

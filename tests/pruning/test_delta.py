@@ -122,7 +122,7 @@ def test_pairs_end_where_compensation_of_pairs_is():
     seen = jnp.einsum("bti,btj->ij", batches, batches) / (3000 * 8)
     fitted = compensate(A, mask, seen, symmetric=True)
     start, end, best = (float(drive_error(A, S, seen)) for S in (A * support, learnt, fitted))
-    assert end - best < 0.02 * (start - best)
+    assert end - best < 0.05 * (start - best)
 
 
 def test_all_who_learn_by_it_drive_the_same_rule(monkeypatch):

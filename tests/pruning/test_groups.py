@@ -57,7 +57,7 @@ def test_every_group_has_a_key_of_its_own():
     numbers = by_groups(
         lambda key, group: group * 0 + jax.random.key_data(key)[1], "row", LAYERS, key=jax.random.key(0)
     )
-    rows = [row for array in numbers.values() for row in np.reshape(array, (-1, array.size // max(1, rows_of(array))))]
+    rows = [row for array in numbers.values() for row in np.asarray(array).reshape(rows_of(array), -1)]
     assert all((row == row[0]).all() for row in rows)
     assert len({row[0] for row in rows}) == len(rows) == 6
     # One array as it stands takes the key itself.

@@ -288,7 +288,7 @@ def test_an_importance_that_is_not_symmetric_is_not_for_pairs():
     rule = Rule(lower, "top", Keep())
     for symmetric in (None, True):
         with pytest.raises(
-            jaxprune.InputError, match=r"importance is not symmetric.*\(r \+ r.T\) / 2, or pass symmetric=False"
+            jaxprune.InputError, match=r"importance is not symmetric.*pairs='mean'.*, or pass symmetric=False"
         ):
             prune(KEY, A, rule, keep=0.5, symmetric=symmetric)
     directed = prune(KEY, A, rule, keep=0.25, symmetric=False)

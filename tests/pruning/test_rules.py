@@ -32,6 +32,7 @@ from jaxprune.pruning._rules import score_of
 from jaxprune.pruning.adjust import CorrectOnce
 
 KEY = jax.random.key(0)
+pytestmark = pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
 SCORES = ("noise", "weight", "uniform", "activity", "surgeon", "greedy")
 ENDS = {
     "keep": Keep(),
@@ -74,15 +75,20 @@ def test_each_rule_has_its_importance():
 
 
 def test_both_ends_of_a_pair_say_the_same():
-    """What looks at the sender, or at the receiver, is averaged over both; a user's own is left to the check."""
+    """What looks at the sender, or at the receiver, is averaged over both where that is asked for, and else refused."""
     A = dominant("clustered")
     activity = activity_of(stationary(A))
-    for name in ("activity", "surgeon", "greedy"):
-        by_end, by_pair = (score_of(RULES[name], A, activity, symmetric=both) for both in (False, True))
+    lower = Rule(lambda W: jnp.tril(jnp.abs(W)), pairs="mean")
+    for rule in (*(RULES[name] for name in ("activity", "surgeon", "greedy")), lower):
+        by_end = score_of(rule, A, activity) * (1 - jnp.eye(SIZE)) * (A != 0)
         assert float(jnp.abs(by_end - by_end.T).max()) > 1e-6
+        by_pair, directed = (
+            prune(KEY, A, rule, keep=0.5, symmetric=both, activity=activity).importance for both in (True, False)
+        )
         np.testing.assert_array_equal(by_pair, (by_end + by_end.T) / 2)
-    own = Rule(lambda W: jnp.tril(jnp.abs(W)))
-    np.testing.assert_array_equal(score_of(own, A, activity, symmetric=True), jnp.tril(jnp.abs(A)))
+        np.testing.assert_array_equal(directed, by_end)
+    with pytest.raises(jaxprune.InputError, match="not symmetric"):
+        prune(KEY, A, dataclasses.replace(lower, pairs="same"), keep=0.5)
 
 
 @pytest.mark.parametrize("rule", [NoisePrune, WeightPrune, UniformPrune])
@@ -190,6 +196,8 @@ def test_a_function_of_other_arguments_is_no_importance():
 
 @pytest.mark.parametrize("rule", [NoisePrune, functools.partial(Rule, jnp.abs)])
 def test_unknown_settings_are_refused(rule):
+    with untyped(), pytest.raises(jaxprune.InputError, match="pairs is 'other', but must be one of"):
+        rule(pairs="other")
     with untyped(), pytest.raises(jaxprune.InputError, match="method is 'other', but must be one of"):
         rule(method="other")
     for adjust in ("compensate", None, Compensate):
@@ -202,6 +210,7 @@ def test_a_rule_as_plain_data():
     assert json.loads(json.dumps(described)) == {
         "importance": "varied",
         "method": "top",
+        "pairs": "same",
         "adjust": {"name": "Regrow", "rounds": 3, "fraction": 0.3, "fit": {"solver": None, "ridge": None}},
     }
     assert Rule(Steeper(2)).describe()["importance"] == "Steeper"

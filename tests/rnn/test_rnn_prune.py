@@ -179,11 +179,13 @@ def test_report_without_activity_or_trials():
     assert shifted.shift == 2
 
 
-def test_single_precision_networks_stay_single():
+def test_single_precision_networks_stay_single_and_are_fitted_in_double():
     single = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_array(x) else x, MODEL)
-    pruned = rnn.prune_rnn(KEY, single, "activity+compensation", keep=0.3, activity=ACTIVITY).model
+    pruned, blocks, _ = rnn.prune_recurrent(KEY, single, "activity+compensation", keep=0.3, activity=ACTIVITY)
     assert pruned.W_rec.dtype == jnp.float32
-    np.testing.assert_allclose(pruned.W_rec, prune("activity+compensation").matrix, atol=1e-4)
+    np.testing.assert_array_equal(pruned.W_rec, blocks[0].matrix.astype(jnp.float32))
+    wide = fit(single.W_rec.astype(float), blocks[0].mask, ACTIVITY.second_moment)
+    np.testing.assert_allclose(blocks[0].matrix, wide, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [eqx.nn.GRUCell, eqx.nn.LSTMCell])
