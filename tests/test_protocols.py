@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import DIRECTED, SIZE, SYMMETRIC, dominant, quick_jit, stationary
+from helpers import DIRECTED, SIZE, SYMMETRIC, dominant, quick_jit, stationary, weights
 
+import jaxprune
 from jaxprune import linalg, networks, prune, pruning
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.pruning import RULES, Pruned, Rule, apply_rule, keep_probabilities, synapse_count
@@ -134,6 +135,71 @@ def test_the_greedy_surgeon_is_a_rule_like_others(symmetric):
     assert float(jnp.max(jnp.where(removed, pruned.importance, 0))) <= float(least_kept)
 
 
+KINDS = {"symmetric": ("linear", "clustered"), "directed": ("linear", "dale"), "recurrent": ("recurrent", "gaussian")}
+
+
+@functools.cache
+def one_network(setting):
+    """A network of each kind and its activity; the recurrent one has synapses of some neurons with themselves, and a mean."""
+    kind, family = KINDS[setting]
+    activity = activity_of(stationary(dominant(family)))
+    if kind == "linear":
+        return dominant(family), activity
+    own = jnp.diag(jnp.where(jnp.arange(SIZE) % 3 == 0, 0.3, 0.0))
+    return weights(family) + own, activity._replace(mean=jnp.linspace(0, 0.5, SIZE))
+
+
+def prune_one(setting, name, key=KEYS[0]):
+    W, activity = one_network(setting)
+    return prune(key, W, name, keep=KEEP, kind=KINDS[setting][0], symmetric=setting == "symmetric", activity=activity)
+
+
+@pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
+@pytest.mark.parametrize("setting", KINDS)
+def test_every_name_on_every_kind_of_network(setting):
+    W, activity = one_network(setting)
+    before = [np.array(value) for value in (W, activity.mean, activity.covariance)]
+    kind = KINDS[setting][0]
+    synapses = np.asarray((W != 0) & ~jnp.eye(SIZE, dtype=bool))
+    count = int(synapse_count(W, KEEP, symmetric=setting == "symmetric"))
+    leak = np.diag(np.diagonal(W)) if kind == "linear" else np.zeros((SIZE, SIZE))
+    always = np.diag(np.diagonal(W) != 0)
+    radius = lambda S: np.abs(np.linalg.eigvals(np.asarray(S) - leak)).max()  # noqa: E731
+    for name, rule in RULES.items():
+        if rule.adjust == pruning.MatchForm() and setting != "symmetric":
+            with pytest.raises(jaxprune.InputError, match="needs a symmetric linear network"):
+                prune_one(setting, name)
+            continue
+        pruned = prune_one(setting, name)
+        matrix, mask, probabilities, importance = (np.asarray(value) for value in pruned)
+        assert set(np.unique(mask)) == {0.0, 1.0}, name
+        assert not mask[~synapses].any(), name
+        assert rule.method != "top" or mask.sum() == count, name
+        assert np.isfinite(matrix).all(), name
+        assert not matrix[(mask == 0) & ~always].any(), name
+        np.testing.assert_array_equal(importance > 0, synapses, err_msg=name)
+        np.testing.assert_allclose(probabilities.sum(), count, rtol=1e-12, err_msg=name)
+        if setting == "symmetric":
+            for value in (matrix, mask, probabilities, importance):
+                np.testing.assert_array_equal(value, value.T, err_msg=name)
+        if rule.adjust == pruning.MatchRadius():
+            np.testing.assert_allclose(radius(matrix), radius(W), rtol=1e-9, err_msg=name)
+        for got, expected in zip(prune_one(setting, name), pruned, strict=True):
+            np.testing.assert_array_equal(got, expected, err_msg=name)
+        if rule.method == "bernoulli":
+            assert not np.array_equal(prune_one(setting, name, KEYS[1]).mask, mask), name
+    for value, expected in zip((W, activity.mean, activity.covariance), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_a_recurrent_network_fares_inside_jit_as_outside():
+    names = ("noise", "weight+radius", "uniform+keep", "activity+compensation", "surgeon+once", "greedy+keep")
+    inside = quick_jit(lambda key: {name: prune_one("recurrent", name, key) for name in names})(KEYS[0])
+    for name, pruned in inside.items():
+        for got, expected in zip(pruned, prune_one("recurrent", name), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-9, err_msg=name)
+
+
 def test_names_say_what_is_done():
     for name, rule in RULES.items():
         score, plus, end = name.partition("+")
@@ -208,7 +274,7 @@ CLOSED_OVER = {
     "spectral_abscissa": lambda key: linalg.spectral_abscissa(A),
     "match_eigenvalues": lambda key: linalg.match_eigenvalues(jnp.arange(3.0) + 1j, jnp.arange(3.0) - 1j),
     "dominant_leak": lambda key: networks.dominant_leak(A, 0.1),
-    "stable_leak": lambda key: networks.stable_leak(A, -0.1),
+    "stable_leak": lambda key: networks.stable_leak(A, -0.1, symmetric=True),
 }
 
 

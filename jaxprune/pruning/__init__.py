@@ -12,11 +12,12 @@ from jaxprune.pruning._importance import (
 from jaxprune.pruning._kinds import synapse_count
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._measured import measured_importance
+from jaxprune.pruning._names import RULES, named_rule
 from jaxprune.pruning._online import OnlinePrune
 from jaxprune.pruning._outside import rule_source
 from jaxprune.pruning._probabilities import keep_probabilities
 from jaxprune.pruning._prune import FragmentationWarning, Pruned, apply_rule, prune, readjust
-from jaxprune.pruning._rules import RULES, NoisePrune, Rule, UniformPrune, WeightPrune, named_rule
+from jaxprune.pruning._rules import NoisePrune, Rule, UniformPrune, WeightPrune
 from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
 from jaxprune.pruning.adjust import (
     Compensate,

@@ -1,4 +1,4 @@
-"""The delta rule: how a synapse learns, from what its sender does and what its receiver misses."""
+"""The delta rule: each weight changes by its input times the error of its neuron's drive."""
 
 import dataclasses
 from functools import partial
@@ -14,7 +14,7 @@ from jaxprune._types import Count, Mask, Matrix, Real
 
 
 class DeltaState(NamedTuple):
-    """What the next step of the delta rule needs.
+    """State of the delta rule: the weights learnt so far, and what the next step needs.
 
     Attributes:
       weights: S, as learnt so far.
@@ -72,7 +72,7 @@ class DeltaRule:
             raise InputError(f"rate is {float(self.rate):g}, but the delta rule needs it between 0 and 2.")
 
     def init(self, weights: Matrix) -> DeltaState:
-        """Start from the pruned weights."""
+        """The state before the first step, from the pruned weights."""
         return DeltaState(weights, jnp.zeros_like(weights), jnp.zeros(weights.shape[1], weights.dtype), jnp.asarray(0))
 
     def update(
@@ -84,7 +84,7 @@ class DeltaRule:
         *,
         sign: Float[Array, " pre"] | None = None,
     ) -> DeltaState:
-        """One step.
+        """Change the weights by one batch of presynaptic activity.
 
         Args:
           state: so far.

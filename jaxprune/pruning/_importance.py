@@ -80,7 +80,8 @@ def uniform_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
 
 
 def activity_importance(A: Matrix, H: Moment, *, leak: bool | None = None) -> Matrix:
-    r"""What a synapse passes on, root mean square: $r_{ij} = |a_{ij}| \sqrt{H_{jj}}$ off the diagonal, $H = E[x x^T]$.
+    r"""Root mean square of the input that a synapse gives its neuron: $r_{ij} = |a_{ij}| \sqrt{H_{jj}}$ off the diagonal,
+    $H = E[x x^T]$.
 
     Args:
       A: weights.

@@ -61,7 +61,7 @@ def without_diagonal(W: Matrix, leak: bool | None) -> Mask:
 
 
 def synapse_count(W: Matrix, keep: Real, *, symmetric: bool, kind: Kind | None = None) -> Count:
-    """Number of entries that a kept fraction means, rounded to whole synapses (whole pairs if symmetric).
+    """Number of entries to keep for a kept fraction, rounded to whole synapses (whole pairs if symmetric).
 
     Example:
       >>> synapse_count(jnp.ones((4, 4)), 0.5, symmetric=True)

@@ -23,7 +23,7 @@ def sample_mask(
     method: Literal["bernoulli", "systematic", "top"] = "bernoulli",
     groups: str = "global",
 ) -> Any:
-    r"""Draw which synapses stay, each with its probability.
+    r"""Draw a mask of ones and zeros, in which each synapse stays with its probability.
 
     - `"bernoulli"`: independent coins, $E[m_{ij}] = p_{ij}$.
     - `"systematic"`: exact count, $\sum m = \sum p$ (rounded up or down at random if that is not an integer), still with
@@ -97,17 +97,20 @@ def _tournament(key, p):
     share = jnp.zeros(2**levels, p.dtype).at[:size].set(p.reshape(-1))
     player = jnp.arange(2**levels)
     mask = jnp.zeros(2**levels, bool)
+    eps = float(jnp.finfo(p.dtype).eps)
+    rounding = min(size * eps, eps**0.5)
     for level in range(levels):
         a, b = share[0::2], share[1::2]
         total = a + b
-        overfull = total >= 1
+        # A total of one up to rounding (the last match of a whole number of synapses) counts as overfull on every platform.
+        overfull = total >= 1 - rounding
         # Overfull: one of the two is settled as kept, else as removed; the chances keep both expectations.
         chance_a = jnp.where(overfull, _ratio(1 - b, 2 - total), _ratio(b, total))
         settle_a = jax.random.uniform(jax.random.fold_in(key, level), a.shape, p.dtype) < chance_a
         settled = jnp.where(settle_a, player[0::2], player[1::2])
         mask = mask.at[settled].set(overfull, unique_indices=True)
         player = jnp.where(settle_a, player[1::2], player[0::2])
-        share = jnp.where(overfull, total - 1, total)
+        share = jnp.where(overfull, jnp.maximum(total - 1, 0), total)
     last = jax.random.uniform(jax.random.fold_in(key, levels), (), p.dtype) < share[0]
     return mask.at[player[0]].set(last)[:size].reshape(p.shape)
 

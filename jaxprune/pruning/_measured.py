@@ -1,4 +1,4 @@
-"""Importance as a synapse measures it: from a finite time of noisy activity, with its confidence."""
+"""Noise importance estimated from a finite time of activity, with a confidence interval."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ def measured_importance(
     precision: Real | None = None,
     observed: Real | None = None,
 ) -> MeasuredImportance:
-    r"""Noise importance from the measured variance of each synapse's difference, and how far to trust it.
+    r"""Noise importance and its confidence interval, from the measured variance of the difference of two neurons.
 
     $$r_{ij} = |a_{ij}| \, \hat v_{ij}, \qquad \hat v_{ij} = \widehat{\operatorname{Var}}(x_i - s_{ij} x_j), \qquad
       \hat r_{ij} \pm z \, |a_{ij}| \, \text{se}(\hat v_{ij})$$

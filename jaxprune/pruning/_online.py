@@ -21,7 +21,7 @@ from jaxprune.pruning._probabilities import keep_probabilities
 
 
 class OnlineState(NamedTuple):
-    """What the next round needs.
+    """State of online pruning: the network and its activity.
 
     Attributes:
       matrix: the network as it is now.
@@ -33,7 +33,7 @@ class OnlineState(NamedTuple):
 
 
 class OnlineInfo(NamedTuple):
-    """What a person looks at after a round.
+    """Results of one round: which synapses are left, their importance, and the drive that was lost.
 
     Attributes:
       mask: synapses that are left.
@@ -52,7 +52,7 @@ class OnlineInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class OnlinePrune:
-    r"""Prune a linear network online, in rounds. Each round
+    r"""Prune a linear network while it runs, in rounds. Each round
 
     1. lets the noise drive the network while every synapse measures the variance of its difference, hence its importance
        $r_{ij} = |s_{ij}| \operatorname{Var}(x_i - \operatorname{sign}(s_{ij}) x_j)$;
@@ -103,7 +103,7 @@ class OnlinePrune:
         DeltaRule(1, self.rate)
 
     def init(self, A: Matrix) -> OnlineState:
-        """The network at rest.
+        """The state before the first round: the network at rest.
 
         Raises:
           InputError: A not square, empty, not finite or with a positive diagonal; dt too coarse for it.

@@ -14,8 +14,9 @@ from jaxprune.networks import count_components
 from jaxprune.pruning._groups import check_pairs, pattern
 from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_count, synapses
 from jaxprune.pruning._mask import sample_mask
+from jaxprune.pruning._names import named_rule
 from jaxprune.pruning._probabilities import check_importance, keep_probabilities
-from jaxprune.pruning._rules import Rule, named_rule, score_of
+from jaxprune.pruning._rules import Rule, score_of
 from jaxprune.pruning.adjust import Adjust, Survivors
 
 
@@ -129,7 +130,7 @@ def apply_rule(
     groups: str = "global",
     importance: Matrix | None = None,
 ) -> Pruned:
-    """`prune` without a look at the network: a pure function of arrays, for `jit` and `vmap`; `rule` is static.
+    """Prune by a rule without checking the network: `prune` as a pure function of arrays, for `jit` and `vmap`; `rule` is static.
 
     Args:
       key: random key.
@@ -179,7 +180,7 @@ def apply_rule(
 def readjust(
     A: Matrix, pruned: Pruned, adjust: Adjust, activity: Activity, *, kind: Kind, symmetric: bool = False
 ) -> Pruned:
-    """Let the survivors of a pruned network adjust once more, for another activity or in another way.
+    """Adjust the weights of a pruned network once more, for another activity or in another way.
 
     Args:
       A: the original weights.

@@ -1,7 +1,6 @@
-"""Pruning rules: what a synapse says, whether it stays, and what the others do."""
+"""Pruning rules: an importance, a choice of survivors, and an adjustment of their weights."""
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,16 +15,7 @@ from jaxprune.pruning._importance import (
 )
 from jaxprune.pruning._mask import METHODS
 from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
-from jaxprune.pruning.adjust import (
-    Adjust,
-    Compensate,
-    CorrectOnce,
-    Keep,
-    MatchForm,
-    MatchRadius,
-    Regrow,
-    Strengthen,
-)
+from jaxprune.pruning.adjust import Adjust, Strengthen
 
 Importance = Callable[..., Matrix]
 """A function of the weights, or of the weights and the `dynamics.Activity` of their presynaptic neurons."""
@@ -52,7 +42,7 @@ def passed_on(W, activity) -> Matrix:
 
 
 def surgeon(W, activity) -> Matrix:
-    """What a single removal costs, all others refitted: `surgeon_importance`."""
+    """Error that a single removal causes, all others refitted: `surgeon_importance`."""
     return surgeon_importance(W, activity.second_moment, leak=False)
 
 
@@ -73,15 +63,17 @@ def _arguments(function):
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A pruning rule: an importance, a choice, and an adjustment. Settings only, so that it can be a static argument of `jit`.
+    """A pruning rule: an importance, a choice of survivors, and an adjustment of their weights.
+
+    Settings only, so that it can be a static argument of `jit`.
 
     Attributes:
-      importance: what a synapse says: a function `(W)` or `(W, activity)` of the weights [post, pre] and the
-        `dynamics.Activity` of their presynaptic neurons, that returns an array of W's shape, not negative. What it says on the
+      importance: a function `(W)` or `(W, activity)` of the weights [post, pre] and the
+        `dynamics.Activity` of their presynaptic neurons, that returns an array of W's shape, not negative. What it gives on the
         diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network see `pairs`.
-      method: whether a synapse stays, see `sample_mask`.
-      adjust: what the survivors do, from `pruning.adjust`, or your own `Adjust`.
-      pairs: what the two ends of a pair of a symmetric network must say: `"same"`, or `"mean"`, which takes the mean of both.
+      method: how survivors are chosen, see `sample_mask`.
+      adjust: how their weights are adjusted, from `pruning.adjust`, or your own `Adjust`.
+      pairs: the importance of a pair in a symmetric network: `"same"`, which both ends must agree on, or the `"mean"` of both.
 
     Raises:
       InputError: an importance that is no function of one or two arguments, an unknown method, an adjustment that is none.
@@ -135,7 +127,7 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class NoisePrune(Rule):
-    """Keep what the noise says is important: a `Rule` with `noise_importance`.
+    """Keep synapses by their noise importance: a `Rule` with `noise_importance`.
 
     Example:
       >>> NoisePrune(adjust=Strengthen(diagonal="original")).method
@@ -149,7 +141,7 @@ class NoisePrune(Rule):
 
 @dataclasses.dataclass(frozen=True)
 class WeightPrune(Rule):
-    """Keep what is strong: a `Rule` with `weight_importance`."""
+    """Keep synapses by the size of their weights: a `Rule` with `weight_importance`."""
 
     importance: Importance = dataclasses.field(default_factory=lambda: weight, init=False)
 
@@ -161,70 +153,6 @@ class UniformPrune(Rule):
     importance: Importance = dataclasses.field(default_factory=lambda: uniform, init=False)
 
 
-_SCORES: dict[str, Callable[..., Rule]] = {
-    "noise": NoisePrune,
-    "weight": WeightPrune,
-    "uniform": UniformPrune,
-    "activity": lambda **settings: Rule(passed_on, pairs="mean", **settings),
-    "surgeon": lambda **settings: Rule(surgeon, pairs="mean", **settings),
-    "greedy": lambda **settings: Rule(greedy, pairs="mean", **settings),
-}
-_ADJUSTMENTS: dict[str, Adjust] = {
-    "keep": Keep(),
-    "radius": MatchRadius(),
-    "compensation": Compensate(),
-    "form": MatchForm(),
-    "regrow": Regrow(),
-    "once": CorrectOnce(),
-}
-
-RULES: dict[str, Rule] = {name: make() for name, make in _SCORES.items()} | {
-    f"{name}+{end}": make(method="top", adjust=adjust)
-    for name, make in _SCORES.items()
-    for end, adjust in _ADJUSTMENTS.items()
-}
-"""Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`.
-
-A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `activity` (what a synapse passes on), `surgeon`
-(what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
-weights are left as they are (`+keep`), scaled by one factor (`+radius`), refitted for every neuron's input (`+compensation`), for
-the quadratic form (`+form`), refitted and exchanged (`+regrow`), or corrected once (`+once`). Not local, but yardsticks:
-`surgeon`, `greedy`, `+radius`, `+form`, `+once`. In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
-of a synapse, are averaged over both ends.
-"""
-
-
-def named_rule(rule: Any) -> Rule:
-    """The rule of a name: one of `RULES`, or `module:Name` for a rule of your own module. A `Rule` is returned as it is.
-
-    Raises:
-      InputError: an unknown name (with the nearest ones), a module that cannot be imported, or one that holds no such rule;
-        what is neither a rule nor a name.
-
-    Example:
-      >>> named_rule("noise+compensation").adjust
-      Compensate(solver=None, ridge=None)
-    """
-    if isinstance(rule, Rule):
-        return rule
-    if not isinstance(rule, str):
-        raise InputError(
-            f"rule is {rule!r}, but must be a pruning.Rule or the name of one, such as 'noise' or 'weight+compensation'."
-        )
-    if ":" in rule:
-        from jaxprune.pruning._outside import outside_rule
-
-        return outside_rule(rule)
-    if rule not in RULES:
-        near = difflib.get_close_matches(rule, RULES, n=4, cutoff=0.4)
-        hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
-        raise InputError(
-            f"rule is {rule!r}, but {hint}; a rule is one of {', '.join(_SCORES)}, alone or with one of "
-            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or module:Name for your own."
-        )
-    return RULES[rule]
-
-
 def score_of(rule: Rule, W: Matrix, activity: Any) -> Matrix:
-    """What the rule's importance says, before it is checked."""
+    """The importance of every entry by the rule, before it is checked."""
     return rule.importance(W) if _arguments(rule.importance) == 1 else rule.importance(W, activity)

@@ -1,4 +1,4 @@
-"""Optimal brain surgeon on the rows of a weight matrix: the non-local yardstick."""
+"""Importance by the optimal brain surgeon, row by row; not local, for comparison."""
 
 import itertools
 from functools import partial
@@ -18,7 +18,8 @@ STAGES = 8
 
 
 def surgeon_importance(W: Matrix, H: Moment, *, damping: Real = 1e-3, leak: bool | None = None) -> Matrix:
-    r"""What removing one synapse, the others refitted, costs its neuron: $r_{ij} = w_{ij}^2 / (2 [\bar H^{-1}]_{jj})$.
+    r"""Error of a neuron's drive when one synapse is removed and the others refitted,
+    $r_{ij} = w_{ij}^2 / (2 [\bar H^{-1}]_{jj})$.
 
     $\bar H = H + \text{damping} \cdot I$. One inverse for all; no synapse can know it.
 

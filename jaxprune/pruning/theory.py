@@ -78,8 +78,8 @@ def theorem_probabilities(A: Matrix, C: Matrix, epsilon: Real, *, sigma: Real = 
 
 
 def implied_epsilon(importance: Matrix, probabilities: Matrix, *, sigma: Real = 1.0, c: Real = 4.0) -> Scalar:
-    r"""The epsilon that given probabilities buy: $\epsilon = \sqrt{2 c \ln N / (K \sigma^2)}$ with the scale K that they were
-    made with, read off the synapses that are not capped at one.
+    r"""The epsilon that the theorem gives for some probabilities: $\epsilon = \sqrt{2 c \ln N / (K \sigma^2)}$ with the scale K
+    that they were made with, read off the synapses that are not capped at one.
 
     Above 1 the theorem says nothing; 0 when every synapse is kept. Holds for `noise_importance` of a network that meets
     `check_assumptions`, independent coins, and the matched diagonal.
@@ -140,7 +140,7 @@ def expected_synapses(epsilon: Real, n: int, *, c: Real = 4.0) -> Scalar:
 
 
 def check_assumptions(A: Matrix) -> None:
-    """Refuse a network that the theorem does not speak of: not symmetric, or a row not diagonally dominant.
+    """Refuse a network that does not meet the theorem's assumptions: not symmetric, or a row not diagonally dominant.
 
     Raises:
       InputError: naming the assumption that fails.

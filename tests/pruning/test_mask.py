@@ -96,6 +96,18 @@ def test_systematic_counts_are_rounded_at_random():
     assert standard_errors(drawn.mean(axis=0), p, p * (1 - p), DRAWS) < 5
 
 
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_systematic_draws_do_not_hang_on_the_rounding_of_the_probabilities(symmetric):
+    """The last two of a whole number of synapses have a chance of one between them, up to rounding."""
+    p = probabilities(symmetric)
+    rng = np.random.default_rng(0)
+    straight = masks(p, symmetric=symmetric, method="systematic")
+    for _ in range(4):
+        shaken = np.asarray(p) * (1 - 1e-15 * np.triu(rng.random(p.shape)))
+        shaken = np.triu(shaken) + np.triu(shaken, 1).T if symmetric else shaken
+        np.testing.assert_array_equal(masks(jnp.asarray(shaken), symmetric=symmetric, method="systematic"), straight)
+
+
 def test_systematic_shares_are_close_to_fair_for_every_neuron():
     p = probabilities(False)
     fair = np.asarray(p).sum(axis=1)

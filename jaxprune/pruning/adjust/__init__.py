@@ -1,4 +1,4 @@
-"""What surviving synapses do: one callable object for each adjustment, and the plain functions behind them."""
+"""Adjustments of the surviving weights: one callable object for each, and the plain functions behind them."""
 
 from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 from jaxprune.pruning.adjust._compensate import Compensate, compensate, drive_error

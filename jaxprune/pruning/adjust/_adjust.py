@@ -1,4 +1,4 @@
-"""What an adjustment is: a callable object that is shown the survivors and returns the pruned weights."""
+"""The interface of an adjustment: a callable object that takes the survivors and returns the pruned weights."""
 
 import abc
 import dataclasses
@@ -11,7 +11,7 @@ from jaxprune.pruning._kinds import Kind
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Survivors:
-    """What is known when the surviving synapses adjust.
+    """What an adjustment is given: the original weights, the mask, the activity, and the kind of network.
 
     Attributes:
       weights: of the original network, [post, pre]; its whole matrix, diagonal included.
@@ -59,5 +59,5 @@ class Adjust(abc.ABC):
         """The pruned weights, and the mask, which it may change at a constant number of synapses."""
 
     def again(self) -> "Adjust | None":
-        """What is done once more when a closed loop has watched the pruned network; None if that has no effect on it."""
+        """The adjustment that a closed loop repeats with the activity of the pruned network; None if none is."""
         return None

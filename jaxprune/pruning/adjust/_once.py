@@ -15,7 +15,7 @@ DAMPING = 1e-3
 
 
 def correct_once(W: Matrix, mask: Mask, H: Moment, *, damping: Real = DAMPING) -> Matrix:
-    r"""Survivors move by the sum of what each single removal asks for, as if it were the only one.
+    r"""Correct the surviving weights for each removal as if it were the only one, and add up the corrections.
 
     $$s_i = m_i \circ \Bigl(w_i - \sum_{q \notin S_i} \frac{w_{iq}}{[\bar H^{-1}]_{qq}} [\bar H^{-1}]_{q \cdot}\Bigr), \qquad
       \bar H = H + \text{damping} \cdot I$$

@@ -12,7 +12,7 @@ from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 
 @dataclasses.dataclass(frozen=True)
 class MatchRadius(Adjust):
-    r"""One factor for all surviving weights, so that their spectral radius is that of the original ones.
+    r"""Multiply all surviving weights by one factor, so that their spectral radius is that of the original ones.
 
     $$S = g\, (M \circ W), \qquad g = \rho(W) / \rho(M \circ W)$$
 

@@ -20,7 +20,7 @@ from jaxprune.pruning.adjust._compensate import RIDGE, Compensate, compensate
 def regrow(
     W: Matrix, mask: Mask, H: Moment, *, rounds: int = 10, fraction: Real = 0.3, ridge: Real = RIDGE
 ) -> tuple[Matrix, Mask]:
-    r"""Improve a mask by local turnover at a constant number of synapses.
+    r"""Improve a mask at a constant number of synapses: weakly used ones go, removed ones that would help come back.
 
     In each round the survivors are refitted (`compensate`); those that carry least go, and as many of the removed ones come back
     where they would help most:

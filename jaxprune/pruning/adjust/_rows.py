@@ -1,4 +1,4 @@
-"""The drive of every neuron kept by least squares over its own surviving inputs: one Cholesky factorisation for each row."""
+"""Least squares over the surviving inputs of every neuron, by one Cholesky factorisation for each row."""
 
 from functools import partial
 

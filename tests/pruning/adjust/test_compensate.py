@@ -163,6 +163,11 @@ def test_an_input_that_never_fires_keeps_its_weight(solver):
     S = compensate(W, mask, silent, leak=False, ridge=1e-6 if solver == "cholesky" else 0.0, solver=solver)
     assert bool(jnp.all(jnp.isfinite(S)))
     np.testing.assert_allclose(S[:, 5], W[:, 5], rtol=1e-9)
+    # All else is fitted as if that input were not there.
+    heard = mask.at[:, 5].set(0)
+    expected = rows_by_hand(W, heard, silent, 1e-9) + np.asarray(W) * np.eye(SIZE)[5]
+    best, start = (float(drive_error(W, jnp.asarray(X), silent)) for X in (expected, W * mask))
+    assert abs(float(drive_error(W, S, silent)) - best) < 1e-4 * (start - best)
     # The third neuron has only that input left, so it can do nothing.
     np.testing.assert_allclose(S[2], jnp.zeros(SIZE).at[5].set(W[2, 5]), rtol=1e-9)
 

@@ -1,0 +1,71 @@
+"""Names of rules: one grammar for all networks, and the way to rules of a user's own."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from jaxprune._checks import InputError
+from jaxprune.pruning._outside import outside_rule
+from jaxprune.pruning._rules import NoisePrune, Rule, UniformPrune, WeightPrune, greedy, passed_on, surgeon
+from jaxprune.pruning.adjust import Adjust, Compensate, CorrectOnce, Keep, MatchForm, MatchRadius, Regrow
+
+_SCORES: dict[str, Callable[..., Rule]] = {
+    "noise": NoisePrune,
+    "weight": WeightPrune,
+    "uniform": UniformPrune,
+    "activity": lambda **settings: Rule(passed_on, pairs="mean", **settings),
+    "surgeon": lambda **settings: Rule(surgeon, pairs="mean", **settings),
+    "greedy": lambda **settings: Rule(greedy, pairs="mean", **settings),
+}
+_ADJUSTMENTS: dict[str, Adjust] = {
+    "keep": Keep(),
+    "radius": MatchRadius(),
+    "compensation": Compensate(),
+    "form": MatchForm(),
+    "regrow": Regrow(),
+    "once": CorrectOnce(),
+}
+
+RULES: dict[str, Rule] = {name: make() for name, make in _SCORES.items()} | {
+    f"{name}+{end}": make(method="top", adjust=adjust)
+    for name, make in _SCORES.items()
+    for end, adjust in _ADJUSTMENTS.items()
+}
+"""Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`.
+
+A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `activity` (what a synapse passes on), `surgeon`
+(what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
+weights are left as they are (`+keep`), scaled by one factor (`+radius`), refitted for every neuron's input (`+compensation`), for
+the quadratic form (`+form`), refitted and exchanged (`+regrow`), or corrected once (`+once`). Not local, but yardsticks:
+`surgeon`, `greedy`, `+radius`, `+form`, `+once`. In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
+of a synapse, are averaged over both ends.
+"""
+
+
+def named_rule(rule: Any) -> Rule:
+    """The rule of a name: one of `RULES`, or `module:Name` for a rule of your own module. A `Rule` is returned as it is.
+
+    Raises:
+      InputError: an unknown name (with the nearest ones), a module that cannot be imported, or one that holds no such rule;
+        what is neither a rule nor a name.
+
+    Example:
+      >>> named_rule("noise+compensation").adjust
+      Compensate(solver=None, ridge=None)
+    """
+    if isinstance(rule, Rule):
+        return rule
+    if not isinstance(rule, str):
+        raise InputError(
+            f"rule is {rule!r}, but must be a pruning.Rule or the name of one, such as 'noise' or 'weight+compensation'."
+        )
+    if ":" in rule:
+        return outside_rule(rule)
+    if rule not in RULES:
+        near = difflib.get_close_matches(rule, RULES, n=4, cutoff=0.4)
+        hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
+        raise InputError(
+            f"rule is {rule!r}, but {hint}; a rule is one of {', '.join(_SCORES)}, alone or with one of "
+            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or module:Name for your own."
+        )
+    return RULES[rule]
