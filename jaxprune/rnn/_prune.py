@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxprune._checks import InputError, check_fraction, check_key, check_square, is_concrete
 from jaxprune._types import Matrix, PRNGKey, Real
-from jaxprune.dynamics import Activity, Source, check_activity, wide_dtype
+from jaxprune.dynamics import Activity, Source, check_activity, need_activity, wide_dtype
 from jaxprune.linalg import Certificate, certify, eigenvalues
 from jaxprune.pruning import Pruned, Rule, apply_rule, drive_error, named_rule, synapse_count
 from jaxprune.rnn._ctrnn import CTRNN
@@ -158,10 +158,7 @@ def prune_recurrent(
     if activity is not None:
         check_activity(activity, blocks[0].shape[1])
     elif rule.needs_activity:
-        raise InputError(
-            "the rule looks at activity, but there is none: pass source=, for example rnn.InputNoise() or "
-            "rnn.TaskInputs(inputs), or activity=."
-        )
+        need_activity(None)
     sign = model.sign if _is_ctrnn_weight(model, where) else None
 
     def put(matrices):

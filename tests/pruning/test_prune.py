@@ -1,5 +1,6 @@
 """Pruning in one line: what it is made of, what it refuses, and what it warns of."""
 
+import dataclasses
 import warnings
 
 import jax
@@ -34,7 +35,7 @@ from jaxprune.pruning import (
     synapse_count,
     weight_importance,
 )
-from jaxprune.pruning.adjust import match_form
+from jaxprune.pruning.adjust import Adjust, match_form
 
 KEY = jax.random.key(7)
 # Half of the synapses hold these networks together; where a test does not care, it does not want to hear of it either.
@@ -315,11 +316,20 @@ def test_a_negative_or_unknown_importance_gives_nan_inside_jit():
         assert bool(jnp.all(jnp.isnan(matrix)))
 
 
-@pytest.mark.parametrize("name", ["noise", "weight+once", "weight+keep"])
-def test_activity_that_failed_does_not_pass_for_silence(name):
+@dataclasses.dataclass(frozen=True)
+class Deaf(Adjust):
+    """An adjustment that asks for activity and does not use it."""
+
+    needs_activity = True
+
+    def __call__(self, survivors):
+        return Keep()(survivors)
+
+
+@pytest.mark.parametrize("rule", [named_rule("noise"), named_rule("weight+keep"), Rule(jnp.abs, "top", Deaf())])
+def test_activity_that_failed_does_not_pass_for_silence(rule):
     """A member of an ensemble that is unstable: NaN where the rule looks at activity, and nothing to it where it does not."""
     A = dominant("gaussian")
-    rule = named_rule(name)
 
     @quick_jit
     def matrix(C):

@@ -17,40 +17,18 @@ from jaxprune.pruning import (
     RULES,
     Compensate,
     Keep,
-    MatchForm,
-    MatchRadius,
     NoisePrune,
     Regrow,
     Rule,
     Strengthen,
     UniformPrune,
     WeightPrune,
-    named_rule,
     prune,
 )
 from jaxprune.pruning._rules import score_of
-from jaxprune.pruning.adjust import CorrectOnce
 
 KEY = jax.random.key(0)
 pytestmark = pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
-SCORES = ("noise", "weight", "uniform", "activity", "surgeon", "greedy")
-ENDS = {
-    "keep": Keep(),
-    "radius": MatchRadius(),
-    "compensation": Compensate(),
-    "form": MatchForm(),
-    "regrow": Regrow(),
-    "once": CorrectOnce(),
-}
-
-
-def test_a_name_is_an_importance_alone_or_with_an_adjustment():
-    assert set(RULES) == {*SCORES, *(f"{score}+{end}" for score in SCORES for end in ENDS)}
-    for score in SCORES:
-        alone = RULES[score]
-        assert (alone.method, alone.adjust) == ("bernoulli", Strengthen())
-        for end, adjust in ENDS.items():
-            assert RULES[f"{score}+{end}"] == dataclasses.replace(alone, method="top", adjust=adjust)
 
 
 def test_each_rule_has_its_importance():
@@ -69,7 +47,7 @@ def test_each_rule_has_its_importance():
     }
     for name, importance in expected.items():
         np.testing.assert_array_equal(score_of(RULES[name], A, activity) * off_diagonal, importance)
-    assert {name for name in SCORES if not RULES[name].needs_activity} == {"weight", "uniform"}
+    assert {name for name in expected if not RULES[name].needs_activity} == {"weight", "uniform"}
     assert RULES["weight+compensation"].needs_activity
     assert not RULES["weight+radius"].needs_activity
 
@@ -109,45 +87,6 @@ def test_rules_are_values_that_jit_can_compare(rule):
     for settings in ({}, {}, {"method": "top"}, {"method": "top"}):
         compiled(jnp.zeros(()), rule(**settings))
     assert traces == [rule(), rule(method="top")]
-
-
-def test_names():
-    assert named_rule("noise") == NoisePrune()
-    assert named_rule("weight+compensation") == WeightPrune(method="top", adjust=Compensate())
-    assert named_rule("uniform+form") == UniformPrune(method="top", adjust=MatchForm())
-    mine = Rule(jnp.abs)
-    assert named_rule(mine) is mine
-
-
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
-        ("weight+compensate", "weight+compensation"),
-        ("nois", "noise"),
-        ("activity+regrowth", "activity+regrow"),
-        ("Noise", "noise"),
-        ("noise+refit", "noise+keep"),
-    ],
-)
-def test_an_unknown_name_is_answered_with_the_nearest(name, near):
-    with pytest.raises(jaxprune.InputError, match="the nearest names are") as refusal:
-        named_rule(name)
-    message = str(refusal.value)
-    assert message.startswith(f"rule is {name!r}, but")
-    assert near in message.split(";")[0]
-    assert "module:Name" in message
-    assert all(score in message for score in SCORES)
-    assert all(f"+{end}" in message for end in ENDS)
-    assert "\n" not in message
-
-
-def test_what_is_no_name_is_refused():
-    for name in ("", "zzz"):
-        with pytest.raises(jaxprune.InputError, match="no name is near to that"):
-            named_rule(name)
-    for rule in (None, 3, NoisePrune, jnp.abs):
-        with untyped(), pytest.raises(jaxprune.InputError, match=r"must be a pruning\.Rule or the name of one"):
-            prune(KEY, dominant("dale"), rule, keep=0.5)
 
 
 def varied(W, activity):
