@@ -12,7 +12,8 @@ from helpers import DIRECTED, SIZE, SYMMETRIC, dominant, quick_jit, stationary, 
 import jaxprune
 from jaxprune import linalg, networks, prune, pruning
 from jaxprune.dynamics import Activity, activity_of
-from jaxprune.pruning import RULES, Pruned, Rule, apply_rule, keep_probabilities, synapse_count
+from jaxprune.pruning import RULES, Pruned, Rule, apply_rule, keep_probabilities, readjust, synapse_count
+from jaxprune.pruning._rules import score_of
 
 KEEP = 0.6
 KEYS = jax.random.split(jax.random.key(11), 2)
@@ -37,20 +38,6 @@ def rule_of(name, method, adjustment):
     return Rule(RULES[name].importance, method, ADJUSTMENTS[adjustment], RULES[name].pairs)
 
 
-def one_of(number, method, adjustment):
-    """Every score by a traced number, so that all of them are compiled together."""
-
-    def importance(W, activity):
-        return jax.lax.switch(number, [functools.partial(_score, name) for name in SCORES], W, activity)
-
-    return Rule(importance, method, ADJUSTMENTS[adjustment], "mean")
-
-
-def _score(name, W, activity):
-    score = RULES[name].importance
-    return score(W) if name in ("weight", "uniform") else score(W, activity)
-
-
 @functools.cache
 def ensemble(symmetric, dtype="float64"):
     """One network of every family, with covariances."""
@@ -63,16 +50,46 @@ def apply(key, A, C, rule, symmetric):
     return apply_rule(key, A, activity, rule, count=synapse_count(A, KEEP, symmetric=symmetric), symmetric=symmetric)
 
 
+def over(*axes, function):
+    """Compiled over one axis after the other, the last one outermost."""
+    for axis in axes:
+        function = jax.vmap(function, axis)
+    return quick_jit(function)
+
+
+@functools.cache
+def scores(symmetric):
+    """What every importance says of every network: [score, network, post, pre]."""
+
+    def one(A, C):
+        activity = activity_of(C)
+        return jnp.stack([score_of(RULES[name], A, activity) for name in SCORES])
+
+    return jnp.swapaxes(over(0, function=one)(*ensemble(symmetric)), 0, 1)
+
+
+@functools.cache
+def draw_all(method, symmetric):
+    """Every score on every network of the ensemble with every key, up to the mask."""
+    rule = Rule(jnp.abs, method, pruning.Keep(), "mean")
+
+    def one(key, A, importance):
+        count = synapse_count(A, KEEP, symmetric=symmetric)
+        return apply_rule(key, A, None, rule, count=count, symmetric=symmetric, importance=importance)
+
+    axes = (0, None, None), (None, 0, 0), (None, None, 0)
+    return over(*axes, function=one)(KEYS, ensemble(symmetric)[0], scores(symmetric))
+
+
 @functools.cache
 def prune_all(method, adjustment, symmetric):
-    """Every score on every network of the ensemble with every key: arrays [score, network, key, post, pre]."""
+    """All of these adjusted: arrays [score, network, key, post, pre]. In steps, so that each is compiled once."""
 
-    def one(number, key, A, C):
-        return apply(key, A, C, one_of(number, method, adjustment), symmetric)
+    def one(pruned, A, C):
+        return readjust(A, pruned, ADJUSTMENTS[adjustment], activity_of(C), kind="linear", symmetric=symmetric)
 
-    for axes in ((None, 0, None, None), (None, None, 0, 0), (0, None, None, None)):
-        one = jax.vmap(one, axes)
-    return quick_jit(one)(jnp.arange(len(SCORES)), KEYS, *ensemble(symmetric))
+    axes = (0, None, None), (0, 0, 0), (0, None, None)
+    return over(*axes, function=one)(draw_all(method, symmetric), *ensemble(symmetric))
 
 
 @pytest.mark.parametrize(("method", "adjustment", "symmetric"), CASES)
@@ -220,8 +237,10 @@ def test_names_say_what_is_done():
 )
 def test_single_precision_stays_single(method, adjustment, symmetric):
     networks, covariances = ensemble(symmetric, "float32")
+    rule = rule_of("noise", method, adjustment)
+    compiled = quick_jit(lambda A, C: apply(KEYS[0], A, C, rule, symmetric))
     for A, C in zip(networks, covariances, strict=True):
-        pruned = apply(KEYS[0], A, C, rule_of("noise", method, adjustment), symmetric)
+        pruned = compiled(A, C)
         assert all(value.dtype == jnp.float32 for value in pruned)
         count = int(synapse_count(A, KEEP, symmetric=symmetric))
         np.testing.assert_allclose(pruned.probabilities.sum(), count, rtol=SIZE**2 * np.finfo(np.float32).eps)
