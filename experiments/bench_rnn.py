@@ -89,7 +89,7 @@ def _all_rules(config, model, inputs, labels, noise_key, prune_key):
     source = rnn.InputNoise(1.5)
     activity = source.activity(noise_key, model)
     least = max(round(config.keep * len(W) / 2), 1)
-    ranks = pruning.removal_importance(W - jnp.diag(jnp.diagonal(W)), activity.second_moment, least=least)
+    ranks = pruning.removal_importance(W, activity.second_moment, least=least)
     found = []
     for rule, loops in (*((rule, 0) for rule in RULES), *LOOPED.items()):
         pruned = rnn.prune_recurrent(

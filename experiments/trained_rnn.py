@@ -168,7 +168,7 @@ def _rule(name):
 
 def _ranks(config, W, activity):
     least = max(round((1 - max(config.pruned)) * len(W) / 2), 1)
-    return pruning.removal_importance(W * (1 - np.eye(len(W))), activity.second_moment, least=least)
+    return pruning.removal_importance(W, activity.second_moment, least=least)
 
 
 def _prune(key, W, rule, keep, activity, importance):

@@ -63,7 +63,7 @@ def scores(symmetric):
 
     def one(A, C):
         activity = activity_of(C)
-        return jnp.stack([score_of(RULES[name], A, activity) for name in SCORES])
+        return jnp.stack([score_of(RULES[name], A, activity, "linear") for name in SCORES])
 
     return jnp.swapaxes(over(0, function=one)(*ensemble(symmetric)), 0, 1)
 

@@ -45,8 +45,8 @@ def fixed_entries(W: Matrix, kind: Kind) -> Mask:
     return identity if kind == "linear" else identity * (W != 0)
 
 
-def without_diagonal(W: Matrix, leak: bool | None) -> Mask:
-    """Ones at the entries that can be synapses; `leak` says whether the diagonal is the leak, by default of square matrices.
+def has_leak(W: Matrix, leak: bool | None) -> bool:
+    """Whether the diagonal is the leak: as the caller says, or, with None, for square matrices.
 
     Raises:
       InputError: leak is True for a matrix that is not square.
@@ -56,8 +56,12 @@ def without_diagonal(W: Matrix, leak: bool | None) -> Mask:
         raise InputError(
             f"leak is True, but the weights have shape {W.shape}, which has no diagonal of leaks: pass leak=False."
         )
-    leak = square if leak is None else leak
-    return 1 - jnp.eye(len(W), dtype=W.dtype) if leak else jnp.ones_like(W)
+    return square if leak is None else leak
+
+
+def without_diagonal(W: Matrix, leak: bool | None) -> Mask:
+    """Ones at the entries that can be synapses, which leaks (`has_leak`) are not."""
+    return 1 - jnp.eye(len(W), dtype=W.dtype) if has_leak(W, leak) else jnp.ones_like(W)
 
 
 def synapse_count(W: Matrix, keep: Real, *, symmetric: bool, kind: Kind | None = None) -> Count:

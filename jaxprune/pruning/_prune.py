@@ -162,7 +162,7 @@ def apply_rule(
         # A covariance that failed must not pass for "nothing is important".
         known = jnp.all(jnp.isfinite(activity.covariance)) | (not rule.adjust.needs_activity)
     if importance is None:
-        importance = score_of(rule, A, activity)
+        importance = score_of(rule, A, activity, kind)
     importance, right = _checked(importance, A, where, symmetric, rule.pairs)
     probabilities = keep_probabilities(
         importance,

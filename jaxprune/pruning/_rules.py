@@ -13,6 +13,7 @@ from jaxprune.pruning._importance import (
     uniform_importance,
     weight_importance,
 )
+from jaxprune.pruning._kinds import Kind
 from jaxprune.pruning._mask import METHODS
 from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
 from jaxprune.pruning.adjust import Adjust, Strengthen
@@ -46,9 +47,9 @@ def surgeon(W, activity) -> Matrix:
     return surgeon_importance(W, activity.second_moment, leak=False)
 
 
-def greedy(W, activity) -> Matrix:
+def greedy(W, activity, *, kind) -> Matrix:
     """Rank of removal, one synapse after the other: `removal_importance`."""
-    return removal_importance(W, activity.second_moment)
+    return removal_importance(W, activity.second_moment, leak=kind != "layer")
 
 
 def _arguments(function):
@@ -61,6 +62,11 @@ def _arguments(function):
     return sum(p.kind in positional and p.default is inspect.Parameter.empty for p in parameters)
 
 
+def _asks_for_kind(function):
+    parameter = inspect.signature(function).parameters.get("kind")
+    return parameter is not None and parameter.kind == inspect.Parameter.KEYWORD_ONLY
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """A pruning rule: an importance, a choice of survivors, and an adjustment of their weights.
@@ -70,7 +76,8 @@ class Rule:
     Attributes:
       importance: a function `(W)` or `(W, activity)` of the weights [post, pre] and the
         `dynamics.Activity` of their presynaptic neurons, that returns an array of W's shape, not negative. What it gives on the
-        diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network see `pairs`.
+        diagonal of a network, or where there is no synapse, is not looked at. For a symmetric network see `pairs`. One with a
+        keyword-only argument `kind` is told what the weights belong to, as in `prune`.
       method: how survivors are chosen, see `sample_mask`.
       adjust: how their weights are adjusted, from `pruning.adjust`, or your own `Adjust`.
       pairs: the importance of a pair in a symmetric network: `"same"`, which both ends must agree on, or the `"mean"` of both.
@@ -153,6 +160,7 @@ class UniformPrune(Rule):
     importance: Importance = dataclasses.field(default_factory=lambda: uniform, init=False)
 
 
-def score_of(rule: Rule, W: Matrix, activity: Any) -> Matrix:
+def score_of(rule: Rule, W: Matrix, activity: Any, kind: Kind) -> Matrix:
     """The importance of every entry by the rule, before it is checked."""
-    return rule.importance(W) if _arguments(rule.importance) == 1 else rule.importance(W, activity)
+    seen = (W,) if _arguments(rule.importance) == 1 else (W, activity)
+    return rule.importance(*seen, **({"kind": kind} if _asks_for_kind(rule.importance) else {}))

@@ -44,7 +44,7 @@ def surgeon_importance(W: Matrix, H: Moment, *, damping: Real = 1e-3, leak: bool
     return W**2 / (2 * jnp.diagonal(inverse)[None, :]) * without_diagonal(W, leak)
 
 
-def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e-6) -> Matrix:
+def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e-6, leak: bool | None = None) -> Matrix:
     r"""Rank at which the greedy optimal brain surgeon removes each synapse: the later, the more important.
 
     In every row it takes the synapse whose loss costs least, refits all others, and repeats:
@@ -60,11 +60,12 @@ def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e
     Args:
       W: weights; zeros are no synapses.
       H: second moment of the presynaptic activity.
-      least: number of inputs at which a row is left alone; those share the highest rank; static.
+      least: number of inputs at which a row is left alone, its own neuron counted; those share the highest rank; static.
       ridge: $\rho$.
+      leak: as in `weight_importance`; leaks, and a neuron's synapse with itself, are never removed, but refitted.
 
     Returns:
-      Ranks from 1, zero where W is.
+      Ranks from 1, zero where W is, and for leaks.
 
     Raises:
       InputError: W or H empty or not finite, or of shapes that do not fit; least not between 1 and the number of inputs.
@@ -78,45 +79,48 @@ def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e
     check_moment(W, H, names=("W", "H"))
     if not 1 <= least <= W.shape[1]:
         raise InputError(f"least is {least}, but must be between 1 and the {W.shape[1]} inputs of a row.")
-    order, cost = _order(W, H + ridge * jnp.trace(H) / len(H) * jnp.eye(len(H), dtype=H.dtype), least)
-    return _rank(W, order, cost)
+    # A zero on the diagonal is nothing that could be refitted.
+    held = (W != 0) & (without_diagonal(W, leak) == 0)
+    order, cost = _order(W, held, H + ridge * jnp.trace(H) / len(H) * jnp.eye(len(H), dtype=H.dtype), least)
+    return _rank(W * without_diagonal(W, leak), order, cost)
 
 
-@partial(jax.jit, static_argnums=2)
-def _order(W, H, least):
+@partial(jax.jit, static_argnums=3)
+def _order(W, held, H, least):
     """Place of every synapse in its row's order of removal, the number of inputs for those never removed, and its cost."""
     n = W.shape[1]
     inverse = lapack.inv(H)
     sizes = [n - (n - least) * stage // STAGES for stage in range(STAGES + 1)]
 
-    def row(w):
+    def row(arguments):
+        w, held = arguments
         order = jnp.full(n, n)
         cost = jnp.zeros(n, W.dtype)
-        place, s, G = jnp.arange(n), w, inverse
+        place, s, stays, G = jnp.arange(n), w, held, inverse
         done = 0
         for size, rest in itertools.pairwise(sizes):
 
-            def remove(step, state):
+            def remove(step, state, stays=stays, place=place, done=done):
                 s, G, gone, order, cost = state
                 diagonal = jnp.diagonal(G)
-                price = jnp.where(gone, jnp.inf, s**2 / (2 * jnp.where(gone, 1, diagonal)))
+                price = jnp.where(gone | stays, jnp.inf, s**2 / (2 * jnp.where(gone, 1, diagonal)))
                 q = jnp.argmin(price)
                 column = G[:, q] / diagonal[q]
                 s = s - s[q] * column
                 G = G - column[:, None] * G[q][None, :]
                 gone = gone.at[q].set(True)
                 s = jnp.where(gone, 0, s)
-                order = order.at[place[q]].set(done + step)  # noqa: B023
-                return s, G, gone, order, cost.at[place[q]].set(price[q])  # noqa: B023
+                order = order.at[place[q]].set(done + step)
+                return s, G, gone, order, cost.at[place[q]].set(price[q])
 
             state = (s, G, jnp.zeros(size, bool), order, cost)
             s, G, gone, order, cost = lax.fori_loop(0, size - rest, remove, state)
             left = jnp.nonzero(~gone, size=rest)[0]
-            place, s, G = place[left], s[left], G[left][:, left]
+            place, s, stays, G = place[left], s[left], stays[left], G[left][:, left]
             done += size - rest
         return order, cost
 
-    order, cost = lax.map(row, W)
+    order, cost = lax.map(row, (W, held))
     return jnp.where(W != 0, order, n), cost
 
 

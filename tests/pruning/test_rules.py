@@ -43,10 +43,10 @@ def test_each_rule_has_its_importance():
         "uniform": pruning.uniform_importance(A),
         "activity": pruning.activity_importance(A, H),
         "surgeon": pruning.surgeon_importance(A, H),
-        "greedy": pruning.removal_importance(A, H) * off_diagonal,
+        "greedy": pruning.removal_importance(A, H),
     }
     for name, importance in expected.items():
-        np.testing.assert_array_equal(score_of(RULES[name], A, activity) * off_diagonal, importance)
+        np.testing.assert_array_equal(score_of(RULES[name], A, activity, "linear") * off_diagonal, importance)
     assert {name for name in expected if not RULES[name].needs_activity} == {"weight", "uniform"}
     assert RULES["weight+compensation"].needs_activity
     assert not RULES["weight+radius"].needs_activity
@@ -58,7 +58,7 @@ def test_both_ends_of_a_pair_say_the_same():
     activity = activity_of(stationary(A))
     lower = Rule(lambda W: jnp.tril(jnp.abs(W)), pairs="mean")
     for rule in (*(RULES[name] for name in ("activity", "surgeon", "greedy")), lower):
-        by_end = score_of(rule, A, activity) * (1 - jnp.eye(SIZE)) * (A != 0)
+        by_end = score_of(rule, A, activity, "linear") * (1 - jnp.eye(SIZE)) * (A != 0)
         assert float(jnp.abs(by_end - by_end.T).max()) > 1e-6
         by_pair, directed = (
             prune(KEY, A, rule, keep=0.5, symmetric=both, activity=activity).importance for both in (True, False)

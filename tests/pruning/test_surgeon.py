@@ -31,17 +31,21 @@ def cost(w, chosen):
     return 0.5 * (w - s) @ HELD @ (w - s)
 
 
-def greedy(W, least=1):
-    """Order of removal by trying every single one: of all rows the cheapest, as long as a row has more than `least`."""
+def greedy(W, least=1, *, leak=True):
+    """Order of removal by trying every single one: of all rows the cheapest, as long as a row has more than `least`.
+
+    The diagonal is never removed where it is a leak, but refitted.
+    """
     W = np.asarray(W)
     rows = [list(np.flatnonzero(w)) for w in W]
 
     def cheapest(i):
         if len(rows[i]) <= least:
             return np.inf, None
-        tries = [cost(W[i], [k for k in rows[i] if k != q]) - cost(W[i], rows[i]) for q in rows[i]]
+        candidates = [q for q in rows[i] if not (leak and q == i)]
+        tries = [cost(W[i], [k for k in rows[i] if k != q]) - cost(W[i], rows[i]) for q in candidates]
         best = int(np.argmin(tries))
-        return tries[best], rows[i][best]
+        return tries[best], candidates[best]
 
     price, order = [cheapest(i) for i in range(len(W))], []
     while min(price)[0] < np.inf:
@@ -64,6 +68,20 @@ def test_rank_is_the_order_of_exhaustive_greedy_removal(least):
     # Zeros have no rank, and the last of each row, which nobody removes, share the highest.
     np.testing.assert_array_equal(ranked == 0, weights == 0)
     np.testing.assert_array_equal((ranked == ranked.max()).sum(axis=1), np.minimum(synapses, least))
+
+
+@pytest.mark.parametrize("leak", [True, False])
+def test_leaks_are_refitted_and_not_removed(leak):
+    own = W - jnp.diag(jnp.linspace(0.02, 3.0, SIZE)).at[5, 5].set(0.0)
+    ranked = np.asarray(removal_importance(own, H, leak=leak))
+    order = greedy(own, leak=leak)
+    found = [tuple(place) for place in np.argwhere(ranked > 0)[np.argsort(ranked[ranked > 0], kind="stable")]]
+    assert found[: len(order)] == order
+    np.testing.assert_array_equal(ranked == 0, np.asarray(own * (1 - jnp.eye(SIZE)) if leak else own) == 0)
+    for kind in ("recurrent", "layer"):
+        pruned = prune(jax.random.key(0), own, "greedy+keep", keep=0.5, kind=kind, activity=activity_of(H))
+        if (kind == "recurrent") == leak:
+            np.testing.assert_array_equal(pruned.importance, ranked)
 
 
 @pytest.mark.parametrize("count", [70, 100, 130])
@@ -124,5 +142,5 @@ def test_errors():
     for least in (0, 17):
         with pytest.raises(jaxprune.InputError, match=f"least is {least}, but must be between 1 and the 16 inputs"):
             removal_importance(W, H, least=least)
-    with pytest.raises(jaxprune.InputError, match="no diagonal of leaks"):
-        surgeon_importance(W[:5], H, leak=True)
+        with pytest.raises(jaxprune.InputError, match="no diagonal of leaks"):
+            call(W[:5], H, leak=True)

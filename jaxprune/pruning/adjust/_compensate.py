@@ -11,7 +11,7 @@ from jaxprune._checks import InputError, check_choice, check_matrix, check_posit
 from jaxprune._types import Mask, Matrix, Moment, Real, Scalar
 from jaxprune.linalg import resolve_symmetry, symmetrise
 from jaxprune.pruning._importance import check_moment
-from jaxprune.pruning._kinds import without_diagonal
+from jaxprune.pruning._kinds import has_leak
 from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 from jaxprune.pruning.adjust._projection import held, pair_drive, project, row_drive
 from jaxprune.pruning.adjust._rows import solve_rows
@@ -83,7 +83,7 @@ def compensate(
     check_matrix("mask", mask, like=("A", A))
     check_choice("solver", solver, SOLVERS)
     check_positive("ridge", ridge, zero=True)
-    off_diagonal = without_diagonal(A, leak)
+    leak = has_leak(A, leak)
     square = A.shape[0] == A.shape[1]
     if symmetric is None and solver == "cholesky":
         symmetric = False
@@ -96,13 +96,14 @@ def compensate(
             "solver='cg', or symmetric=False."
         )
     mask, C = mask.astype(A.dtype), C.astype(A.dtype)
-    support = jnp.maximum(mask, 1 - off_diagonal)
+    support = jnp.maximum(mask, jnp.eye(len(A), dtype=A.dtype)) if leak else mask
     hold = None if is_concrete(ridge) and float(ridge) == 0 else jnp.asarray(ridge, A.dtype) * jnp.trace(C) / len(C)
     if solver == "cholesky":
         S = solve_rows(A, support, C, jnp.zeros((), A.dtype) if hold is None else hold)
     else:
         S = _conjugate_gradients(A, support, C, hold, symmetric, max_iterations)
-    return jnp.where(jnp.all(jnp.isfinite(C)), S, jnp.nan)
+    # A covariance whose entries are known has been looked at.
+    return S if is_concrete(C) else jnp.where(jnp.all(jnp.isfinite(C)), S, jnp.nan)
 
 
 @partial(jax.jit, static_argnums=(4, 5))
