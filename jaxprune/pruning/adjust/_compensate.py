@@ -96,18 +96,22 @@ def compensate(
             "solver='cg', or symmetric=False."
         )
     mask, C = mask.astype(A.dtype), C.astype(A.dtype)
-    support = jnp.maximum(mask, jnp.eye(len(A), dtype=A.dtype)) if leak else mask
     hold = None if is_concrete(ridge) and float(ridge) == 0 else jnp.asarray(ridge, A.dtype) * jnp.trace(C) / len(C)
     if solver == "cholesky":
-        S = solve_rows(A, support, C, jnp.zeros((), A.dtype) if hold is None else hold)
+        S = solve_rows(A, _support(mask, leak), C, jnp.zeros((), A.dtype) if hold is None else hold)
     else:
-        S = _conjugate_gradients(A, support, C, hold, symmetric, max_iterations)
+        S = _conjugate_gradients(A, mask, C, hold, leak, symmetric, max_iterations)
     # A covariance whose entries are known has been looked at.
     return S if is_concrete(C) else jnp.where(jnp.all(jnp.isfinite(C)), S, jnp.nan)
 
 
-@partial(jax.jit, static_argnums=(4, 5))
-def _conjugate_gradients(A, support, C, hold, symmetric, max_iterations):
+def _support(mask, leak):
+    return jnp.maximum(mask, jnp.eye(len(mask), dtype=mask.dtype)) if leak else mask
+
+
+@partial(jax.jit, static_argnums=(4, 5, 6))
+def _conjugate_gradients(A, mask, C, hold, leak, symmetric, max_iterations):
+    support = _support(mask, leak)
     metric = pair_drive(C) if symmetric else row_drive(C, len(A))
     return project(
         symmetrise(A) if symmetric else A, support, metric if hold is None else held(metric, hold), max_iterations

@@ -62,9 +62,8 @@ def project(A: Matrix, support: Mask, metric: Metric, max_iterations: int) -> Ma
     def ratio(a, b):
         return jnp.where(b > 0, a / jnp.where(b > 0, b, 1), 0)
 
-    def scale(residual):
-        # An input that is never active has no diagonal: its weights stay as they are.
-        return ratio(residual, metric.diagonal)
+    # An input that is never active has no diagonal: its weights stay as they are.
+    precondition = ratio(1, metric.diagonal)
 
     def descend(state):
         S, residual, direction, size, step = state
@@ -72,17 +71,17 @@ def project(A: Matrix, support: Mask, metric: Metric, max_iterations: int) -> Ma
         rate = ratio(size, metric.total(direction * image))
         S = S + rate * direction
         residual = residual - rate * image
-        scaled = scale(residual)
+        scaled = precondition * residual
         new_size = metric.total(residual * scaled)
         return S, residual, scaled + ratio(new_size, size) * direction, new_size, step + 1
 
     start = A * support
     residual = support * metric.apply(A - start)
-    scaled = scale(residual)
+    scaled = precondition * residual
     size = metric.total(residual * scaled)
     # A residual is small or not beside the drive that the neuron had, not beside what it lost, which may be nothing.
     full = support * metric.apply(A)
-    enough = tolerance * metric.total(full * scale(full))
+    enough = tolerance * metric.total(full * precondition * full)
 
     def unfinished(state):
         return jnp.any(state[3] > enough) & (state[4] < max_iterations)
