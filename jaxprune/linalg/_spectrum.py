@@ -57,12 +57,14 @@ def resolve_symmetry(symmetric: bool | None, **matrices: Matrix) -> bool:
       >>> resolve_symmetry(None, A=jnp.eye(2), B=jnp.array([[1.0, 2.0], [0.0, 1.0]]))
       False
     """
+    if symmetric is not None and not symmetric:
+        return False
     skewed = [name for name, matrix in matrices.items() if is_concrete(matrix) and not is_symmetric(matrix)]
     if symmetric and skewed:
         raise InputError(
             f"symmetric is True, but {skewed[0]} is not symmetric: leave it out, or pass (matrix + matrix.T) / 2."
         )
-    if symmetric is not None or skewed:
+    if symmetric or skewed:
         return bool(symmetric)
     traced = [name for name, matrix in matrices.items() if not is_concrete(matrix)]
     if traced:

@@ -34,7 +34,8 @@ def keep_probabilities(
         pattern such as "2:4" (two of every four neighbouring inputs of a neuron, with neither `keep` nor `count`).
 
     Returns:
-      Probabilities, of importance's structure and shapes, symmetric when `importance` is.
+      Probabilities, of importance's structure and shapes, symmetric when `importance` is; NaN for importance that is not finite
+      (inside `jit`).
 
     Raises:
       InputError: both or neither of `keep` and `count`, keep outside (0, 1], count not positive or with another budget than the
@@ -129,4 +130,5 @@ def _fill(importance, where, *, keep, count):
     scale, _, _ = lax.while_loop(lambda state: state[1] != state[2], refill, start)
     likely = jnp.minimum(1, jnp.where(scored, scale, 0) * importance)
     unscored = where & ~scored
-    return jnp.where(unscored, (target - first) / jnp.maximum(jnp.sum(unscored), 1), likely)
+    filled = jnp.where(unscored, (target - first) / jnp.maximum(jnp.sum(unscored), 1), likely)
+    return filled + 0 * largest  # NaN, all of them, where any importance is not finite

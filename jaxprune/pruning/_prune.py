@@ -16,7 +16,7 @@ from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_cou
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._names import named_rule
 from jaxprune.pruning._probabilities import check_importance, keep_probabilities
-from jaxprune.pruning._rules import Rule, score_of
+from jaxprune.pruning._rules import Rule, is_plain, score_of
 from jaxprune.pruning.adjust import Adjust, Survivors
 
 
@@ -163,7 +163,7 @@ def apply_rule(
         known = jnp.all(jnp.isfinite(activity.covariance)) | (not rule.adjust.needs_activity)
     if importance is None:
         importance = score_of(rule, A, activity, kind)
-    importance, right = _checked(importance, A, where, symmetric, rule.pairs)
+    importance, right = _checked(importance, A, where, symmetric, rule)
     probabilities = keep_probabilities(
         importance,
         count=count,
@@ -171,6 +171,8 @@ def apply_rule(
         where=where,
         groups=groups,
     )
+    # Importance that is not finite makes all probabilities of its budget NaN.
+    right &= jnp.isfinite(probabilities[0, 0] if groups in ("global", "layer") else jnp.sum(probabilities))
     mask = sample_mask(key, probabilities, symmetric=symmetric, method=rule.method, groups=groups)
     survivors = Survivors(A, mask, fixed_entries(A, kind), probabilities, activity, kind, symmetric, groups)
     matrix, mask = rule.adjust(survivors)
@@ -204,7 +206,7 @@ def readjust(
     return pruned._replace(matrix=matrix, mask=mask)
 
 
-def _checked(importance, A, where, symmetric, pairs):
+def _checked(importance, A, where, symmetric, rule):
     """Importance of the synapses alone, and whether it can be used, where only a running program can tell."""
     if jnp.shape(importance) != A.shape:
         raise InputError(
@@ -212,7 +214,7 @@ def _checked(importance, A, where, symmetric, pairs):
             "for each entry."
         )
     importance = jnp.where(where, jnp.asarray(importance, A.dtype), 0)
-    if symmetric and pairs == "mean":
+    if symmetric and rule.pairs == "mean":
         importance = symmetrise(importance)
     if is_concrete(importance):
         check_importance(importance, where)
@@ -221,12 +223,14 @@ def _checked(importance, A, where, symmetric, pairs):
                 "the rule's importance is not symmetric, but the network is, and both ends of a pair share one weight: make "
                 "it Rule(..., pairs='mean'), or pass symmetric=False to decide each direction by itself."
             )
-    right = jnp.all(jnp.isfinite(importance)) & jnp.all(importance >= 0)
-    if symmetric:
-        allowed = len(A) * jnp.finfo(A.dtype).eps * jnp.max(importance)
-        right &= jnp.max(jnp.abs(importance - importance.T)) <= allowed
-        importance = symmetrise(importance)
-    return importance, right
+    elif is_plain(rule.importance):
+        return importance, jnp.array(True)
+    if not symmetric:
+        return importance, jnp.min(importance) >= 0
+    # As few passes over the matrix as it takes: a sweep does this for every rule, fraction and network.
+    even = symmetrise(importance)
+    off = jnp.max(jnp.where(importance >= 0, jnp.abs(importance - even), jnp.inf))
+    return even, 2 * off <= len(A) * jnp.finfo(A.dtype).eps * jnp.max(even)
 
 
 def _count(A, keep, groups, symmetric, kind):

@@ -52,6 +52,11 @@ def greedy(W, activity, *, kind) -> Matrix:
     return removal_importance(W, activity.second_moment, leak=kind != "layer")
 
 
+def is_plain(importance: Importance) -> bool:
+    """Whether an importance is, by its formula, never negative, and symmetric where weights and covariance are."""
+    return importance in (uniform, weight, noise)
+
+
 def _arguments(function):
     """Number of positional arguments without a default."""
     try:

@@ -207,3 +207,15 @@ def test_errors():
     for count in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(jaxprune.InputError, match="count is"):
             keep_probabilities(r, count=count)
+
+
+def test_importance_that_is_not_finite_is_no_probability():
+    """Inside `jit`, where it cannot be refused."""
+    r = jnp.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
+    for bad in (jnp.nan, jnp.inf):
+        p = jax.jit(lambda r: keep_probabilities(r, count=2, where=jnp.ones_like(r)))(r.at[0, 1].set(bad))
+        assert bool(jnp.isnan(p).all())
+        rows = jax.jit(lambda r: keep_probabilities(r, keep=0.5, groups="row", where=jnp.ones_like(r)))(
+            r.at[0, 1].set(bad)
+        )
+        np.testing.assert_array_equal(jnp.isnan(rows), [[True] * 3, [False] * 3])
