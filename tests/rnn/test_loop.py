@@ -10,22 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import untyped
+from one_network import ACTIVITY, INPUTS, KEY, MODEL, TASK, N, W, fit
 
 import jaxprune
 from jaxprune import dynamics, pruning, rnn
 
-KEY = jax.random.key(0)
-N = 20
-MODEL = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, gain=1.4)
-INPUTS = jax.random.normal(jax.random.key(1), (60, 8, 3))
-TASK = rnn.TaskInputs(INPUTS)
-ACTIVITY = TASK.activity(KEY, MODEL)
-W = MODEL.recurrent
 RULE = pruning.RULES["activity+compensation"]
-
-
-def fit(W, mask, H):
-    return pruning.compensate(W, mask, H, leak=False, ridge=1e-6, solver="cholesky")
 
 
 @dataclasses.dataclass(eq=False)

@@ -8,17 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import quick_jit, untyped
+from one_network import ACTIVITY, INPUTS, KEY, MODEL, TASK, N, W, fit
 
 import jaxprune
 from jaxprune import dynamics, pruning, rnn
 
-KEY = jax.random.key(0)
-N = 20
-MODEL = rnn.ctrnn(KEY, inputs=3, neurons=N, outputs=2, gain=1.4)
-INPUTS = jax.random.normal(jax.random.key(1), (60, 8, 3))
-TASK = rnn.TaskInputs(INPUTS)
-ACTIVITY = TASK.activity(KEY, MODEL)
-W = MODEL.recurrent
 OWN = eqx.tree_at(lambda m: m.W_rec, MODEL, W + jnp.diag(jnp.linspace(0.1, 0.5, N)))  # with self-synapses
 THERE = N * (N - 1)
 RULES = {
@@ -31,10 +25,6 @@ def prune(rule, keep=0.3, model=MODEL, key=KEY, **options):
     """The pruned recurrent block."""
     options.setdefault("activity", ACTIVITY)
     return rnn.prune_recurrent(key, model, rule, keep=keep, **options).blocks[0]
-
-
-def fit(W, mask, H):
-    return pruning.compensate(W, mask, H, leak=False, ridge=1e-6, solver="cholesky")
 
 
 def radius(S):
