@@ -42,7 +42,7 @@ def _run(name: str, arguments: list[str]) -> None:
 
         module = importlib.import_module(f"jaxprune.cli.{COMMANDS[name][0]}")
     except ModuleNotFoundError as error:
-        _refuse(f"the command line needs the package {error.name}: pip install 'jaxprune[experiments]'.")
+        _refuse_without(error)
     import jax
 
     from jaxprune._checks import InputError
@@ -56,6 +56,8 @@ def _run(name: str, arguments: list[str]) -> None:
             warnings.simplefilter("always", FragmentationWarning)
             warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
             tyro.cli(module.COMMANDS[name], prog=f"jaxprune {name}", args=arguments)
+    except ModuleNotFoundError as error:
+        _refuse_without(error)  # some parts are imported when they are first used
     except (InputError, OSError, MemoryError) as error:
         _refuse(" ".join(str(error).split()) or type(error).__name__)
 
@@ -73,6 +75,10 @@ def _overview() -> str:
             "jaxprune COMMAND --help lists a command's options; jaxprune --version prints the version.",
         ]
     )
+
+
+def _refuse_without(error: ModuleNotFoundError) -> None:
+    _refuse(f"the command line needs the package {error.name}: pip install 'jaxprune[experiments]'.")
 
 
 def _refuse(message: str) -> None:

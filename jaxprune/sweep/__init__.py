@@ -1,12 +1,19 @@
-"""Sweeps: ensemble x rules x kept fractions -> chunks -> store -> figures. Needs the extra `experiments`."""
+"""Sweeps: ensemble x rules x kept fractions -> chunks -> store -> figures. Needs the extra `experiments`.
 
-from jaxprune.sweep._config import SweepConfig
-from jaxprune.sweep._executors import Executor, dask, serial
-from jaxprune.sweep._figure import plot_bound, plot_statistic, plot_sweep, save_figure
-from jaxprune.sweep._run import run
-from jaxprune.sweep._store import load
-from jaxprune.sweep._style import figure_settings, rule_style
-from jaxprune.sweep._table import rows, summarise, write_table
+Storage and figures are imported when they are first used: a command that only lists its options does not wait for them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxprune.sweep._config import SweepConfig
+    from jaxprune.sweep._executors import Executor, dask, serial
+    from jaxprune.sweep._figure import plot_bound, plot_statistic, plot_sweep, save_figure
+    from jaxprune.sweep._run import run
+    from jaxprune.sweep._store import load
+    from jaxprune.sweep._style import figure_settings, rule_style
+    from jaxprune.sweep._table import rows, summarise, write_table
 
 __all__ = [
     "Executor",
@@ -25,3 +32,24 @@ __all__ = [
     "summarise",
     "write_table",
 ]
+
+_PLACES = {
+    "_config": ("SweepConfig",),
+    "_executors": ("Executor", "dask", "serial"),
+    "_figure": ("plot_bound", "plot_statistic", "plot_sweep", "save_figure"),
+    "_run": ("run",),
+    "_store": ("load",),
+    "_style": ("figure_settings", "rule_style"),
+    "_table": ("rows", "summarise", "write_table"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"jaxprune.sweep.{module}"), name)
+    raise AttributeError(f"module 'jaxprune.sweep' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

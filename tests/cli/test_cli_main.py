@@ -41,7 +41,17 @@ def test_an_unknown_command_is_one_line(run):
 
 
 def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tyro", None)
-    status, _, err = run("prune", "A.npy")
-    assert (status, err.count("\n")) == (2, 1)
-    assert "pip install 'jaxprune[experiments]'" in err
+    for package, arguments in (("tyro", ("prune", "A.npy")), ("xarray", ("plot", "x.zarr"))):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, package, None)
+            patch.delitem(sys.modules, "jaxprune.sweep._store", raising=False)
+            status, _, err = run(*arguments)
+        assert (status, err.count("\n")) == (2, 1)
+        assert f"needs the package {package}: pip install 'jaxprune[experiments]'" in err
+
+
+def test_listing_options_does_not_load_what_computes():
+    """Storage, tables and figures are imported when they are used."""
+    heavy = ("xarray", "pandas", "zarr", "matplotlib", "dask")
+    script = f"import sys, jaxprune.cli._sweep; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout == "[]\n"
