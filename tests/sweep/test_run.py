@@ -191,6 +191,18 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path):
     assert [entry.name for entry in (tmp_path / "notes").iterdir()] == ["precious.txt"]
 
 
+def test_the_last_chunk_holds_only_what_is_left():
+    """Chunks are computed whole, so that programs are compiled once; what is beyond the last network is dropped."""
+    assert [len(evaluate(SMALL, chunk, "float64")["epsilon"]) for chunk in range(3)] == [2, 2, 1]
+
+
+def test_only_rules_of_the_theorem_have_its_bound():
+    rules = ("noise", "weight", "noise+compensation")
+    bound = evaluate(changed(SMALL, rules=rules, margin=0.1), 0, "float64")["epsilon_bound"]
+    np.testing.assert_array_equal(np.isfinite(bound).all(axis=(0, 2)), [True, False, False])
+    np.testing.assert_array_equal(np.isfinite(bound).any(axis=(0, 2)), [True, False, False])
+
+
 def test_another_precision_is_refused():
     with pytest.raises(jaxprune.InputError, match="computes in float64, but the sweep in float32"):
         evaluate(SMALL, 0, "float32")
