@@ -1,0 +1,163 @@
+"""Images as files, one folder for each class, in a folder or a .zip."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxprune._checks import InputError
+from jaxprune.data._images import DataSet, LabelledImages, check_images
+from jaxprune.files import write_whole
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet:
+    """Read images from `train/CLASS/...` and `test/CLASS/...`, in a folder or a .zip; classes in alphabetical order.
+
+    Args:
+      path: the folder or .zip of .jpg or .png files, all of one size.
+      cache: .npz file that the decoded images are kept in. It is used again as long as the source has the same checksum.
+
+    Raises:
+      InputError: a path that is not there, no images, images of different sizes (which), a class that only one half has.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist: it must hold train/CLASS/*.jpg and test/CLASS/*.jpg.")
+    checksum = _checksum(path)
+    if cache is not None and Path(cache).is_file():
+        kept = _kept(Path(cache), checksum)
+        if kept is not None:
+            return kept
+    classes: dict[str, dict[str, list[np.ndarray]]] = {"train": {}, "test": {}}
+    for name, content in _files(path):
+        *_, part, label, _ = name.split("/")
+        classes[part].setdefault(label, []).append(_decode(name, content))
+    if not classes["train"] or sorted(classes["train"]) != sorted(classes["test"]):
+        raise InputError(
+            f"{path} has the classes {sorted(classes['train'])} in train and {sorted(classes['test'])} in test, but they must "
+            "be the same, and some."
+        )
+    found = DataSet(*(_stack(path, classes[part]) for part in ("train", "test")))
+    if cache is not None:
+        _keep(Path(cache), found, checksum)
+    return found
+
+
+def load_npz(path: str | Path) -> DataSet:
+    """Read a data set from an .npz file with the arrays train_images, train_labels, test_images and test_labels.
+
+    Raises:
+      InputError: a file that is not there or cannot be read, missing arrays, images and labels that do not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # readers raise what they like on damaged files
+        raise InputError(f"{path} cannot be read as .npz: {error}") from error
+    missing = [
+        f"{part}_{what}"
+        for part in ("train", "test")
+        for what in ("images", "labels")
+        if f"{part}_{what}" not in arrays
+    ]
+    if missing:
+        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(sorted(arrays)) or 'nothing'}.")
+    return DataSet(
+        *(
+            check_images(
+                LabelledImages(arrays[f"{part}_images"], arrays[f"{part}_labels"].astype(np.int64)), f"{path} ({part})"
+            )
+            for part in ("train", "test")
+        )
+    )
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Names (ending part/class/file) and contents, in order of name; numbers count as numbers."""
+
+    def order(name):
+        head, _, file = name.rpartition("/")
+        stem = file.rpartition(".")[0]
+        return head, (0, int(stem), "") if stem.isdigit() else (1, 0, stem)
+
+    def wanted(name):
+        parts = name.split("/")
+        return len(parts) >= 3 and parts[-3] in ("train", "test") and Path(name).suffix.lower() in SUFFIXES
+
+    if path.is_dir():
+        names = sorted((str(file.relative_to(path).as_posix()) for file in path.rglob("*")), key=order)
+        for name in filter(wanted, names):
+            yield name, (path / name).read_bytes()
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(filter(wanted, archive.namelist()), key=order):
+                yield name, archive.read(name)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is no .zip, or a damaged one: {error}") from error
+
+
+def _decode(name, content):
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError("reading images needs the package pillow: pip install 'jaxprune[experiments]'.") from error
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read as an image: {error}") from error
+
+
+def _stack(path, classes):
+    images, labels = [], []
+    shape = next(iter(classes.values()))[0].shape
+    for number, label in enumerate(sorted(classes)):
+        for image in classes[label]:
+            if image.shape != shape:
+                raise InputError(f"{path} has an image of {image.shape} in {label} beside others of {shape}.")
+            images.append(image)
+            labels.append(number)
+    return check_images(LabelledImages(np.stack(images), np.asarray(labels)), str(path))
+
+
+def _checksum(path):
+    """SHA-256 of an archive, or of a folder's names and contents."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for name, content in _files(path):
+            digest.update(name.encode())
+            digest.update(content)
+    else:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _keep(cache, found, checksum):
+    buffer = io.BytesIO()
+    arrays = {
+        f"{part}_{what}": getattr(getattr(found, part), what) for part in found._fields for what in ("images", "labels")
+    }
+    np.savez(buffer, checksum=np.frombuffer(checksum.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    write_whole(cache, buffer.getvalue())
+
+
+def _kept(cache, checksum):
+    """What the cache holds, if it is of this source."""
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            if bytes(stored["checksum"]).decode() != checksum:
+                return None
+    except Exception as error:
+        raise InputError(f"{cache} is no cache of images, and is not overwritten: choose another name.") from error
+    return load_npz(cache)

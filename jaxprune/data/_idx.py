@@ -1,0 +1,80 @@
+"""Images in the IDX format of MNIST."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from jaxprune._checks import InputError
+from jaxprune.data._images import DataSet, LabelledImages, check_images
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+PARTS = {"train": "train", "test": "t10k"}
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read an array from an IDX file, compressed (.gz) or not.
+
+    Raises:
+      InputError: a file that is not there, is none of these, or ends too early.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.NamedTemporaryFile(suffix="-idx1-ubyte") as file:
+      ...     size = file.write(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+      ...     file.flush()
+      ...     print(read_idx(file.name))
+      [7 8 9]
+
+    Reference: LeCun1998 for the format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}. Download it again.") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+        raise InputError(
+            f"{path} is no IDX file: it must begin with two zero bytes, a type and a number of dimensions."
+        )
+    dimensions = content[3]
+    head = 4 + 4 * dimensions
+    shape = struct.unpack(f">{dimensions}I", content[4:head]) if len(content) >= head else ()
+    kind = np.dtype(TYPES[content[2]])
+    wanted = head + int(np.prod(shape)) * kind.itemsize
+    if len(content) != wanted:
+        raise InputError(f"{path} has {len(content)} bytes, but its head promises {wanted}. Download it again.")
+    return np.frombuffer(content, kind, offset=head).reshape(shape).astype(kind.newbyteorder("="))
+
+
+def load_idx(folder: str | Path) -> DataSet:
+    """Read a data set in the layout of MNIST: four IDX files in one folder, compressed or not.
+
+    Args:
+      folder: with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
+
+    Raises:
+      InputError: a file that is missing (where to get it), damaged, or whose images and labels do not fit.
+    """
+    folder = Path(folder)
+    parts = []
+    for part in PARTS.values():
+        images, labels = (
+            read_idx(_find(folder, f"{part}-{name}")) for name in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        )
+        parts.append(check_images(LabelledImages(images, labels.astype(np.int64)), f"{folder} ({part})"))
+    return DataSet(*parts)
+
+
+def _find(folder, name):
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise InputError(
+        f"{folder} has no {name} or {name}.gz: download the four files of MNIST, for example from "
+        "https://ossci-datasets.s3.amazonaws.com/mnist/, or of Fashion-MNIST, and put them there."
+    )

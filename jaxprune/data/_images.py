@@ -1,0 +1,144 @@
+"""Labelled images, and what turns them into binary data: crop, binarise, patches."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Int, Num, Shaped
+
+from jaxprune._checks import InputError, check_key, check_whole
+from jaxprune._types import PRNGKey
+
+Images = Num[np.ndarray, "image row column"]
+
+
+class LabelledImages(NamedTuple):
+    """Images and the class of each.
+
+    Attributes:
+      images: (image, row, column), or (image, row, column, channel); numbers from 0.
+      labels: whole numbers from 0.
+    """
+
+    images: Shaped[np.ndarray, "image ..."]
+    labels: Int[np.ndarray, " image"]
+
+
+class DataSet(NamedTuple):
+    """Images to learn from, and others to test with."""
+
+    train: LabelledImages
+    test: LabelledImages
+
+
+def check_images(found: LabelledImages, where: str) -> LabelledImages:
+    """Refuse images and labels that do not fit each other, none at all, or a class without images."""
+    images, labels = found
+    if not len(images):
+        raise InputError(f"{where} holds no image.")
+    if len(images) != len(labels):
+        raise InputError(f"{where} holds {len(images)} images but {len(labels)} labels.")
+    counts = np.bincount(labels)
+    if not counts.all():
+        raise InputError(f"{where} has no image of class {int(np.flatnonzero(counts == 0)[0])} (of {len(counts)}).")
+    return found
+
+
+def crop(images: Images, rows: int, columns: int) -> Num[np.ndarray, "image _ _"]:
+    """The middle of images.
+
+    Args:
+      images: (image, row, column).
+      rows, columns: size of what is left.
+
+    Raises:
+      InputError: images smaller than that.
+
+    Example:
+      >>> crop(np.arange(16).reshape(1, 4, 4), 2, 2).tolist()
+      [[[5, 6], [9, 10]]]
+    """
+    if images.ndim != 3 or images.shape[1] < rows or images.shape[2] < columns:
+        raise InputError(
+            f"images have shape {images.shape}, but must be (image, row, column), {rows} x {columns} at least."
+        )
+    top, left = (images.shape[1] - rows) // 2, (images.shape[2] - columns) // 2
+    return images[:, top : top + rows, left : left + columns]
+
+
+def binarise(images: Images, threshold: float | int | None = None) -> Num[np.ndarray, "image pixel"]:
+    """Images as rows of zeros and ones: one where a pixel is brighter than the threshold.
+
+    Args:
+      images: (image, row, column).
+      threshold: by default the mean of all pixels of all images. For test images pass that of the training images.
+
+    Example:
+      >>> binarise(np.array([[[0, 9], [8, 1]]])).tolist()
+      [[0, 1, 1, 0]]
+    """
+    threshold = float(np.mean(images)) if threshold is None else threshold
+    return (images > threshold).reshape(len(images), -1).astype(np.uint8)
+
+
+def disc(radius: float) -> Int[np.ndarray, "pixel two"]:
+    """Offsets (row, column) of the pixels of a disc around its middle.
+
+    Args:
+      radius: in pixels.
+
+    Example:
+      >>> len(disc(2.1))
+      13
+    """
+    reach = np.arange(-int(radius), int(radius) + 1)
+    offsets = np.stack(np.meshgrid(reach, reach, indexing="ij"), axis=-1).reshape(-1, 2)
+    return offsets[(offsets**2).sum(axis=1) <= radius**2]
+
+
+def patches(
+    key: PRNGKey, images: Images, *, radius: float, centres: Sequence[int], count: int
+) -> Num[np.ndarray, "patch pixel"]:
+    """Discs cut out of images, at random images and places of a grid.
+
+    Args:
+      key: random key.
+      images: (image, row, column).
+      radius: of the disc, in pixels (`disc`).
+      centres: rows, and columns, that a disc may be around.
+      count: number of patches.
+
+    Returns:
+      One patch a row, in the images' type.
+
+    Raises:
+      InputError: discs that reach over the border; a count below 1.
+
+    Example:
+      >>> patches(jax.random.key(0), np.ones((5, 7, 7)), radius=1.0, centres=(1, 3), count=4).shape
+      (4, 5)
+    """
+    check_key("key", key)
+    check_whole("count", count, least=1)
+    offsets = disc(radius)
+    reach, most = int(np.abs(offsets).max()), min(images.shape[1:3]) - 1
+    if min(centres) < reach or max(centres) > most - reach:
+        raise InputError(
+            f"centres reach from {min(centres)} to {max(centres)}, but discs of radius {radius:g} must lie within 0 to {most}."
+        )
+    picture_key, row_key, column_key = jax.random.split(key, 3)
+    where = np.asarray(centres)
+    picture = np.asarray(jax.random.randint(picture_key, (count,), 0, len(images)))
+    row, column = (where[np.asarray(jax.random.randint(k, (count,), 0, len(where)))] for k in (row_key, column_key))
+    return images[picture[:, None], row[:, None] + offsets[None, :, 0], column[:, None] + offsets[None, :, 1]]
+
+
+def grey(images: Num[np.ndarray, "image row column channel"]) -> Images:
+    """Sum of the channels of coloured images.
+
+    Example:
+      >>> grey(np.full((1, 2, 2, 3), 100, np.uint8)).tolist()
+      [[[300, 300], [300, 300]]]
+    """
+    return images.sum(axis=-1, dtype=np.int64)

@@ -1,0 +1,28 @@
+"""One reader for all ways in which images are stored."""
+
+from pathlib import Path
+
+from jaxprune._checks import InputError
+from jaxprune.data._folder import load_folder, load_npz
+from jaxprune.data._idx import load_idx
+from jaxprune.data._images import DataSet
+
+
+def load_images(path: str | Path, *, cache: str | Path | None = None) -> DataSet:
+    """Read a data set, whichever way it is stored: IDX files in a folder, images in a folder or .zip, or an .npz.
+
+    Args:
+      path: where it is.
+      cache: as in `load_folder`.
+
+    Raises:
+      InputError: what the reader for it refuses.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        return load_npz(path)
+    if path.suffix == ".zip" or (path / "train").is_dir():
+        return load_folder(path, cache=cache)
+    if not path.is_dir():
+        raise InputError(f"{path} must be a folder of IDX files or images, a .zip of images, or an .npz.")
+    return load_idx(path)
