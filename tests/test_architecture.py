@@ -10,16 +10,18 @@ import pytest
 import jaxprune
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("networks", "linalg", "dynamics", "pruning", "rnn", "sweep", "cli")
+FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "sweep", "cli")
 """From the ground up; `networks` stands on the spectra of `linalg`, and nothing else of it."""
 KNOWS = {
+    "data": set(),
     "linalg": set(),
     "networks": {"linalg"},
     "dynamics": {"linalg"},
     "pruning": {"networks", "linalg", "dynamics"},
     "rnn": {"networks", "linalg", "dynamics", "pruning"},
+    "boltzmann": {"pruning"},
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
-    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "sweep"},
+    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "sweep", "data"},
 }
 MODULES = sorted((ROOT / "jaxprune").rglob("*.py"))
 OUTSIDE = [path for folder in ("experiments", "notebooks") for path in sorted((ROOT / folder).glob("*.py"))]

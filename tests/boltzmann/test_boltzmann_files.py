@@ -1,0 +1,49 @@
+"""Machines in files."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from machines import machine
+
+import jaxprune
+from jaxprune.boltzmann import load_machine, save_machine, start_chains
+
+
+@pytest.mark.parametrize("kind", ["restricted", "deep"])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_round_trip(tmp_path, kind, dtype):
+    model = machine(kind).astype(dtype)
+    chains = start_chains(jax.random.key(0), model, 7)
+    save_machine(tmp_path / "m.eqx", model, chains=chains, facts={"a": [1, 2]})
+    found, states, facts = load_machine(tmp_path / "m.eqx")
+    for a, b in zip(jax.tree.leaves((model, chains)), jax.tree.leaves((found, states)), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+    assert facts == {"a": [1, 2]}
+    assert [path.name for path in tmp_path.iterdir()] == ["m.eqx"]
+
+
+def test_no_pickle_and_a_readable_head(tmp_path):
+    save_machine(tmp_path / "m.eqx", machine())
+    content = (tmp_path / "m.eqx").read_bytes()
+    head = json.loads(content.split(b"\n")[0])
+    assert head["sizes"] == [6, 4]
+    assert b"pickle" not in content
+
+
+def test_errors(tmp_path):
+    path = tmp_path / "m.eqx"
+    with pytest.raises(jaxprune.InputError, match="does not exist"):
+        load_machine(path)
+    for content in (b"", b"{}", b"not json\n", b"[1]\n", b"\x93NUMPY\n"):
+        path.write_bytes(content)
+        with pytest.raises(jaxprune.InputError, match="is no stored Boltzmann machine"):
+            load_machine(path)
+    save_machine(path, machine())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40])
+    with pytest.raises(jaxprune.InputError, match="is damaged"):
+        load_machine(path)
