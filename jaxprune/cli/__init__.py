@@ -9,6 +9,7 @@ COMMANDS = {
     "plot": ("_sweep", "draw the figure and print the table of a stored sweep again"),
     "prune": ("_matrix", "prune one network from a file, and certify the result"),
     "certify": ("_matrix", "certify a pruned matrix against its original"),
+    "prune-boltzmann": ("_boltzmann", "train a Boltzmann machine on images, and prune it in sessions"),
     "prune-rnn": ("_rnn", "prune a trained recurrent network, and report what it keeps"),
 }
 """Each command's module, which lists it in its own COMMANDS, and what it does."""
@@ -63,7 +64,7 @@ def _run(name: str, arguments: list[str]) -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {name:12}{about}" for name, (_, about) in COMMANDS.items()]
+    lines = [f"  {name:17}{about}" for name, (_, about) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: jaxprune COMMAND [OPTIONS]",

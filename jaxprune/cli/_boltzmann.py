@@ -1,0 +1,212 @@
+"""Command for Boltzmann machines: `prune-boltzmann`."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import matplotlib as mpl
+import numpy as np
+import rich.console
+import rich.table
+from matplotlib.figure import Figure
+
+from jaxprune import boltzmann
+from jaxprune._checks import InputError
+from jaxprune.boltzmann import Learning, Sessions
+from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.data import DataSet, binarise, crop, digits, load_images
+from jaxprune.files import write_whole
+from jaxprune.sweep import figure_settings, save_figure
+
+SUFFIXES = (".eqx",)
+
+
+def prune_boltzmann(
+    out: Path,
+    data: str = "digits",
+    size: int | None = None,
+    hidden: tuple[int, ...] = (100,),
+    model: Path | None = None,
+    epochs: int = 100,
+    batch: int = 20,
+    rate: tuple[float, float] = (0.1, 0.002),
+    criterion: str = "weight",
+    remove: float = 0.5,
+    sessions: int = 4,
+    bias_step: bool = True,
+    retrain_epochs: int = 5,
+    retrain_rate: float = 0.02,
+    temperatures: int = 1000,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Train a Boltzmann machine on images, prune it in sessions, and report what it keeps.
+
+    Writes OUT and, beside it, OUT.report.json and OUT.png. An interrupted run goes on after its last session, from
+    OUT.checkpoint.
+
+    Args:
+      out: the pruned machine; .eqx.
+      data: "digits", 8 x 8 pixels, which come with scikit-learn; or a folder of IDX files (MNIST), a folder or .zip of images, an
+        .npz. Pixels are made binary at their mean.
+      size: use the middle SIZE x SIZE pixels only.
+      hidden: units of the hidden layers: one number for a restricted machine, more for a deep one.
+      model: a trained machine to prune; trained and written there if the file does not exist yet. By default it is trained and
+        not kept.
+      epochs: passes over the data in training (and, for a deep machine, for each layer's pretraining).
+      batch: images to an update; 100 for large data sets.
+      rate: learning rate of the first and of the last epoch.
+      criterion: variance, heuristic, weight, information, heuristic-information, residual-information, eigenvector, uniform,
+        units or anti-variance.
+      remove: share of each layer's remaining synapses that goes in a session.
+      sessions: number of sessions.
+      bias_step: whether biases take over the mean of what was lost.
+      retrain_epochs: passes over the data after each removal; 0 for none.
+      retrain_rate: learning rate of these.
+      temperatures: steps of annealed importance sampling, for the log likelihood.
+      seed: seed of everything.
+      overwrite: replace existing files.
+    """
+    report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
+    check_outputs(out, report, suffixes=SUFFIXES, overwrite=overwrite)
+    if picture.exists() and not overwrite:
+        raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    settings = Sessions(
+        criterion,
+        remove,
+        bias_step=bias_step,
+        retrain=Learning(retrain_epochs, (retrain_rate, retrain_rate), batch) if retrain_epochs else None,
+    )
+    train, train_labels, test, test_labels, side = _binary(data, size)
+    console = rich.console.Console(stderr=True)
+    machine_key, session_key, assess_key = jax.random.split(jax.random.key(seed), 3)
+    with console.status("training"):
+        machine = _machine(machine_key, model, train, hidden, Learning(epochs, rate, batch))
+        judge = boltzmann.fit_classifier(train, train_labels, test, test_labels)
+
+    def assessed(state):
+        found = boltzmann.assess(
+            jax.random.fold_in(assess_key, state.number), state.model, train, train_labels, test, test_labels,
+            judge=judge, temperatures=temperatures,
+        )  # fmt: skip
+        return {"session": state.number, "sizes": state.model.sizes, **found._asdict()}
+
+    with console.status("measuring"):
+        state = boltzmann.init_sessions(session_key, machine, settings)
+        found = {0: assessed(state)}
+    notes = checkpoint.with_name(checkpoint.name + ".json")
+    if checkpoint.exists():
+        found |= _earlier(notes)
+    with console.status("pruning") as status:
+
+        def each(state, info):
+            found[state.number] = assessed(state) | {"code": info.code.name.lower()}
+            write_whole(notes, json.dumps(list(found.values())[1:]).encode())
+            status.update(f"pruning: session {state.number} of {sessions}")
+
+        state = boltzmann.prune_in_sessions(
+            session_key, machine, train, settings, sessions, checkpoint=checkpoint, each=each
+        )
+    rows = list(found.values())
+    facts = {
+        "criterion": criterion, "remove": remove, "bias_step": bias_step, "retrain_epochs": retrain_epochs,
+        "retrain_rate": retrain_rate, "data": data, "size": size, "hidden": hidden, "epochs": epochs, "batch": batch,
+        "rate": rate, "model": None if model is None else str(model), "seed": seed, "pixels_error": judge.error, "sessions": rows,
+    }  # fmt: skip
+    figure = _draw(rows, state, side)
+    boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
+    save_figure(figure, picture)
+    write_report(report, facts)
+    for path in (checkpoint, notes):
+        path.unlink(missing_ok=True)
+    _show(rows, judge.error)
+    print(f"\npruned {out}   report {report}   figure {picture}")
+
+
+COMMANDS = {"prune-boltzmann": prune_boltzmann}
+
+
+def _binary(data, size):
+    """Training and test images as binary rows, their labels, and the shape of an image."""
+    found: DataSet = digits() if data == "digits" else load_images(data)
+    parts: list[Any] = []
+    train = found.train.images
+    if train.ndim != 3:
+        raise InputError(f"{data} has images of shape {train.shape[1:]}, but they must be grey: (row, column).")
+    if size is not None:
+        train = crop(train, size, size)
+    threshold = float(np.mean(train))
+    for part in found:
+        images = part.images if size is None else crop(part.images, size, size)
+        parts += [binarise(images, threshold), part.labels]
+    return *parts, train.shape[1:]
+
+
+def _machine(key, path, train, hidden, settings):
+    """The trained machine, from its file or by training."""
+    if path is not None and path.exists():
+        machine = boltzmann.load_machine(path)[0]
+        if machine.sizes[0] != train.shape[1]:
+            raise InputError(
+                f"{path} has {machine.sizes[0]} visible units, but the images have {train.shape[1]} pixels."
+            )
+        return machine
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"--model is {path}, but there is no directory {path.parent}: make it first.")
+    draw_key, pre_key, learn_key = jax.random.split(key, 3)
+    start = boltzmann.dbm(
+        draw_key, visible=train.shape[1], hidden=hidden, sd=0.05, hidden_bias=-1.0,
+        visible_bias=boltzmann.visible_bias(train).astype(np.float32),
+    )  # fmt: skip
+    if len(hidden) > 1:
+        start, _ = boltzmann.pretrain(
+            pre_key, start, train, [dataclasses.replace(settings, negative="cd")] * len(hidden)
+        )
+    learnt = boltzmann.learn(learn_key, start, train, settings)
+    code = boltzmann.LearnCode(int(learnt.code))
+    if code is not boltzmann.LearnCode.FINISHED:
+        raise InputError(f"--rate is {settings.rate}, and training diverged. {code.words}")
+    if path is not None:
+        boltzmann.save_machine(path, learnt.model, chains=learnt.chains)
+    return learnt.model
+
+
+def _earlier(notes):
+    """What the sessions before an interruption gave, by their numbers."""
+    rows = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else []
+    return {row["session"]: row for row in rows}
+
+
+def _draw(rows, state, side):
+    """Likelihood and error over size, the receptive fields left, and samples."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(9, 6.5), layout="constrained")
+        axes = figure.subplots(2, 2)
+        boltzmann.plot_sessions(rows, axes[0])
+        fields = np.asarray(state.model.weights[0])[:50]
+        limit = float(np.abs(fields).max()) or 1.0
+        axes[1, 0].imshow(boltzmann.tile(fields, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes[1, 0].set_title(f"weights of {len(fields)} of {len(state.model.weights[0])} hidden units", fontsize=10)
+        axes[1, 1].imshow(boltzmann.tile(np.asarray(state.chains[0])[:50], side), cmap="gray_r")
+        axes[1, 1].set_title("samples of the pruned machine", fontsize=10)
+        for ax in axes[1]:
+            ax.axis("off")
+    return figure
+
+
+def _show(rows, pixels):
+    table = rich.table.Table(
+        "session", "synapses", "hidden units", "log likelihood", "error of code", "confidence", "entropy"
+    )
+    for row in rows:
+        table.add_row(
+            str(row["session"]), str(row["weights"]), str(row["units"]),
+            f"{row['log_likelihood']:.2f} ± {row['log_partition_error']:.2f}", f"{row['code_error']:.2%}",
+            f"{row['confidence']:.3f}", f"{row['entropy']:.3f}",
+        )  # fmt: skip
+    rich.console.Console(width=110).print(table)
+    print(
+        f"log likelihood in nats, of test images (deep machines: a lower bound); error on the pixels themselves {pixels:.2%}"
+    )

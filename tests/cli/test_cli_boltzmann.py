@@ -1,0 +1,110 @@
+"""`jaxprune prune-boltzmann`: what it writes, what it refuses, and that it goes on after a kill."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxprune import boltzmann
+
+SMALL = (
+    *("--hidden", 12, "--epochs", 2, "--sessions", 2, "--retrain-epochs", 1, "--temperatures", 20),
+    *("--batch", 100, "--seed", 3),
+)
+
+
+def test_prunes_reports_and_draws(run, tmp_path):
+    status, shown, err = run("prune-boltzmann", "--out", "b.eqx", "--model", "trained.eqx", *SMALL)
+    assert status == 0, err
+    report = json.loads((tmp_path / "b.eqx.report.json").read_text())
+    rows = report["sessions"]
+    assert [row["weights"] for row in rows] == [768, 384, 192]
+    assert [row["session"] for row in rows] == [0, 1, 2]
+    assert report["criterion"] == "weight"
+    assert 0 < report["pixels_error"] < 0.5
+    pruned, chains, facts = boltzmann.load_machine(tmp_path / "b.eqx")
+    assert int(pruned.masks[0].sum()) == 192
+    assert facts["sessions"] == rows
+    assert chains is not None
+    assert boltzmann.load_machine(tmp_path / "trained.eqx")[0].sizes == (64, 12)
+    assert (tmp_path / "b.eqx.png").stat().st_size > 5000
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "b.eqx",
+        "b.eqx.png",
+        "b.eqx.report.json",
+        "trained.eqx",
+    ]
+    assert "384" in shown
+    # Nothing is replaced unasked; the trained machine is used again.
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    status, _, err = run("prune-boltzmann", "--out", "b.eqx", *SMALL)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "b.eqx exists" in err
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    status, _, err = run("prune-boltzmann", "--out", "b.eqx", "--model", "trained.eqx", "--overwrite", *SMALL)
+    assert status == 0, err
+    assert json.loads((tmp_path / "b.eqx.report.json").read_text())["sessions"] == rows
+
+
+def test_goes_on_after_the_last_session(run, tmp_path, monkeypatch):
+    arguments = ("prune-boltzmann", "--out", "b.eqx", *SMALL)
+    real, calls = boltzmann.assess, []
+
+    def dies(*args, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(boltzmann, "assess", dies)
+    assert run(*arguments)[0] == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.eqx.checkpoint", "b.eqx.checkpoint.json"]
+    monkeypatch.setattr(boltzmann, "assess", real)
+    # Other settings do not go on with it.
+    status, _, err = run(*arguments, "--no-bias-step")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "another machine, or of other data or settings" in err
+    status, _, err = run(*arguments)
+    assert status == 0, err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.eqx", "b.eqx.png", "b.eqx.report.json"]
+    resumed = json.loads((tmp_path / "b.eqx.report.json").read_text())["sessions"]
+    run("prune-boltzmann", "--out", "c.eqx", *SMALL)
+    assert json.loads((tmp_path / "c.eqx.report.json").read_text())["sessions"] == resumed
+
+
+def test_deep_machine(run, tmp_path):
+    status, _, err = run(
+        *("prune-boltzmann", "--out", "d.eqx", "--criterion", "variance", "--size", 6, "--sessions", 1),
+        *("--hidden", 8, 5, "--epochs", 1, "--retrain-epochs", 0, "--temperatures", 20, "--batch", 100),
+    )
+    assert status == 0, err
+    assert boltzmann.load_machine(tmp_path / "d.eqx")[0].sizes[0] == 36
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--out", "b.npz"), "suffix must be one of .eqx"),
+        (("--out", "b.eqx", "--criterion", "fisher"), "criterion is 'fisher', but must be one of 'variance'"),
+        (("--out", "b.eqx", "--data", "nowhere"), "nowhere must be a folder"),
+        (("--out", "b.eqx", "--data", "coloured.npz"), "they must be grey"),
+        (("--out", "b.eqx", "--size", "9"), "9 x 9 at least"),
+        (("--out", "b.eqx", "--model", "other.eqx"), "has 5 visible units, but the images have 64 pixels"),
+        (("--out", "b.eqx", "--model", "no/where.eqx"), "there is no directory no"),
+        (("--out", "b.eqx", *SMALL, "--remove", "0.9999"), "would lose its last synapse"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, arguments, message):
+    import jax
+
+    images = np.ones((4, 8, 8, 3))
+    labels = np.array([0, 1, 0, 1])
+    np.savez(
+        tmp_path / "coloured.npz", train_images=images, train_labels=labels, test_images=images, test_labels=labels
+    )
+    boltzmann.save_machine(tmp_path / "other.eqx", boltzmann.rbm(jax.random.key(0), visible=5, hidden=3))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    status, _, err = run("prune-boltzmann", *arguments)
+    assert (status, err.count("\n")) == (2, 1), err
+    assert message in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
