@@ -213,6 +213,13 @@ def mean_and_error(values: xr.DataArray, over: str) -> tuple[xr.DataArray, xr.Da
     return values.mean(over), values.std(over, ddof=1) / np.sqrt(count)
 
 
+def cache() -> Path:
+    """Folder of the user's for what studies can make again: decoded images, trained networks."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxprune"
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 def cell(values: xr.DataArray, over: str, digits: int = 3) -> str:
     """Mean ± standard error over a dimension, as it stands in a table."""
     mean, error = (float(x) for x in mean_and_error(values, over))

@@ -1,0 +1,187 @@
+"""What removals do to small Boltzmann machines, exactly, by enumeration.
+
+Restricted machines of 12 visible units learn digits of 4 x 3 binary pixels. Each synapse is removed by itself, and its exact
+divergence of the visible distribution is compared with every importance. Then many are removed at once, by every criterion: as
+they are, with biases that take over the mean of what was lost, and with the survivors refitted to the original's moments.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import rich.console
+import rich.table
+import scipy.stats
+import xarray as xr
+from jax import lax
+from matplotlib.figure import Figure
+
+from experiments import _study
+from jaxprune import boltzmann
+from jaxprune.data import digits
+
+RANKED = ("information", "residual-information", "weight", "variance", "heuristic", "heuristic-information")
+CRITERIA = (*RANKED, "uniform", "anti-variance")
+STEPS = ("plain", "bias step", "refitted")
+DIMS = ("hidden", "seed", "criterion", "kept", "step")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      hidden: hidden units of the machines.
+      seeds: machines of each size.
+      kept: fractions of synapses kept.
+      epochs: of training.
+      rate: learning rate of the first and of the last epoch.
+      refit: updates of the refit, by exact gradients.
+      random: draws of the random choice.
+      seed: seed of everything.
+    """
+
+    hidden: tuple[int, ...] = (6, 8)
+    seeds: int = 10
+    kept: tuple[float, ...] = (0.5, 0.25)
+    epochs: int = 300
+    rate: tuple[float, float] = (0.1, 0.005)
+    refit: int = 1500
+    random: int = 10
+    seed: int = 0
+
+
+def points(config: Config) -> list[_study.Row]:
+    """Every size of the machine, and every seed."""
+    return [{"hidden": hidden, "seed": seed} for hidden in config.hidden for seed in range(config.seeds)]
+
+
+def pixels() -> np.ndarray:
+    """Digits as 4 x 3 binary pixels: the middle six columns, pooled two by two, at the mean."""
+    found = digits()
+    images = np.concatenate([part.images for part in found])[:, :, 1:7].astype(float)
+    pooled = images.reshape(len(images), 4, 2, 3, 2).mean(axis=(2, 4))
+    return (pooled > pooled.mean()).reshape(len(images), 12).astype(np.uint8)
+
+
+def evaluate(config: Config, hidden: int, seed: int) -> Iterator[_study.Row]:
+    """Train a machine, remove each synapse by itself, and many by every criterion."""
+    draw_key, learn_key, choose_key = jax.random.split(
+        jax.random.fold_in(jax.random.key(config.seed), 100 * hidden + seed), 3
+    )
+    start = boltzmann.rbm(draw_key, visible=12, hidden=hidden, sd=0.1, hidden_bias=0.0, dtype=float)
+    settings = boltzmann.Learning(config.epochs, config.rate, chains=200)
+    model = boltzmann.learn(learn_key, start, pixels(), settings).model
+    whole = boltzmann.enumerate_machine(model, visible=True)
+    scores = {name: boltzmann.CRITERIA[name](choose_key, model, whole.moments) for name in CRITERIA}
+    single = _single(model, whole.log_visible)
+    for name in CRITERIA:
+        rank = (
+            float(np.asarray(scipy.stats.spearmanr(np.ravel(scores[name][0]), single))[0]) if name in RANKED else None
+        )
+        for kept in config.kept:
+            draws = config.random if name == "uniform" else 1
+            lost: dict[str, list[float]] = {step: [] for step in STEPS}
+            for draw in range(draws):
+                masks = boltzmann.choose(
+                    jax.random.fold_in(choose_key, draw), model, scores[name], remove=1 - kept, zeros=False
+                )
+                after = {
+                    "plain": boltzmann.remove(model, masks),
+                    "bias step": boltzmann.remove(model, masks, whole.moments),
+                }
+                after["refitted"] = _refit(after["bias step"], whole.moments, config.refit)
+                for step, machine in after.items():
+                    log_q = boltzmann.enumerate_machine(machine, visible=True).log_visible
+                    lost[step].append(float(boltzmann.divergence(whole.log_visible, log_q)))
+            for step, values in lost.items():
+                yield {
+                    "criterion": name,
+                    "kept": kept,
+                    "step": step,
+                    "divergence": float(np.mean(values)),
+                    "rank": rank,
+                }
+
+
+def _single(model, log_p):
+    """Exact divergence of the visible distribution after each synapse is removed by itself."""
+
+    def one(mask):
+        machine = boltzmann.remove(model, [mask])
+        return boltzmann.divergence(log_p, boltzmann.enumerate_machine(machine, visible=True).log_visible)
+
+    count = model.weights[0].size
+    masks = 1 - jnp.eye(count).reshape(count, *model.weights[0].shape)
+    return np.asarray(lax.map(jax.jit(one), masks))
+
+
+def _refit(model, moments, updates):
+    """The survivors and biases at the original's moments, by exact gradients."""
+    optimiser = optax.adam(0.05)
+
+    def update(carry, number):
+        parameters, state = carry
+        del number
+        now = boltzmann.BoltzmannMachine(parameters[0], parameters[1], model.masks)
+        found = boltzmann.enumerate_machine(now).moments
+        biases = tuple(a - b for a, b in zip(found.means, moments.means, strict=True))
+        weights = tuple((a - b) * mask for a, b, mask in zip(found.pairs, moments.pairs, model.masks, strict=True))
+        changes, state = optimiser.update((biases, weights), state)
+        return (optax.apply_updates(parameters, changes), state), None
+
+    @jax.jit
+    def run(parameters):
+        return lax.scan(update, (parameters, optimiser.init(parameters)), jnp.arange(updates))[0][0]
+
+    biases, weights = run((model.biases, model.weights))
+    return boltzmann.BoltzmannMachine(biases, weights, model.masks)
+
+
+def show(results: xr.Dataset) -> None:
+    """Print rank correlations and divergences, mean ± standard error over machines."""
+    for hidden in results.hidden.values:
+        at = results.sel(hidden=hidden)
+        table = rich.table.Table(
+            "criterion", "rank correlation", *(f"{kept:.0%}, {step}" for kept in at.kept.values for step in at.step.values),
+            title=f"12 x {hidden}, {at.sizes['seed']} machines: divergence of the visible distribution, nats",
+        )  # fmt: skip
+        for name in at.criterion.values:
+            row = at.sel(criterion=name)
+            rank = row["rank"].isel(kept=0, step=0)
+            cells = [
+                _study.cell(row.divergence.sel(kept=k, step=s), "seed") for k in at.kept.values for s in at.step.values
+            ]
+            table.add_row(str(name), _study.cell(rank, "seed") if bool(rank.notnull().all()) else "", *cells)
+        rich.console.Console(width=150).print(table)
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """Rank correlations, and divergences with and without the bias step and after a refit."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    axes = figure.subplots(1, 1 + results.sizes["kept"])
+    at = results.isel(hidden=0)
+    names = [str(name) for name in at.criterion.values]
+    ranks = at["rank"].isel(kept=0, step=0)
+    shown = [name for name in names if bool(ranks.sel(criterion=name).notnull().all())]
+    mean, error = _study.mean_and_error(ranks.sel(criterion=shown), "seed")
+    axes[0].barh(shown, mean, xerr=error, color="#0072b2")
+    axes[0].invert_yaxis()
+    axes[0].set(xlabel="rank correlation with the exact divergence\nof single removals", xlim=(-0.2, 1))
+    for ax, kept in zip(axes[1:], at.kept.values, strict=True):
+        for number, (step, colour) in enumerate(zip(at.step.values, ("#999999", "#e69f00", "#009e73"), strict=True)):
+            mean, error = _study.mean_and_error(at.divergence.sel(kept=kept, step=step), "seed")
+            place = np.arange(len(names)) + 0.27 * (number - 1)
+            ax.barh(place, mean, height=0.25, xerr=error, color=colour, label=str(step))
+        ax.set(yticks=range(len(names)), xscale="log", xlabel=f"divergence at {kept:.0%} kept, nats")
+        ax.set_yticklabels(names if ax is axes[1] else [])
+        ax.invert_yaxis()
+    _study.legend_below(figure, axes[1])
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, points, evaluate, DIMS, show, draw)
