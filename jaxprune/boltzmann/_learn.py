@@ -83,12 +83,13 @@ class Progress(NamedTuple):
     """What an epoch showed, on average over its updates.
 
     Attributes:
-      mismatch: root mean square difference of the pair moments of data and model, over synapses.
+      change: root mean square change of a weight in an update. It falls with the rate; how good the machine is only
+        `log_likelihood` tells.
       mean_field_sweeps: mean-field sweeps.
       unconverged: share of updates whose mean field did not converge.
     """
 
-    mismatch: Float[Array, " epoch"]
+    change: Float[Array, " epoch"]
     mean_field_sweeps: Float[Array, " epoch"]
     unconverged: Float[Array, " epoch"]
 
@@ -272,8 +273,9 @@ def _learn(key, model, chains, data, learning, factors):
         biases, weights = cast(tuple[Any, Any], optax.apply_updates(parameters, changes))
         if learning.max_norm is not None:
             weights = tuple(_limit(W, learning.max_norm) for W in weights)
-        gap = sum(jnp.sum(g**2) for g in descent[1]) / sum(jnp.sum(mask) for mask in model.masks)
-        seen = (jnp.sqrt(gap), sweeps.astype(dtype), (code != int(MeanFieldCode.CONVERGED)).astype(dtype))
+        moved = sum(jnp.sum((new - old) ** 2) for new, old in zip(weights, model.weights, strict=True))
+        change = jnp.sqrt(moved / sum(jnp.sum(mask) for mask in model.masks))
+        seen = (change, sweeps.astype(dtype), (code != int(MeanFieldCode.CONVERGED)).astype(dtype))
         return (BoltzmannMachine(biases, weights, model.masks), chains, state), seen
 
     def epoch(carry, arguments):

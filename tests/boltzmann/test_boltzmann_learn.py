@@ -106,7 +106,15 @@ def test_learning_comes_close_to_the_data(negative):
         return float(divergence(jnp.log(frequency), enumerate_machine(machine, visible=True).log_visible))
 
     assert lost(learnt.model) < lost(model) / 5
-    assert float(learnt.progress.mismatch[-1]) < float(learnt.progress.mismatch[0])
+
+
+def test_progress_shows_how_much_weights_change():
+    model = machine()
+    learnt = learn(jax.random.key(0), model, data_of(6), ONE_STEP)
+    moved = step_of(model, learnt)[10:]
+    expected = np.sqrt((moved**2).sum() / float(model.masks[0].sum()))
+    np.testing.assert_allclose(learnt.progress.change, [expected], rtol=1e-9)
+    np.testing.assert_array_equal(learnt.progress.unconverged, [0])
 
 
 def test_deep_machine_learns_after_pretraining():
