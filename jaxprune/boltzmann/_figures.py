@@ -57,5 +57,7 @@ def plot_sessions(rows: Sequence[Mapping[str, Any]], axes: Any) -> Any:
         axes[0].annotate(f"{row['units']:.0f} units", (row["weights"], row["log_likelihood"]), fontsize=7, va="bottom")
     for ax, label in zip(axes, ("log likelihood of test data, nats", "test error of the code, %"), strict=True):
         ax.set(xscale="log", xlabel="synapses left", ylabel=label)
+        ax.set_xticks(weights, [f"{number:.0f}" for number in weights])
+        ax.minorticks_off()
         ax.invert_xaxis()
     return axes
