@@ -12,14 +12,12 @@ from jaxtyping import Float, Int, Num
 from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey, Scalar
 from jaxprune.boltzmann._ais import log_partition
-from jaxprune.boltzmann._binary import Data, check_data
+from jaxprune.boltzmann._binary import Data, check_data, in_chunks
 from jaxprune.boltzmann._gibbs import run_gibbs, start_chains
 from jaxprune.boltzmann._likelihood import log_likelihood
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 from jaxprune.boltzmann._mean_field import mean_field
 from jaxprune.boltzmann._prune import units_left
-
-CHUNK = 1000
 
 
 def top_code(
@@ -41,9 +39,8 @@ def top_code(
       (5, 3)
     """
     check_data(data, model.sizes[0])
-    chunks = [jnp.asarray(data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
     return jnp.concatenate(
-        [mean_field(model, chunk, sweeps=sweeps, tolerance=tolerance).states[-1] for chunk in chunks]
+        [mean_field(model, chunk, sweeps=sweeps, tolerance=tolerance).states[-1] for chunk in in_chunks(data)]
     )
 
 
@@ -66,8 +63,7 @@ def reconstruction_error(model: BoltzmannMachine, data: Data, *, sweeps: int = 5
       True
     """
     check_data(data, model.sizes[0])
-    chunks = [jnp.asarray(data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
-    return sum((_missed(model, chunk, sweeps, tolerance) for chunk in chunks), jnp.zeros(())) / np.size(data)
+    return sum((_missed(model, chunk, sweeps, tolerance) for chunk in in_chunks(data)), jnp.zeros(())) / np.size(data)
 
 
 @eqx.filter_jit

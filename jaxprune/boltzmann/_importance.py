@@ -222,7 +222,7 @@ def _units(key, model, moments):
 
 
 def _eigenvector(key, model, moments):
-    """`leading_importance`, from as many states as the moments (60,000 where those are exact)."""
+    """`leading_importance`, from 60,000 states of its own."""
     del moments
     return leading_importance(model, fisher_matrix(key, model))
 

@@ -7,11 +7,9 @@ from jax.scipy.special import entr
 from jaxtyping import Float
 
 from jaxprune._types import Real
-from jaxprune.boltzmann._binary import Data, check_data
+from jaxprune.boltzmann._binary import Data, check_data, in_chunks
 from jaxprune.boltzmann._machine import BoltzmannMachine
 from jaxprune.boltzmann._mean_field import mean_field
-
-CHUNK = 1000
 
 
 def log_likelihood(
@@ -43,10 +41,7 @@ def log_likelihood(
     Reference: Salakhutdinov2009.
     """
     check_data(data, model.sizes[0])
-    whole = jnp.asarray(data)
-    return jnp.concatenate(
-        [_bound(model, whole[at : at + CHUNK], log_partition, sweeps, tolerance) for at in range(0, len(whole), CHUNK)]
-    )
+    return jnp.concatenate([_bound(model, chunk, log_partition, sweeps, tolerance) for chunk in in_chunks(data)])
 
 
 @eqx.filter_jit

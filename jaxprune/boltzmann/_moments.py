@@ -85,15 +85,20 @@ def sample_moments(
       >>> sample_moments(jax.random.key(1), machine, samples=2000, chains=100).moments.pairs[0].shape
       (3, 4)
     """
+    run_key, states, rounds = _start(key, model, samples, chains, burn_in, gap)
+    moments, states = _gather(run_key, model, states, rounds, burn_in, gap)
+    return Sampled(moments, states)
+
+
+def _start(key, model, samples, chains, burn_in, gap):
+    """Key to run with, chains to start from, and how often all of them are looked at."""
     check_key("key", key)
     for name, value, least in (("samples", samples, 1), ("burn_in", burn_in, 0), ("gap", gap, 1)):
         if value < least:
             raise InputError(f"{name} is {value}, but must be at least {least}.")
     start_key, run_key = jax.random.split(key)
     states = start_chains(start_key, model, chains) if isinstance(chains, int) else chains
-    rounds = -(-samples // len(states[0]))
-    moments, states = _gather(run_key, model, states, rounds, burn_in, gap)
-    return Sampled(moments, states)
+    return run_key, states, -(-samples // len(states[0]))
 
 
 @eqx.filter_jit
@@ -151,13 +156,8 @@ def fisher_matrix(
 
     Reference: Amari1998 (information geometry of exponential families).
     """
-    check_key("key", key)
-    for name, value, least in (("samples", samples, 1), ("burn_in", burn_in, 0), ("gap", gap, 1)):
-        if value < least:
-            raise InputError(f"{name} is {value}, but must be at least {least}.")
-    start_key, run_key = jax.random.split(key)
-    states = start_chains(start_key, model, chains) if isinstance(chains, int) else chains
-    return _covariance(run_key, model, states, -(-samples // len(states[0])), burn_in, gap)
+    run_key, states, rounds = _start(key, model, samples, chains, burn_in, gap)
+    return _covariance(run_key, model, states, rounds, burn_in, gap)
 
 
 @eqx.filter_jit

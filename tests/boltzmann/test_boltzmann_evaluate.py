@@ -12,7 +12,7 @@ DATA = jnp.asarray(np.random.default_rng(0).integers(0, 2, (25, 5)), float)
 
 
 def test_code_and_reconstruction_are_the_mean_field(monkeypatch):
-    from jaxprune.boltzmann import _evaluate
+    from jaxprune.boltzmann import _binary
 
     model = machine("deep")
     states = mean_field(model, DATA).states
@@ -20,7 +20,7 @@ def test_code_and_reconstruction_are_the_mean_field(monkeypatch):
     rebuilt = 1 / (1 + np.exp(-(np.asarray(model.biases[0]) + np.asarray(states[1]) @ np.asarray(model.weights[0]))))
     expected = np.abs(np.asarray(DATA) - rebuilt).mean()
     np.testing.assert_allclose(reconstruction_error(model, DATA), expected, atol=1e-4)
-    monkeypatch.setattr(_evaluate, "CHUNK", 10)
+    monkeypatch.setattr(_binary, "CHUNK", 10)
     np.testing.assert_allclose(top_code(model, DATA, tolerance=1e-12, sweeps=500), top_code(model, DATA), atol=1e-3)
     np.testing.assert_allclose(reconstruction_error(model, DATA), expected, atol=1e-4)
     with pytest.raises(jaxprune.InputError, match="every value must be 0 or 1"):

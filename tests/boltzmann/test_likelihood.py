@@ -28,10 +28,10 @@ def test_below_the_truth_and_close_for_weak_weights(kind):
 
 
 def test_chunks_do_not_matter(monkeypatch):
-    from jaxprune.boltzmann import _likelihood
+    from jaxprune.boltzmann import _binary
 
     whole = log_likelihood(machine(), all_states(6), 0.0)
-    monkeypatch.setattr(_likelihood, "CHUNK", 10)
+    monkeypatch.setattr(_binary, "CHUNK", 10)
     np.testing.assert_array_equal(log_likelihood(machine(), all_states(6), 0.0), whole)
 
 
