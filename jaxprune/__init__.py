@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jaxprune import boltzmann, cli, data, dynamics, files, linalg, networks, pruning, rnn, sweep
     from jaxprune._checks import InputError
-    from jaxprune._provenance import provenance
+    from jaxprune._provenance import fingerprint, provenance
     from jaxprune.pruning import Pruned, prune
 
 __version__ = _version("jaxprune")
@@ -24,6 +24,7 @@ __all__ = [
     "data",
     "dynamics",
     "files",
+    "fingerprint",
     "linalg",
     "networks",
     "provenance",
@@ -36,6 +37,7 @@ __all__ = [
 _PLACES = {
     "InputError": "jaxprune._checks",
     "Pruned": "jaxprune.pruning",
+    "fingerprint": "jaxprune._provenance",
     "provenance": "jaxprune._provenance",
     "prune": "jaxprune.pruning",
 }

@@ -6,13 +6,15 @@ from jaxprune.boltzmann._evaluate import (
     Assessment,
     Classifier,
     Dreams,
+    MeanLogLikelihood,
     assess,
     fit_classifier,
     judge_samples,
+    mean_log_likelihood,
     reconstruction_error,
     top_code,
 )
-from jaxprune.boltzmann._figures import plot_sessions, tile
+from jaxprune.boltzmann._figures import Pictures, pictures, plot_pictures, plot_sessions, tile
 from jaxprune.boltzmann._files import load_machine, save_machine
 from jaxprune.boltzmann._gibbs import gibbs_sweep, run_gibbs, start_chains
 from jaxprune.boltzmann._importance import (
@@ -55,7 +57,9 @@ __all__ = [
     "LogPartition",
     "MeanField",
     "MeanFieldCode",
+    "MeanLogLikelihood",
     "Moments",
+    "Pictures",
     "Progress",
     "Sampled",
     "SessionInfo",
@@ -83,7 +87,10 @@ __all__ = [
     "log_likelihood",
     "log_partition",
     "mean_field",
+    "mean_log_likelihood",
     "moments_of",
+    "pictures",
+    "plot_pictures",
     "plot_sessions",
     "pretrain",
     "prune_in_sessions",

@@ -90,25 +90,28 @@ def _anneal(key, model, base, temperatures, chains):
     odd, even = layers[1::2], layers[0::2]
     dtype = model.biases[0].dtype
 
-    def at(beta):
-        biases = tuple((1 - beta) * b + beta * a for a, b in zip(model.biases, base, strict=True))
-        return BoltzmannMachine(biases, tuple(beta * W for W in model.weights), model.masks)
-
-    def log_f(machine, states):
-        total = sum(states[layer] @ machine.biases[layer] for layer in odd)
-        return total + sum(jnp.sum(jax.nn.softplus(machine.field(states, layer)), axis=1) for layer in even)
-
-    def sweep(key, machine, states):
-        now = list(states)
-        for k, layer in zip(jax.random.split(key, len(now)), [*even, *odd], strict=True):
-            now[layer] = draw(k, jax.nn.sigmoid(machine.field(tuple(now), layer)))
-        return tuple(now)
+    def biases(beta):
+        return [((1 - beta) * b + beta * a)[None, :] for a, b in zip(model.biases, base, strict=True)]
 
     def step(carry, arguments):
         states, log_weight = carry
         step_key, beta, following = arguments
-        log_weight = log_weight + log_f(at(following), states) - log_f(at(beta), states)
-        return (sweep(step_key, at(following), states), log_weight), None
+        # What the odd layers send to the even ones is the same at both temperatures, but for their factor.
+        drives = {layer: model.drive(states, layer) for layer in even}
+
+        def log_f(beta):
+            bias = biases(beta)
+            total = sum(states[layer] @ bias[layer][0] for layer in odd)
+            return total + sum(
+                jnp.sum(jax.nn.softplus(bias[layer] + beta * drive), axis=1) for layer, drive in drives.items()
+            )
+
+        log_weight = log_weight + log_f(following) - log_f(beta)
+        bias, now = biases(following), list(states)
+        for k, layer in zip(jax.random.split(step_key, len(now)), [*even, *odd], strict=True):
+            drive = drives[layer] if layer in drives else model.drive(tuple(now), layer)
+            now[layer] = draw(k, jax.nn.sigmoid(bias[layer] + following * drive))
+        return (tuple(now), log_weight), None
 
     start_key, run_key = jax.random.split(key)
     keys = jax.random.split(start_key, len(base))

@@ -91,12 +91,15 @@ def divergence(log_p: Float[Array, " state"], log_q: Float[Array, " state"]) -> 
       >>> divergence(jnp.log(jnp.array([0.5, 0.5])), jnp.log(jnp.array([0.9, 0.1]))).round(3)
       Array(0.511, dtype=float64)
     """
-    return jnp.sum(jnp.exp(log_p) * (log_p - log_q))
+    possible = log_p > -jnp.inf
+    return jnp.sum(jnp.where(possible, jnp.exp(log_p) * (jnp.where(possible, log_p, 0) - log_q), 0))
 
 
 def _enumerate(model, visible, fisher):
     sizes = model.sizes
-    first = int(sum(sizes[1::2]) <= sum(sizes[0::2]))
+    odd, even = sum(sizes[1::2]), sum(sizes[0::2])
+    # The visible units' distribution is read off where they are listed themselves.
+    first = int(odd <= even and not (visible and even <= MOST_LISTED))
     listed, rest = list(range(first, len(sizes), 2)), list(range(1 - first, len(sizes), 2))
     parts = _split(all_states(sum(sizes[layer] for layer in listed)), sizes, listed)
     count = len(parts[listed[0]])

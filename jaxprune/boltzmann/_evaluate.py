@@ -14,7 +14,7 @@ from jaxprune._types import PRNGKey, Scalar
 from jaxprune.boltzmann._ais import log_partition
 from jaxprune.boltzmann._binary import Data, check_data, in_chunks
 from jaxprune.boltzmann._gibbs import run_gibbs, start_chains
-from jaxprune.boltzmann._likelihood import log_likelihood
+from jaxprune.boltzmann._likelihood import log_likelihood, log_unnormalised
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 from jaxprune.boltzmann._mean_field import mean_field
 from jaxprune.boltzmann._prune import units_left
@@ -68,7 +68,10 @@ def reconstruction_error(model: BoltzmannMachine, data: Data, *, sweeps: int = 5
 
 @eqx.filter_jit
 def _missed(model, data, sweeps, tolerance):
-    states = mean_field(model, data, sweeps=sweeps, tolerance=tolerance).states
+    return _missing(model, mean_field(model, data, sweeps=sweeps, tolerance=tolerance).states)
+
+
+def _missing(model, states):
     return jnp.sum(jnp.abs(states[0] - jax.nn.sigmoid(model.field(states, 0))))
 
 
@@ -153,15 +156,73 @@ def judge_samples(classifier: Classifier, chains: States) -> Dreams:
     return Dreams(float(found.max(axis=1).mean()), entropy, classes)
 
 
+class MeanLogLikelihood(NamedTuple):
+    """Mean log likelihood of data, in nats.
+
+    Attributes:
+      value: exact up to the partition function in a restricted machine, else a lower bound up to it.
+      error: standard error of $\\ln Z$, by which it may be too high or too low.
+      effective: effective number of annealing runs. Where it is a handful, $\\ln Z$ is too low, the likelihood too high and the
+        error too small: raise `temperatures`.
+    """
+
+    value: float
+    error: float
+    effective: float
+
+
+def mean_log_likelihood(
+    key: PRNGKey,
+    model: BoltzmannMachine,
+    data: Data,
+    *,
+    reference: Data | None = None,
+    temperatures: int = 3000,
+    runs: int = 256,
+) -> MeanLogLikelihood:
+    r"""Mean log likelihood of data, with $\ln Z$ by annealed importance sampling.
+
+    Annealing starts from independent units with the means that they have under the data, from which far fewer runs go astray than
+    from those of the biases.
+
+    Args:
+      key: random key.
+      model: the machine.
+      data: zeros and ones, (sample, visible).
+      reference: data that those means are taken from; by default the same. Ten thousand samples are looked at.
+      temperatures, runs: of `log_partition`.
+
+    Raises:
+      InputError: data that do not fit the machine; what `log_partition` refuses.
+
+    Example:
+      >>> from jaxprune.boltzmann import rbm
+      >>> machine = rbm(jax.random.key(0), visible=4, hidden=3, sd=0.0)
+      >>> found = mean_log_likelihood(jax.random.key(1), machine, jnp.ones((5, 4)), temperatures=10, runs=10)
+      >>> round(found.value / np.log(2), 3)
+      -4.0
+
+    Reference: Salakhutdinov2008.
+    """
+    partition = _partition(key, model, data if reference is None else reference, temperatures, runs)
+    value = float(jnp.mean(log_likelihood(model, data, partition.value)))
+    return MeanLogLikelihood(value, float(partition.error), float(partition.effective))
+
+
+def _partition(key, model, reference, temperatures, runs):
+    check_data(reference, model.sizes[0])
+    means = tuple(jnp.mean(x, axis=0) for x in mean_field(model, jnp.asarray(reference[:10_000])).states)
+    return log_partition(key, model, means=means, temperatures=temperatures, chains=runs)
+
+
 class Assessment(NamedTuple):
     """What is left of a machine, in numbers.
 
     Attributes:
       weights: synapses in all layers.
       units: hidden units that take part.
-      log_likelihood: mean over the test data, in nats: exact up to the partition function in a restricted machine, else a lower
-        bound.
-      log_partition_error: standard error of $\\ln Z$, and so of the log likelihood.
+      log_likelihood, log_partition_error, effective_runs: `mean_log_likelihood` of the test data, its error, and the effective
+        number of runs behind it.
       code_error: test error of a classifier on the top layer's code.
       reconstruction: `reconstruction_error` of the test data.
       confidence, entropy: of samples, as in `Dreams`.
@@ -171,6 +232,7 @@ class Assessment(NamedTuple):
     units: int
     log_likelihood: float
     log_partition_error: float
+    effective_runs: float
     code_error: float
     reconstruction: float
     confidence: float
@@ -218,16 +280,28 @@ def assess(
     partition_key, start_key, run_key = jax.random.split(key, 3)
     if chains is None:
         chains = run_gibbs(run_key, model, start_chains(start_key, model, 1000), 1000)
-    means = tuple(jnp.mean(x, axis=0) for x in mean_field(model, jnp.asarray(data[:10_000])).states)
-    partition = log_partition(partition_key, model, means=means, temperatures=temperatures, chains=runs)
+    partition = _partition(partition_key, model, data, temperatures, runs)
+    check_data(test_data, model.sizes[0])
+    seen = [_look(model, chunk) for chunk in in_chunks(test_data)]
+    codes, logs, missing = (
+        np.concatenate([np.atleast_1d(np.asarray(x)) for x in part]) for part in zip(*seen, strict=True)
+    )
     dreams = judge_samples(judge, chains)
     return Assessment(
         sum(int(jnp.sum(mask)) for mask in model.masks),
         sum(int(jnp.sum(alive)) for alive in units_left(model.masks)[1:]),
-        float(jnp.mean(log_likelihood(model, test_data, partition.value))),
+        float(np.mean(logs) - partition.value),
         float(partition.error),
-        fit_classifier(top_code(model, data), labels, top_code(model, test_data), test_labels).error,
-        float(reconstruction_error(model, test_data)),
+        float(partition.effective),
+        fit_classifier(top_code(model, data), labels, codes, test_labels).error,
+        float(np.sum(missing) / np.size(test_data)),
         dreams.confidence,
         dreams.entropy,
     )
+
+
+@eqx.filter_jit
+def _look(model, data):
+    """Top code, log likelihood without the partition function, and what reconstruction misses, of one mean field."""
+    states = mean_field(model, data).states
+    return states[-1], log_unnormalised(model, states), _missing(model, states)

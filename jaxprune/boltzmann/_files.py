@@ -35,13 +35,15 @@ def save_machine(
       >>> model.sizes, chains, facts
       ((4, 3), None, {'epoch': 3})
     """
+    dtype = model.biases[0].dtype
     head = {
         "kind": KIND,
         "sizes": model.sizes,
-        "dtype": str(model.biases[0].dtype),
+        "dtype": str(dtype),
         "chains": None if chains is None else len(chains[0]),
         "facts": facts or {},
     }
+    chains = None if chains is None else tuple(x.astype(dtype) for x in chains)  # zeros and ones in any precision
     buffer = io.BytesIO()
     buffer.write((json.dumps(head) + "\n").encode())
     eqx.tree_serialise_leaves(buffer, (model, chains))

@@ -80,6 +80,15 @@ def start_chains(key: PRNGKey, model: BoltzmannMachine, chains: int) -> States:
     )
 
 
+def check_chains(chains, model):
+    """Refuse chains of another machine."""
+    if tuple(x.shape[-1] for x in chains) != model.sizes:
+        raise InputError(
+            f"chains have {', '.join(str(x.shape[-1]) for x in chains)} units, but the machine has "
+            f"{', '.join(map(str, model.sizes))}."
+        )
+
+
 @eqx.filter_jit
 def run_gibbs(key: PRNGKey, model: BoltzmannMachine, states: States, sweeps: int) -> States:
     """States after a number of sweeps, in one compiled loop.
@@ -90,12 +99,18 @@ def run_gibbs(key: PRNGKey, model: BoltzmannMachine, states: States, sweeps: int
       states: where the chains are.
       sweeps: number of sweeps; static.
 
+    Raises:
+      InputError: no random key; chains of another machine.
+
     Example:
       >>> from jaxprune.boltzmann import rbm
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
       >>> run_gibbs(jax.random.key(1), machine, start_chains(jax.random.key(2), machine, 5), 100)[0].shape
       (5, 4)
     """
+
+    check_key("key", key)
+    check_chains(states, model)
 
     def sweep(states, sweep_key):
         return gibbs_sweep(sweep_key, model, states)[0], None

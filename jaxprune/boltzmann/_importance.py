@@ -129,10 +129,12 @@ def residual_information(model: BoltzmannMachine, moments: Moments) -> Layers:
     r"""Information lost when one weight is removed and the biases of its two units make up for it, in nats.
 
     $$\tfrac12 w_{ij}^2 F^{\text{res}}_{ij}, \qquad
-      F^{\text{res}} = \operatorname{Var}(x_i x_j) - c^T \Sigma^{-1} c$$
+      F^{\text{res}} = \operatorname{Var}(x_i x_j) - c^T \Sigma^{-1} c
+        = \Bigl( \frac{1}{p_{11}} + \frac{1}{p_{10}} + \frac{1}{p_{01}} + \frac{1}{p_{00}} \Bigr)^{-1}$$
 
-    with $\Sigma$ the covariance of $(x_i, x_j)$ and $c$ their covariances with $x_i x_j$: what is left of the product's variance
-    after a regression on the two units. What a weight says beyond what two biases can say.
+    with $\Sigma$ the covariance of $(x_i, x_j)$, $c$ their covariances with $x_i x_j$, and $p_{ab}$ the four joint probabilities:
+    what is left of the product's variance after a regression on the two units. What a weight says beyond what two biases can say.
+    It is zero where one of the four states never occurs.
 
     Args:
       model: the machine.
@@ -151,14 +153,11 @@ def residual_information(model: BoltzmannMachine, moments: Moments) -> Layers:
 
     def one(W, mask, p, below, above):
         r, q = below[None, :], above[:, None]
-        with_pre, with_post, together = p * (1 - r), p * (1 - q), p - r * q
-        var_pre, var_post = r * (1 - r), q * (1 - q)
-        determinant = var_pre * var_post - together**2
-        explained = with_pre**2 * var_post + with_post**2 * var_pre - 2 * with_pre * with_post * together
-        # Two units that always agree, or of which one never changes: biases say all that the weight says.
-        possible = determinant > 4 * jnp.finfo(W.dtype).eps * var_pre * var_post
-        rest = p * (1 - p) - explained / jnp.where(possible, determinant, 1)
-        return W**2 / 2 * jnp.where(possible, jnp.maximum(rest, 0), 0) * mask
+        states = jnp.stack([p, q - p, r - p, 1 - q - r + p])
+        # Differences of probabilities: what is below their rounding is a state that never occurs.
+        occur = jnp.min(states, axis=0) > 4 * jnp.finfo(W.dtype).eps
+        rest = 1 / jnp.sum(1 / jnp.where(occur[None], states, 1), axis=0)
+        return W**2 / 2 * jnp.where(occur, rest, 0) * mask
 
     means = moments.means
     return tuple(map(one, model.weights, model.masks, moments.pairs, means[:-1], means[1:]))

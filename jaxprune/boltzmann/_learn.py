@@ -16,9 +16,10 @@ from jaxtyping import Float, Int
 from jaxprune._checks import InputError, check_choice, check_key, check_positive, check_whole
 from jaxprune._types import PRNGKey
 from jaxprune.boltzmann._binary import Data, check_data
-from jaxprune.boltzmann._gibbs import draw, gibbs_sweep, start_chains
+from jaxprune.boltzmann._gibbs import check_chains, draw, gibbs_sweep, start_chains
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 from jaxprune.boltzmann._mean_field import MeanFieldCode, mean_field
+from jaxprune.boltzmann._moments import moments_of
 
 
 class LearnCode(enum.IntEnum):
@@ -74,8 +75,11 @@ class Learning:
         for name in ("tolerance", "max_norm"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
+        if not isinstance(self.rate, tuple | list) or len(self.rate) != 2:
+            raise InputError(f"rate is {self.rate!r}, but must be two numbers: of the first and of the last epoch.")
         for rate in self.rate:
             check_positive("rate", rate)
+        object.__setattr__(self, "rate", tuple(self.rate))
         check_choice("negative", self.negative, ("pcd", "cd"))
 
 
@@ -156,11 +160,7 @@ def learn(
     start_key, learn_key = jax.random.split(key)
     if chains is None:
         chains = start_chains(start_key, model, learning.chains)
-    elif tuple(x.shape[1] for x in chains) != model.sizes:
-        raise InputError(
-            f"chains have {', '.join(str(x.shape[1]) for x in chains)} units, but the machine has "
-            f"{', '.join(map(str, model.sizes))}."
-        )
+    check_chains(chains, model)
     return _learn(learn_key, model, chains, jnp.asarray(data), learning, None)
 
 
@@ -265,7 +265,7 @@ def _learn(key, model, chains, data, learning, factors):
             # Probabilities of the layers drawn last, given the others' states: the same expectation, with less noise.
             negative = tuple(p if layer % 2 == 0 else x for layer, (x, p) in enumerate(zip(running, on, strict=True)))
             chains = running
-        there, here = _statistics(positive), _statistics(negative)
+        there, here = (moments_of(states)[:2] for states in (positive, negative))
         descent = jax.tree.map(lambda data, model: model - data, there, here)
         descent = (descent[0], tuple(g * mask for g, mask in zip(descent[1], model.masks, strict=True)))
         parameters = (model.biases, model.weights)
@@ -278,10 +278,8 @@ def _learn(key, model, chains, data, learning, factors):
         seen = (change, sweeps.astype(dtype), (code != int(MeanFieldCode.CONVERGED)).astype(dtype))
         return (BoltzmannMachine(biases, weights, model.masks), chains, state), seen
 
-    def epoch(carry, arguments):
+    def epoch(carry, epoch_key):
         good, now, diverged = carry
-        number, epoch_key = arguments
-        del number
         order_key, update_key = jax.random.split(epoch_key)
         places = jax.random.permutation(order_key, len(data))[: updates * learning.batch].reshape(updates, -1)
         now, seen = lax.scan(update, now, (jax.random.split(update_key, updates), places))
@@ -295,7 +293,7 @@ def _learn(key, model, chains, data, learning, factors):
     now = (model, chains, optimiser.init((model.biases, model.weights)))
     keys = jax.random.split(key, learning.epochs)
     start = ((model, chains), now, jnp.array(False))
-    ((model, chains), _, diverged), seen = lax.scan(epoch, start, (jnp.arange(learning.epochs), keys))
+    ((model, chains), _, diverged), seen = lax.scan(epoch, start, keys)
     code = jnp.where(diverged, int(LearnCode.DIVERGED), int(LearnCode.FINISHED))
     return Learnt(model, chains, code, Progress(*seen))
 
@@ -308,13 +306,6 @@ def _positive(model, visible, learning, factors):
         return (visible, jax.nn.sigmoid(factor * field)), jnp.array(1), jnp.array(int(MeanFieldCode.CONVERGED))
     found = mean_field(model, visible, sweeps=learning.mean_field, tolerance=learning.tolerance)
     return found.states, found.sweeps, found.code
-
-
-def _statistics(states):
-    """Means of all units, and of the products of units of neighbouring layers."""
-    count = len(states[0])
-    pairs = tuple(above.T @ below / count for below, above in itertools.pairwise(states))
-    return tuple(jnp.mean(x, axis=0) for x in states), pairs
 
 
 def _limit(W, norm):

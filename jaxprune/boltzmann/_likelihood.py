@@ -41,11 +41,18 @@ def log_likelihood(
     Reference: Salakhutdinov2009.
     """
     check_data(data, model.sizes[0])
-    return jnp.concatenate([_bound(model, chunk, log_partition, sweeps, tolerance) for chunk in in_chunks(data)])
+    return jnp.concatenate(
+        [_bound(model, chunk, jnp.asarray(log_partition), sweeps, tolerance) for chunk in in_chunks(data)]
+    )
 
 
 @eqx.filter_jit
 def _bound(model, data, log_partition, sweeps, tolerance):
     states = mean_field(model, data, sweeps=sweeps, tolerance=tolerance).states
+    return log_unnormalised(model, states) - log_partition
+
+
+def log_unnormalised(model, states):
+    """The bound for given mean-field probabilities, without the partition function."""
     entropy = sum(jnp.sum(entr(x) + entr(1 - x), axis=1) for x in states[1:])
-    return entropy - model.energy(states) - log_partition
+    return entropy - model.energy(states)

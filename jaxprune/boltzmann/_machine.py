@@ -10,9 +10,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_array, check_key
+from jaxprune._checks import InputError, check_array, check_key, is_concrete
 from jaxprune._types import Mask, PRNGKey, Real
-from jaxprune.boltzmann._binary import Data
+from jaxprune.boltzmann._binary import Data, check_data
 
 Bias = Float[Array, " _"]
 Weights = Float[Array, "_ _"]
@@ -34,7 +34,8 @@ class BoltzmannMachine(eqx.Module):
       masks: ones where a synapse is; weights are zero elsewhere.
 
     Raises:
-      InputError: no layer of weights; shapes that do not fit (which is said); a weight where the mask is zero.
+      InputError: no layer of weights; shapes that do not fit (which is said); a mask of anything but zeros and ones, or a weight
+        where it is zero.
 
     Example:
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
@@ -66,6 +67,12 @@ class BoltzmannMachine(eqx.Module):
                     raise InputError(
                         f"{name}[{layer}] has shape {array.shape}, but between these layers it must be {wanted}."
                     )
+            if is_concrete(W, mask):
+                there = np.asarray(mask)
+                if not np.isin(there, (0, 1)).all():
+                    raise InputError(f"masks[{layer}] must hold zeros and ones: ones where a synapse is.")
+                if np.any(np.asarray(W)[there == 0]):
+                    raise InputError(f"weights[{layer}] is not zero where masks[{layer}] is: pass weights * mask.")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -74,12 +81,14 @@ class BoltzmannMachine(eqx.Module):
 
     def field(self, states: States, layer: int) -> Float[Array, "chain unit"]:
         """What drives a layer's units: their biases, and the weighted states of the layers beside them."""
-        total = self.biases[layer][None, :]
-        if layer > 0:
-            total = total + states[layer - 1] @ self.weights[layer - 1].T
-        if layer < len(self.weights):
-            total = total + states[layer + 1] @ self.weights[layer]
-        return total
+        return self.biases[layer][None, :] + self.drive(states, layer)
+
+    def drive(self, states: States, layer: int) -> Float[Array, "chain unit"]:
+        """The weighted states of the layers beside a layer, without its biases."""
+        below = [states[layer - 1] @ self.weights[layer - 1].T] if layer > 0 else []
+        above = [states[layer + 1] @ self.weights[layer]] if layer < len(self.weights) else []
+        first, *rest = below + above
+        return sum(rest, start=first)
 
     def energy(self, states: States) -> Float[Array, " chain"]:
         """Energy of every chain's state."""
@@ -214,9 +223,13 @@ def visible_bias(data: Data) -> Bias:
     Args:
       data: binary data.
 
+    Raises:
+      InputError: data that are not binary.
+
     Example:
       >>> visible_bias(jnp.array([[0.0], [1.0], [1.0]])).round(3)
       Array([0.405], dtype=float64)
     """
+    check_data(data, np.shape(data)[-1])
     mean = (jnp.sum(jnp.asarray(data), axis=0) + 1.0) / (len(data) + 2)
     return jnp.log(mean / (1 - mean))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Int, Num
 
+from jaxprune._checks import InputError
 from jaxprune._types import Count, Scalar
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 
@@ -53,14 +54,17 @@ def mean_field(
     $$\mu_l \leftarrow s(b_l + W_{l-1} \mu_{l-1} + W_l^T \mu_{l+1}), \qquad \mu_0 = v$$
 
     layer after layer, odd ones first, until no entry changes by more than the tolerance. It maximises a lower bound of
-    $\ln P(v)$ (`log_likelihood_bound`) and, in a restricted machine, is exact. The start is a pass upwards in which each layer
+    $\ln P(v)$ (`log_likelihood`) and, in a restricted machine, is exact. The start is a pass upwards in which each layer
     with another one above counts its input twice.
 
     Args:
       model: the machine.
       visible: data, in [0, 1].
       sweeps: greatest number of sweeps; static.
-      tolerance: see above.
+      tolerance: see above; static.
+
+    Raises:
+      InputError: data of another number of visible units.
 
     Example:
       >>> from jaxprune.boltzmann import dbm
@@ -71,6 +75,8 @@ def mean_field(
 
     Reference: Salakhutdinov2009.
     """
+    if visible.ndim != 2 or visible.shape[1] != model.sizes[0]:
+        raise InputError(f"visible has shape {visible.shape}, but must be (sample, {model.sizes[0]}) for this machine.")
     top = len(model.weights)
     states = [visible.astype(model.biases[0].dtype)]
     for layer in range(1, top + 1):

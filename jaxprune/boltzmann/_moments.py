@@ -11,8 +11,10 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_key
 from jaxprune._types import PRNGKey, Real
-from jaxprune.boltzmann._gibbs import run_gibbs, start_chains
+from jaxprune.boltzmann._gibbs import check_chains, run_gibbs, start_chains
 from jaxprune.boltzmann._machine import Bias, BoltzmannMachine, States, Weights
+
+MOST_PARAMETERS = 20_000
 
 
 class Moments(NamedTuple):
@@ -97,7 +99,8 @@ def _start(key, model, samples, chains, burn_in, gap):
         if value < least:
             raise InputError(f"{name} is {value}, but must be at least {least}.")
     start_key, run_key = jax.random.split(key)
-    states = start_chains(start_key, model, chains) if isinstance(chains, int) else chains
+    states = chains if isinstance(chains, tuple) else start_chains(start_key, model, int(chains))
+    check_chains(states, model)
     return run_key, states, -(-samples // len(states[0]))
 
 
@@ -137,7 +140,7 @@ def fisher_matrix(
     $$F = \operatorname{Cov}(\phi), \qquad \phi = (x_0, x_1, \dots, \operatorname{vec} x_1 x_0^T, \dots)$$
 
     as a Boltzmann machine is an exponential family with the statistics $\phi$. As many rows and columns as the machine has
-    parameters: a few thousand at most. Statistics of synapses that are masked out are zero.
+    parameters, at most 20,000. Statistics of synapses that are masked out are zero.
 
     Args:
       key, model, samples, chains, burn_in, gap: as in `sample_moments`.
@@ -146,7 +149,7 @@ def fisher_matrix(
       F; parameters are the biases of every layer, then the weights of every layer, row by row.
 
     Raises:
-      InputError: as `sample_moments`.
+      InputError: as `sample_moments`; too many parameters.
 
     Example:
       >>> from jaxprune.boltzmann import rbm
@@ -156,6 +159,12 @@ def fisher_matrix(
 
     Reference: Amari1998 (information geometry of exponential families).
     """
+    count = sum(x.size for x in (*model.biases, *model.weights))
+    if count > MOST_PARAMETERS:
+        raise InputError(
+            f"the machine has {count} parameters, but their Fisher information is computed for {MOST_PARAMETERS} at most: use "
+            "variance_information, its diagonal."
+        )
     run_key, states, rounds = _start(key, model, samples, chains, burn_in, gap)
     return _covariance(run_key, model, states, rounds, burn_in, gap)
 

@@ -91,6 +91,9 @@ def remove(model: BoltzmannMachine, masks: Sequence[Weights], moments: Moments |
       masks: ones where synapses stay, for every layer of weights.
       moments: mean activity, from `sample_moments`; None for no change of biases.
 
+    Raises:
+      InputError: masks of another number or shape.
+
     Example:
       >>> from jaxprune.boltzmann import enumerate_machine, rbm
       >>> machine = rbm(jax.random.key(0), visible=1, hidden=1, sd=0.5, dtype=float)
@@ -99,8 +102,12 @@ def remove(model: BoltzmannMachine, masks: Sequence[Weights], moments: Moments |
       >>> bool(jnp.allclose(alone.biases[0], machine.biases[0] + machine.weights[0][0] * moments.means[1]))
       True
     """
+    if [mask.shape for mask in masks] != [mask.shape for mask in model.masks]:
+        raise InputError(
+            f"masks have shapes {[mask.shape for mask in masks]}, but the machine's are {[m.shape for m in model.masks]}."
+        )
     biases = list(model.biases)
-    kept = tuple(mask * old for mask, old in zip(masks, model.masks, strict=True))
+    kept = tuple(mask.astype(old.dtype) * old for mask, old in zip(masks, model.masks, strict=True))
     if moments is not None:
         for layer, (W, mask) in enumerate(zip(model.weights, kept, strict=True)):
             lost = W * (1 - mask)

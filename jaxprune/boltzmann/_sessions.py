@@ -1,21 +1,19 @@
 """Pruning in sessions: measure, remove, let the biases take over, retrain, and once more."""
 
 import dataclasses
-import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxprune._checks import InputError, check_choice, check_key, check_whole
+from jaxprune._provenance import fingerprint
 from jaxprune._types import PRNGKey
 from jaxprune.boltzmann._binary import Data, check_data
 from jaxprune.boltzmann._files import load_machine, save_machine
-from jaxprune.boltzmann._gibbs import start_chains
+from jaxprune.boltzmann._gibbs import check_chains, start_chains
 from jaxprune.boltzmann._importance import CRITERIA, Layers
 from jaxprune.boltzmann._learn import LearnCode, Learning, learn
 from jaxprune.boltzmann._machine import BoltzmannMachine, States, Weights
@@ -37,7 +35,8 @@ class Sessions:
       delete: take units without synapses out of the arrays, so that the rest goes faster; each new size is compiled anew, which
         small machines do not repay. Without it they stay, by themselves.
       retrain: how the machine learns after each removal, with a fresh optimiser; None for not at all.
-      samples, chains, burn_in, gap: of the free activity that is measured, as in `sample_moments`.
+      samples, burn_in, gap: of the free activity that is measured, as in `sample_moments`.
+      chains: their number, where no chains are handed in.
 
     Raises:
       InputError: an unknown criterion; numbers out of range.
@@ -61,6 +60,12 @@ class Sessions:
             raise InputError(
                 f"criterion is {self.criterion!r}, but must be a name or a function (key, model, moments)."
             )
+        shares = self.remove if isinstance(self.remove, tuple | list) else (self.remove,)
+        for share in shares:
+            if not 0 <= float(share) < 1:
+                raise InputError(
+                    f"remove is {share}, but must be in [0, 1): the share of the remaining synapses that goes."
+                )
         for name, least in (("samples", 1), ("chains", 1), ("burn_in", 0), ("gap", 1)):
             check_whole(name, getattr(self, name), least=least)
 
@@ -94,20 +99,28 @@ class SessionInfo(NamedTuple):
     code: LearnCode
 
 
-def init_sessions(key: PRNGKey, model: BoltzmannMachine, sessions: Sessions) -> SessionState:
+def init_sessions(
+    key: PRNGKey, model: BoltzmannMachine, sessions: Sessions, *, chains: States | None = None
+) -> SessionState:
     """State before the first session.
 
     Args:
       key: random key of the chains.
       model: the trained machine.
       sessions: settings.
+      chains: chains to go on with, such as those it was trained with; by default new ones.
+
+    Raises:
+      InputError: chains of another machine.
 
     Example:
       >>> from jaxprune.boltzmann import rbm
       >>> init_sessions(jax.random.key(0), rbm(jax.random.key(1), visible=4, hidden=3), Sessions()).number
       0
     """
-    return SessionState(model, start_chains(key, model, sessions.chains), 0)
+    chains = start_chains(key, model, sessions.chains) if chains is None else chains
+    check_chains(chains, model)
+    return SessionState(model, chains, 0)
 
 
 def prune_session(
@@ -178,6 +191,7 @@ def prune_in_sessions(
     sessions: Sessions,
     number: int,
     *,
+    chains: States | None = None,
     checkpoint: Path | None = None,
     each: Callable[[SessionState, SessionInfo], None] | None = None,
 ) -> SessionState:
@@ -189,6 +203,7 @@ def prune_in_sessions(
       data: zeros and ones, (sample, visible), to retrain on.
       sessions: settings.
       number: of sessions.
+      chains: as in `init_sessions`.
       checkpoint: file that is written after every session; one that is there already is gone on with.
       each: called with the state and what was done, after every session that is run here, before the checkpoint is written.
 
@@ -196,7 +211,8 @@ def prune_in_sessions(
       The state after the last session.
 
     Raises:
-      InputError: a checkpoint of another machine, of other data or settings; what `prune_session` refuses.
+      InputError: a checkpoint of another machine, of other data or settings, or after more sessions; what `prune_session`
+        refuses.
 
     Example:
       >>> from jaxprune.boltzmann import Learning, rbm
@@ -206,17 +222,24 @@ def prune_in_sessions(
       >>> prune_in_sessions(jax.random.key(0), machine, data, sessions, 2).model.masks[0].sum()
       Array(3., dtype=float32)
     """
+    check_key("key", key)
     check_whole("number", number, least=1)
     start_key, session_key = jax.random.split(key)
-    state = init_sessions(start_key, model, sessions)
-    origin = _fingerprint(key, model, data, sessions) if checkpoint is not None else ""
+    state = init_sessions(start_key, model, sessions, chains=chains)
+    origin = ""
+    if checkpoint is not None:
+        origin = fingerprint(jax.random.key_data(key), jax.tree.leaves((model, chains)), data, sessions)
     if checkpoint is not None and Path(checkpoint).exists():
-        stored, chains, facts = load_machine(checkpoint)
-        if facts.get("origin") != origin or chains is None:
+        stored, now, facts = load_machine(checkpoint)
+        if facts.get("origin") != origin or now is None:
             raise InputError(
                 f"{checkpoint} is of another machine, or of other data or settings: move it away, or choose another name."
             )
-        state = SessionState(stored, chains, int(facts["session"]))
+        if facts["session"] > number:
+            raise InputError(
+                f"{checkpoint} is after {facts['session']} sessions, but number is {number}: move it away, or ask for more."
+            )
+        state = SessionState(stored, now, int(facts["session"]))
     while state.number < number:
         state, info = prune_session(session_key, state, data, sessions)
         if each is not None:
@@ -226,15 +249,3 @@ def prune_in_sessions(
             facts = {"origin": origin, "session": state.number}
             save_machine(checkpoint, state.model, chains=state.chains, facts=facts)
     return state
-
-
-def _fingerprint(key, model, data, sessions: Sessions) -> str:
-    """What a checkpoint must have been made from to be gone on with."""
-    digest = hashlib.sha256()
-    for leaf in (jax.random.key_data(key), *jax.tree.leaves(model), data):
-        array = np.asarray(leaf)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    # Functions without their addresses, which differ from run to run.
-    digest.update(re.sub(r" at 0x\w+", "", repr(sessions)).encode())
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import rich.table
 from matplotlib.figure import Figure
 
 from jaxprune import boltzmann
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, check_whole
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
 from jaxprune.data import DataSet, binarise, crop, digits, load_images
@@ -21,6 +22,7 @@ from jaxprune.files import write_whole
 from jaxprune.sweep import figure_settings, save_figure
 
 SUFFIXES = (".eqx",)
+RETRAIN_RATE, DEEP_RETRAIN_RATE = 0.02, 0.005
 
 
 def prune_boltzmann(
@@ -32,12 +34,13 @@ def prune_boltzmann(
     epochs: int = 100,
     batch: int = 20,
     rate: tuple[float, float] = (0.1, 0.002),
+    joint_rate: tuple[float, float] = (0.01, 0.001),
     criterion: str = "weight",
     remove: float = 0.5,
     sessions: int = 4,
     bias_step: bool = True,
     retrain_epochs: int = 5,
-    retrain_rate: float = 0.02,
+    retrain_rate: float | None = None,
     temperatures: int = 1000,
     seed: int = 0,
     overwrite: bool = False,
@@ -58,13 +61,15 @@ def prune_boltzmann(
       epochs: passes over the data in training (and, for a deep machine, for each layer's pretraining).
       batch: images to an update; 100 for large data sets.
       rate: learning rate of the first and of the last epoch.
+      joint_rate: the same for all layers of a deep machine together, once each has learnt by itself. At a large rate its top
+        units fall silent.
       criterion: variance, heuristic, weight, information, heuristic-information, residual-information, eigenvector, uniform,
         units or anti-variance.
       remove: share of each layer's remaining synapses that goes in a session.
       sessions: number of sessions.
       bias_step: whether biases take over the mean of what was lost.
       retrain_epochs: passes over the data after each removal; 0 for none.
-      retrain_rate: learning rate of these.
+      retrain_rate: learning rate of these; by default 0.02 for a restricted machine, 0.005 for a deep one.
       temperatures: steps of annealed importance sampling, for the log likelihood.
       seed: seed of everything.
       overwrite: replace existing files.
@@ -73,17 +78,22 @@ def prune_boltzmann(
     check_outputs(out, report, suffixes=SUFFIXES, overwrite=overwrite)
     if picture.exists() and not overwrite:
         raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
-    settings = Sessions(
-        criterion,
-        remove,
-        bias_step=bias_step,
-        retrain=Learning(retrain_epochs, (retrain_rate, retrain_rate), batch) if retrain_epochs else None,
+    # Bad settings are refused before anything is trained.
+    learning, joint = Learning(epochs, rate, batch), Learning(epochs, joint_rate, batch)
+    _sessions(
+        criterion, remove, bias_step, retrain_epochs, RETRAIN_RATE if retrain_rate is None else retrain_rate, batch
     )
+    for name, value in (("sessions", sessions), ("temperatures", temperatures)):
+        check_whole(name, value, least=1)
     train, train_labels, test, test_labels, side = _binary(data, size)
     console = rich.console.Console(stderr=True)
-    machine_key, session_key, assess_key = jax.random.split(jax.random.key(seed), 3)
+    machine_key, session_key, assess_key, picture_key = jax.random.split(jax.random.key(seed), 4)
+    loaded = model is not None and model.exists()
     with console.status("training"):
-        machine = _machine(machine_key, model, train, hidden, Learning(epochs, rate, batch))
+        machine, chains = _machine(machine_key, model, train, hidden, learning, joint)
+        if retrain_rate is None:
+            retrain_rate = RETRAIN_RATE if len(machine.weights) == 1 else DEEP_RETRAIN_RATE
+        settings = _sessions(criterion, remove, bias_step, retrain_epochs, retrain_rate, batch)
         judge = boltzmann.fit_classifier(train, train_labels, test, test_labels)
 
     def assessed(state):
@@ -94,7 +104,7 @@ def prune_boltzmann(
         return {"session": state.number, "sizes": state.model.sizes, **found._asdict()}
 
     with console.status("measuring"):
-        state = boltzmann.init_sessions(session_key, machine, settings)
+        state = boltzmann.init_sessions(session_key, machine, settings, chains=chains)
         found = {0: assessed(state)}
     notes = checkpoint.with_name(checkpoint.name + ".json")
     if checkpoint.exists():
@@ -106,26 +116,49 @@ def prune_boltzmann(
             write_whole(notes, json.dumps(list(found.values())[1:]).encode())
             status.update(f"pruning: session {state.number} of {sessions}")
 
-        state = boltzmann.prune_in_sessions(
-            session_key, machine, train, settings, sessions, checkpoint=checkpoint, each=each
+        run = partial(
+            boltzmann.prune_in_sessions,
+            session_key,
+            machine,
+            train,
+            settings,
+            chains=chains,
+            checkpoint=checkpoint,
+            each=each,
         )
+        stopped = None
+        try:
+            state = run(sessions)
+        except boltzmann.Exhausted as error:
+            if max(found) == 0:
+                raise
+            stopped, state = str(error), run(max(found))
     rows = list(found.values())
+    trained = {"epochs": epochs, "batch": batch, "rate": rate, "joint_rate": joint_rate if len(hidden) > 1 else None}
     facts = {
         "criterion": criterion, "remove": remove, "bias_step": bias_step, "retrain_epochs": retrain_epochs,
-        "retrain_rate": retrain_rate, "data": data, "size": size, "hidden": hidden, "epochs": epochs, "batch": batch,
-        "rate": rate, "model": None if model is None else str(model), "seed": seed, "pixels_error": judge.error, "sessions": rows,
+        "retrain_rate": retrain_rate, "data": data, "size": size, "hidden": machine.sizes[1:],
+        "model": None if model is None else str(model), "trained": None if loaded else trained, "seed": seed,
+        "pixels_error": judge.error, "sessions": rows, "stopped": stopped,
     }  # fmt: skip
-    figure = _draw(rows, state, side)
+    figure = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
     save_figure(figure, picture)
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
     _show(rows, judge.error)
+    if stopped:
+        print(f"stopped before all {sessions} sessions: {stopped}")
     print(f"\npruned {out}   report {report}   figure {picture}")
 
 
 COMMANDS = {"prune-boltzmann": prune_boltzmann}
+
+
+def _sessions(criterion, remove, bias_step, epochs, rate, batch):
+    retrain = Learning(epochs, (rate, rate), batch) if epochs else None
+    return Sessions(criterion, remove, bias_step=bias_step, retrain=retrain)
 
 
 def _binary(data, size):
@@ -144,15 +177,15 @@ def _binary(data, size):
     return *parts, train.shape[1:]
 
 
-def _machine(key, path, train, hidden, settings):
-    """The trained machine, from its file or by training."""
+def _machine(key, path, train, hidden, settings, joint):
+    """The trained machine and its chains, from its file or by training."""
     if path is not None and path.exists():
-        machine = boltzmann.load_machine(path)[0]
+        machine, chains, _ = boltzmann.load_machine(path)
         if machine.sizes[0] != train.shape[1]:
             raise InputError(
                 f"{path} has {machine.sizes[0]} visible units, but the images have {train.shape[1]} pixels."
             )
-        return machine
+        return machine, chains
     if path is not None and not path.parent.is_dir():
         raise InputError(f"--model is {path}, but there is no directory {path.parent}: make it first.")
     draw_key, pre_key, learn_key = jax.random.split(key, 3)
@@ -160,17 +193,19 @@ def _machine(key, path, train, hidden, settings):
         draw_key, visible=train.shape[1], hidden=hidden, sd=0.05, hidden_bias=-1.0,
         visible_bias=boltzmann.visible_bias(train).astype(np.float32),
     )  # fmt: skip
+    parts = []
     if len(hidden) > 1:
-        start, _ = boltzmann.pretrain(
-            pre_key, start, train, [dataclasses.replace(settings, negative="cd")] * len(hidden)
-        )
+        layers = [dataclasses.replace(settings, negative="cd")] * len(hidden)
+        start, parts = boltzmann.pretrain(pre_key, start, train, layers)
+        settings = joint
     learnt = boltzmann.learn(learn_key, start, train, settings)
-    code = boltzmann.LearnCode(int(learnt.code))
-    if code is not boltzmann.LearnCode.FINISHED:
-        raise InputError(f"--rate is {settings.rate}, and training diverged. {code.words}")
+    for part, option in (*((part, "--rate") for part in parts), (learnt, "--joint-rate" if parts else "--rate")):
+        code = boltzmann.LearnCode(int(part.code))
+        if code is not boltzmann.LearnCode.FINISHED:
+            raise InputError(f"training with this {option} diverged. {code.words}")
     if path is not None:
         boltzmann.save_machine(path, learnt.model, chains=learnt.chains)
-    return learnt.model
+    return learnt.model, learnt.chains
 
 
 def _earlier(notes):
@@ -179,20 +214,17 @@ def _earlier(notes):
     return {row["session"]: row for row in rows}
 
 
-def _draw(rows, state, side):
-    """Likelihood and error over size, the receptive fields left, and samples."""
+def _draw(key, rows, state, side, judge):
+    """Likelihood and error over size, classes of samples; receptive fields, information of pixels, samples."""
+    moments, chains = boltzmann.sample_moments(key, state.model, samples=10_000, chains=state.chains)
+    shares = boltzmann.judge_samples(judge, chains).classes
     with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(9, 6.5), layout="constrained")
-        axes = figure.subplots(2, 2)
-        boltzmann.plot_sessions(rows, axes[0])
-        fields = np.asarray(state.model.weights[0])[:50]
-        limit = float(np.abs(fields).max()) or 1.0
-        axes[1, 0].imshow(boltzmann.tile(fields, side), cmap="RdBu_r", vmin=-limit, vmax=limit)
-        axes[1, 0].set_title(f"weights of {len(fields)} of {len(state.model.weights[0])} hidden units", fontsize=10)
-        axes[1, 1].imshow(boltzmann.tile(np.asarray(state.chains[0])[:50], side), cmap="gray_r")
-        axes[1, 1].set_title("samples of the pruned machine", fontsize=10)
-        for ax in axes[1]:
-            ax.axis("off")
+        figure = Figure(figsize=(12, 6.5), layout="constrained")
+        axes = figure.subplots(2, 3)
+        boltzmann.plot_sessions(rows, axes[0, :2])
+        axes[0, 2].bar([str(label) for label in judge.fitted.classes_], 100 * shares)
+        axes[0, 2].set(xlabel="class", ylabel="share of samples, %")
+        boltzmann.plot_pictures(boltzmann.pictures(state.model, chains, moments, side), axes[1])
     return figure
 
 

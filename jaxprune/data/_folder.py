@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune.data._images import DataSet, LabelledImages, check_images
+from jaxprune.data._images import DataSet, LabelledImages, data_set
 from jaxprune.files import write_whole
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -42,7 +42,8 @@ def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet
             f"{path} has the classes {sorted(classes['train'])} in train and {sorted(classes['test'])} in test, but they must "
             "be the same, and some."
         )
-    found = DataSet(*(_stack(path, classes[part]) for part in ("train", "test")))
+    train, test = (_stack(path, classes[part]) for part in ("train", "test"))
+    found = data_set(train, test, str(path))
     if cache is not None:
         _keep(Path(cache), found, checksum)
     return found
@@ -70,14 +71,8 @@ def load_npz(path: str | Path) -> DataSet:
     ]
     if missing:
         raise InputError(f"{path} has no {missing[0]}; it has {', '.join(sorted(arrays)) or 'nothing'}.")
-    return DataSet(
-        *(
-            check_images(
-                LabelledImages(arrays[f"{part}_images"], arrays[f"{part}_labels"].astype(np.int64)), f"{path} ({part})"
-            )
-            for part in ("train", "test")
-        )
-    )
+    train, test = (LabelledImages(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("train", "test"))
+    return data_set(train, test, str(path))
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -112,7 +107,11 @@ def _decode(name, content):
         raise InputError("reading images needs the package pillow: pip install 'jaxprune[experiments]'.") from error
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return np.asarray(image)
+            # Palettes hold numbers of colours, not brightness; transparency is none either.
+            wanted = {"1": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGBA": "RGB"}.get(image.mode, image.mode)
+            if wanted not in ("L", "RGB", "I", "I;16", "F"):
+                raise InputError(f"{name} is an image of the kind {image.mode}, but must be grey or RGB: convert it.")
+            return np.asarray(image.convert(wanted))
     except OSError as error:
         raise InputError(f"{name} cannot be read as an image: {error}") from error
 
@@ -126,7 +125,7 @@ def _stack(path, classes):
                 raise InputError(f"{path} has an image of {image.shape} in {label} beside others of {shape}.")
             images.append(image)
             labels.append(number)
-    return check_images(LabelledImages(np.stack(images), np.asarray(labels)), str(path))
+    return LabelledImages(np.stack(images), np.asarray(labels))
 
 
 def _checksum(path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune.data._images import DataSet, LabelledImages, check_images
+from jaxprune.data._images import DataSet, LabelledImages, data_set
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 PARTS = {"train": "train", "test": "t10k"}
@@ -66,8 +66,9 @@ def load_idx(folder: str | Path) -> DataSet:
         images, labels = (
             read_idx(_find(folder, f"{part}-{name}")) for name in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
-        parts.append(check_images(LabelledImages(images, labels.astype(np.int64)), f"{folder} ({part})"))
-    return DataSet(*parts)
+        parts.append(LabelledImages(images, labels))
+    train, test = parts
+    return data_set(train, test, str(folder))
 
 
 def _find(folder, name):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Int, Num, Shaped
 
-from jaxprune._checks import InputError, check_key, check_whole
+from jaxprune._checks import InputError, check_key, check_positive, check_whole
 from jaxprune._types import PRNGKey
 
 Images = Num[np.ndarray, "image row column"]
@@ -32,17 +32,45 @@ class DataSet(NamedTuple):
     test: LabelledImages
 
 
-def check_images(found: LabelledImages, where: str) -> LabelledImages:
-    """Refuse images and labels that do not fit each other, none at all, or a class without images."""
-    images, labels = found
-    if not len(images):
+def data_set(train: LabelledImages, test: LabelledImages, where: str) -> DataSet:
+    """Two checked halves; labels become whole numbers.
+
+    Raises:
+      InputError: images that are no finite numbers, none at all, or of different shapes; labels that are no whole numbers from 0,
+        or of another number; a class without images, in either half.
+    """
+    found = DataSet(_checked(train, f"{where} (train)"), _checked(test, f"{where} (test)"))
+    shapes, classes = (
+        [f(half) for half in found] for f in (lambda x: x.images.shape[1:], lambda x: int(x.labels.max()))
+    )
+    if shapes[0] != shapes[1]:
+        raise InputError(f"{where} has images of {shapes[0]} to learn from, but of {shapes[1]} to test with.")
+    if classes[0] != classes[1]:
+        raise InputError(f"{where} has classes up to {classes[0]} to learn from, but up to {classes[1]} to test with.")
+    return found
+
+
+def _checked(found, where):
+    images, labels = map(np.asarray, found)
+    if images.ndim < 3 or images.dtype.kind not in "biuf":
+        raise InputError(
+            f"{where} has images of shape {images.shape} and type {images.dtype}, but they must be numbers: (image, row, column)."
+        )
+    if not images.size:
         raise InputError(f"{where} holds no image.")
-    if len(images) != len(labels):
-        raise InputError(f"{where} holds {len(images)} images but {len(labels)} labels.")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise InputError(f"{where} has pixels that are not finite: remove or repair them.")
+    if labels.shape != images.shape[:1]:
+        raise InputError(
+            f"{where} holds {len(images)} images but labels of shape {labels.shape}: one is needed for each."
+        )
+    if labels.dtype.kind not in "biuf" or not (labels == np.floor(labels)).all() or labels.min() < 0:
+        raise InputError(f"{where} has labels like {labels[0]!r}, but they must be whole numbers from 0.")
+    labels = labels.astype(np.int64)
     counts = np.bincount(labels)
     if not counts.all():
         raise InputError(f"{where} has no image of class {int(np.flatnonzero(counts == 0)[0])} (of {len(counts)}).")
-    return found
+    return LabelledImages(images, labels)
 
 
 def crop(images: Images, rows: int, columns: int) -> Num[np.ndarray, "image _ _"]:
@@ -113,7 +141,7 @@ def patches(
       One patch a row, in the images' type.
 
     Raises:
-      InputError: discs that reach over the border; a count below 1.
+      InputError: a radius that is negative, no centre, discs that reach over the border; a count below 1.
 
     Example:
       >>> patches(jax.random.key(0), np.ones((5, 7, 7)), radius=1.0, centres=(1, 3), count=4).shape
@@ -121,6 +149,9 @@ def patches(
     """
     check_key("key", key)
     check_whole("count", count, least=1)
+    check_positive("radius", radius, zero=True)
+    if not len(centres):
+        raise InputError("centres is empty, but discs need a place to be around.")
     offsets = disc(radius)
     reach, most = int(np.abs(offsets).max()), min(images.shape[1:3]) - 1
     if min(centres) < reach or max(centres) > most - reach:

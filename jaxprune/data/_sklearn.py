@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune.data._images import DataSet, LabelledImages, check_images
+from jaxprune.data._images import DataSet, LabelledImages, data_set
 
 
 def digits(*, test: int = 360) -> DataSet:
@@ -53,11 +53,12 @@ def openml(name: str, *, test: int = 10_000, folder: str | Path | None = None) -
     side = round(found.data.shape[1] ** 0.5)
     if side**2 != found.data.shape[1]:
         raise InputError(f"{name} has {found.data.shape[1]} values to a row, which is no square image.")
-    images = found.data.reshape(-1, side, side).astype(np.uint8)
+    images = found.data.reshape(-1, side, side)
+    if not 0 < test < len(images):
+        raise InputError(f"test is {test}, but must leave some of the {len(images)} images on either side.")
     labels = np.unique(found.target, return_inverse=True)[1].astype(np.int64)
-    return DataSet(
-        check_images(LabelledImages(images[:-test], labels[:-test]), name),
-        check_images(LabelledImages(images[-test:], labels[-test:]), name),
+    return data_set(
+        LabelledImages(images[:-test], labels[:-test]), LabelledImages(images[-test:], labels[-test:]), name
     )
 
 

@@ -26,6 +26,12 @@ def test_round_trip(tmp_path, kind, dtype):
     assert [path.name for path in tmp_path.iterdir()] == ["m.eqx"]
 
 
+def test_chains_take_the_precision_of_the_machine(tmp_path):
+    model = machine().astype(jnp.float32)
+    save_machine(tmp_path / "m.eqx", model, chains=start_chains(jax.random.key(0), machine(), 7))
+    assert load_machine(tmp_path / "m.eqx")[1][0].dtype == jnp.float32
+
+
 def test_no_pickle_and_a_readable_head(tmp_path):
     save_machine(tmp_path / "m.eqx", machine())
     content = (tmp_path / "m.eqx").read_bytes()

@@ -136,6 +136,15 @@ def test_deleted_units_leave_the_distribution_alone():
     assert delete_units(small).model.sizes == small.sizes
 
 
+def test_precision_is_the_machine_s():
+    model = machine().astype(jnp.float32)
+    for moments in (None, exact().moments):
+        after = remove(model, [jnp.ones_like(mask, dtype=float) for mask in model.masks], moments)
+        assert {leaf.dtype for leaf in jax.tree.leaves(after)} == {jnp.dtype(jnp.float32)}
+    with pytest.raises(jaxprune.InputError, match="masks have shapes"):
+        remove(model, [])
+
+
 def test_errors():
     model = machine("deep")
     score = weight_size(model)

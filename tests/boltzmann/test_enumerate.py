@@ -40,6 +40,7 @@ def test_states_and_divergence():
     p, q = np.array([0.5, 0.25, 0.25]), np.array([0.2, 0.2, 0.6])
     np.testing.assert_allclose(divergence(jnp.log(p), jnp.log(q)), np.sum(p * np.log(p / q)), rtol=1e-12)
     assert float(divergence(jnp.log(p), jnp.log(p))) == 0
+    np.testing.assert_allclose(divergence(jnp.log(jnp.array([0.0, 1.0])), jnp.log(jnp.array([0.5, 0.5]))), np.log(2))
 
 
 def test_too_large():

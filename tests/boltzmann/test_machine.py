@@ -7,7 +7,7 @@ import pytest
 from machines import SIZES, machine
 
 import jaxprune
-from jaxprune.boltzmann import dbm, rbm, receptive_fields, start_chains, visible_bias
+from jaxprune.boltzmann import BoltzmannMachine, dbm, rbm, receptive_fields, start_chains, visible_bias
 
 
 @pytest.mark.parametrize("kind", SIZES)
@@ -78,3 +78,10 @@ def test_errors():
         dbm(key, visible=3, hidden=(2,), masks=(None, None))
     with pytest.raises(jaxprune.InputError, match="visible_bias has shape"):
         rbm(key, visible=3, hidden=2, visible_bias=jnp.zeros(2))
+    model = rbm(key, visible=3, hidden=2)
+    with pytest.raises(jaxprune.InputError, match=r"weights\[0\] is not zero where masks\[0\] is"):
+        BoltzmannMachine(model.biases, model.weights, (jnp.zeros((2, 3), jnp.float32),))
+    with pytest.raises(jaxprune.InputError, match=r"masks\[0\] must hold zeros and ones"):
+        BoltzmannMachine(model.biases, model.weights, (jnp.full((2, 3), 0.5, jnp.float32),))
+    with pytest.raises(jaxprune.InputError, match="every value must be 0 or 1"):
+        visible_bias(np.full((10, 2), 255))

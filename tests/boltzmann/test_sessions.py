@@ -123,6 +123,33 @@ def test_checkpoint_of_something_else(tmp_path):
     assert path.read_bytes() == content
 
 
+def test_checkpoint_of_a_function_that_does_something_else(tmp_path):
+    path = tmp_path / "checkpoint.eqx"
+
+    def settings(power):
+        return dataclasses.replace(
+            QUICK, criterion=lambda k, model, m: tuple(jnp.abs(W) ** power for W in model.weights)
+        )
+
+    prune_in_sessions(KEY, machine(), DATA, settings(1), 1, checkpoint=path)
+    with pytest.raises(jaxprune.InputError, match="another machine, or of other data or settings"):
+        prune_in_sessions(KEY, machine(), DATA, settings(3), 2, checkpoint=path)
+    assert prune_in_sessions(KEY, machine(), DATA, settings(1), 2, checkpoint=path).number == 2
+
+
+def test_checkpoint_after_more_sessions(tmp_path):
+    path = tmp_path / "checkpoint.eqx"
+    prune_in_sessions(KEY, machine(), DATA, QUICK, 2, checkpoint=path)
+    with pytest.raises(jaxprune.InputError, match="is after 2 sessions, but number is 1"):
+        prune_in_sessions(KEY, machine(), DATA, QUICK, 1, checkpoint=path)
+
+
+def test_goes_on_with_given_chains():
+    chains = init_sessions(jax.random.key(5), machine(), QUICK).chains
+    state = init_sessions(KEY, machine(), QUICK, chains=chains)
+    same(state.chains, chains)
+
+
 def test_nothing_left():
     low = Sessions("weight", (0.0, 0.9), retrain=None, samples=100, chains=50, burn_in=1, gap=1)
     state = init_sessions(KEY, machine("deep"), low)
@@ -142,10 +169,14 @@ def test_errors():
         ({"criterion": "fisher"}, "criterion is 'fisher', but must be one of 'variance'"),
         ({"criterion": 3}, "must be a name or a function"),
         ({"samples": 0}, "samples is 0"),
+        ({"remove": 1.5}, r"remove is 1.5, but must be in \[0, 1\)"),
+        ({"remove": (0.1, -0.1)}, "remove is -0.1"),
     ):
         with untyped(), pytest.raises(jaxprune.InputError, match=message):
             dataclasses.replace(QUICK, **settings)
     with pytest.raises(jaxprune.InputError, match="number is 0"):
         prune_in_sessions(KEY, machine(), DATA, QUICK, 0)
+    with pytest.raises(jaxprune.InputError, match="chains have 5, 4, 3 units, but the machine has 6, 4"):
+        init_sessions(KEY, machine(), QUICK, chains=init_sessions(KEY, machine("deep"), QUICK).chains)
     with pytest.raises(jaxprune.InputError, match=r"must be \(sample, 6\)"):
         prune_session(KEY, init_sessions(KEY, machine(), QUICK), DEEP, QUICK)

@@ -78,7 +78,7 @@ def test_idx_errors(tmp_path):
     with pytest.raises(jaxprune.InputError, match="cannot be unpacked"):
         data.load_idx(tmp_path)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros((19, 4, 5)))))
-    with pytest.raises(jaxprune.InputError, match="19 images but 20 labels"):
+    with pytest.raises(jaxprune.InputError, match="19 images but labels of shape \\(20,\\)"):
         data.load_idx(tmp_path)
     path.write_bytes(idx(np.zeros((20, 4, 5))))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.full(20, 2)))
@@ -164,6 +164,40 @@ def test_npz(tmp_path):
     (tmp_path / "d.npz").write_bytes(b"PK")
     with pytest.raises(jaxprune.InputError, match=r"cannot be read as \.npz"):
         data.load_images(tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_images": np.full((4, 2, 2), np.nan)}, r"\(train\) has pixels that are not finite"),
+        ({"train_images": np.ones(4)}, r"images of shape \(4,\) and type float64"),
+        ({"train_images": np.full((4, 2, 2), "a")}, "images of shape"),
+        ({"train_labels": np.array([0.5, 1, 0, 1])}, "must be whole numbers from 0"),
+        ({"train_labels": np.array([-1, 1, 0, 1])}, "must be whole numbers from 0"),
+        ({"train_labels": np.array(["a", "b", "a", "b"])}, "must be whole numbers from 0"),
+        ({"train_labels": np.array([[0], [1], [0], [1]])}, r"labels of shape \(4, 1\)"),
+        ({"test_images": np.zeros((2, 3, 3))}, r"images of \(2, 2\) to learn from, but of \(3, 3\)"),
+        ({"test_labels": np.array([0, 0])}, "classes up to 1 to learn from, but up to 0"),
+    ],
+)
+def test_arrays_that_are_no_data_set(tmp_path, changes, message):
+    part = {"train_images": np.ones((4, 2, 2)), "train_labels": np.array([0, 1, 0, 1])}
+    rest = {"test_images": np.zeros((2, 2, 2)), "test_labels": np.array([1, 0])}
+    np.savez(tmp_path / "d.npz", **(part | rest | changes))
+    with pytest.raises(jaxprune.InputError, match=message):
+        data.load_npz(tmp_path / "d.npz")
+
+
+def test_palettes_and_transparency(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part / "a").mkdir(parents=True)
+        image = Image.new("P", (2, 1))
+        image.putpalette([255, 255, 255, 0, 0, 0] + [7] * 750)
+        image.putpixel((1, 0), 1)
+        image.save(tmp_path / part / "a" / "0.png")
+        Image.fromarray(np.array([[[9, 8, 7, 0], [1, 2, 3, 255]]], np.uint8)).save(tmp_path / part / "a" / "1.png")
+    found = data.load_folder(tmp_path).train.images
+    np.testing.assert_array_equal(found, [[[[255] * 3, [0] * 3]], [[[9, 8, 7], [1, 2, 3]]]])
 
 
 def test_digits():
