@@ -209,6 +209,10 @@ def draw(results: xr.Dataset) -> Figure:
                 )
             ax.set(xscale="log", ylabel=label if size == "weights" else "")
         column[-1].set(xlabel={"weights": "synapses left", "units": "hidden units left"}[size])
+        # Random units go as the synapses do: their sizes are those of both axes.
+        there = results[size].sel(criterion="units", bias_step=False).mean("seed").dropna("session").values
+        column[0].set_xticks(there, [f"{number:,.0f}" for number in there])
+        column[0].minorticks_off()
         column[0].invert_xaxis()
     _study.legend_below(figure, axes[0, 0], 5)
     return figure

@@ -199,7 +199,7 @@ def mean_log_likelihood(
       >>> from jaxprune.boltzmann import rbm
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3, sd=0.0)
       >>> found = mean_log_likelihood(jax.random.key(1), machine, jnp.ones((5, 4)), temperatures=10, runs=10)
-      >>> round(found.value / np.log(2), 3)
+      >>> round(float(found.value / np.log(2)), 3)
       -4.0
 
     Reference: Salakhutdinov2008.
