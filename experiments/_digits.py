@@ -51,6 +51,5 @@ def _load(path, side, classified):
     threshold = float(np.mean(train))
     train, test = binarise(train, threshold), binarise(test, threshold)
     judge = boltzmann.fit_classifier(train[:classified], found.train.labels[:classified], test, found.test.labels)
-    on = np.clip(train.mean(axis=0), 1e-3, 1 - 1e-3)
-    independent = float(np.mean(test @ np.log(on) + (1 - test) @ np.log(1 - on)))
+    independent = float(boltzmann.independent_log_likelihood(train, test).mean())
     return Digits(train, found.train.labels, test, found.test.labels, judge, independent)

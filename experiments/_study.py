@@ -51,8 +51,7 @@ def main(
     """Run a study from the command line: compute, store the table, the figure and their provenance, print.
 
     Args:
-      config_type: a dataclass of settings, each an option of the command. One named `workers` is the number of points at a time;
-        a property `stored_as` names the results, which by default have the study's name.
+      config_type: a dataclass of settings, each an option of the command. One named `workers` is the number of points at a time.
       points: `config -> rows` of coordinates, one for each point; an interrupted study goes on with the points that are missing.
       evaluate: `(config, **point) -> rows` of results of a point.
       dims: dimensions of the dataset that the rows make; what else is in them are its variables.
@@ -64,7 +63,6 @@ def main(
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
     name, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
     config, out, redraw = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=about)
-    study, name = name, getattr(config, "stored_as", name)
     try:
         if redraw:
             results = load(name, out)
@@ -73,7 +71,7 @@ def main(
             started, journal = time.perf_counter(), out / f".{name}.jsonl"
             rows = compute(config, points(config), evaluate, journal)
             results = dataset(rows, dims, **{setting: getattr(config, setting) for setting in attributes})
-            _store(study, name, results, config, out, time.perf_counter() - started)
+            _store(name, results, config, out, time.perf_counter() - started)
             journal.unlink(missing_ok=True)
         show(results)
         if draw is not None:
@@ -257,14 +255,14 @@ def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: in
     return {"ours_s": mine, "peer_s": other, "ratio": other / mine, "first_s": first}
 
 
-def _store(study, name, results, config, out, seconds):
+def _store(name, results, config, out, seconds):
     frame = results.to_dataframe().dropna(how="all").reset_index()
     table = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_whole(out / f"{name}.csv", table.encode())
     facts = {
         "dimensions": list(results.dims),
         "attributes": results.attrs,
-        "command": shlex.join(["python", "-m", f"experiments.{study}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
         "config": dataclasses.asdict(config),
         "seconds": round(seconds, 1),
         **provenance(),

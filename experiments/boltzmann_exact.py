@@ -2,10 +2,12 @@
 
 Restricted machines of 12 visible units learn digits of 4 x 3 binary pixels. Each synapse is removed by itself, and its exact
 divergence of the visible distribution is compared with every importance. Then many are removed at once, by every criterion: as
-they are, with biases that take over the mean of what was lost, and with the survivors refitted to the original's moments.
+they are, with all survivors times the best single factor, with biases that take over the mean of what was lost, and with the
+survivors refitted to the original's moments. The machine without any synapse is the control of each.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 
 import jax
@@ -25,7 +27,9 @@ from jaxprune.data import digits
 
 RANKED = ("information", "residual-information", "weight", "variance", "heuristic", "heuristic-information")
 CRITERIA = (*RANKED, "uniform", "anti-variance")
-STEPS = ("plain", "bias step", "refitted")
+EMPTY = "no synapse"
+STEPS = ("plain", "one factor", "bias step", "refitted")
+FACTORS = np.linspace(0.5, 2.5, 41)
 DIMS = ("hidden", "seed", "criterion", "kept", "step")
 
 
@@ -89,14 +93,8 @@ def evaluate(config: Config, hidden: int, seed: int) -> Iterator[_study.Row]:
                 masks = boltzmann.choose(
                     jax.random.fold_in(choose_key, draw), model, scores[name], remove=1 - kept, zeros=False
                 )
-                after = {
-                    "plain": boltzmann.remove(model, masks),
-                    "bias step": boltzmann.remove(model, masks, whole.moments),
-                }
-                after["refitted"] = _refit(after["bias step"], whole.moments, config.refit)
-                for step, machine in after.items():
-                    log_q = boltzmann.enumerate_machine(machine, visible=True).log_visible
-                    lost[step].append(float(boltzmann.divergence(whole.log_visible, log_q)))
+                for step, value in _losses(model, whole, masks, config.refit).items():
+                    lost[step].append(value)
             for step, values in lost.items():
                 yield {
                     "criterion": name,
@@ -105,14 +103,33 @@ def evaluate(config: Config, hidden: int, seed: int) -> Iterator[_study.Row]:
                     "divergence": float(np.mean(values)),
                     "rank": rank,
                 }
+    nothing = _losses(model, whole, [jnp.zeros_like(mask) for mask in model.masks], config.refit)
+    for kept, (step, value) in itertools.product(config.kept, nothing.items()):
+        yield {"criterion": EMPTY, "kept": kept, "step": step, "divergence": value, "rank": None}
+
+
+def _losses(model, whole, masks, refit):
+    """Divergence of the visible distribution when only the synapses in the masks stay, after every step."""
+    plain, moved = boltzmann.remove(model, masks), boltzmann.remove(model, masks, whole.moments)
+    after = {"plain": plain, "bias step": moved, "refitted": _refit(moved, whole.moments, refit)}
+    found = {step: float(_divergence(whole.log_visible, machine)) for step, machine in after.items()}
+
+    def scaled(factor):
+        weights = tuple(factor * W for W in plain.weights)
+        return _divergence(whole.log_visible, boltzmann.BoltzmannMachine(plain.biases, weights, plain.masks))
+
+    return found | {"one factor": float(jnp.min(lax.map(scaled, jnp.asarray(FACTORS))))}
+
+
+def _divergence(log_p, machine):
+    return boltzmann.divergence(log_p, boltzmann.enumerate_machine(machine, visible=True).log_visible)
 
 
 def _single(model, log_p):
     """Exact divergence of the visible distribution after each synapse is removed by itself."""
 
     def one(mask):
-        machine = boltzmann.remove(model, [mask])
-        return boltzmann.divergence(log_p, boltzmann.enumerate_machine(machine, visible=True).log_visible)
+        return _divergence(log_p, boltzmann.remove(model, [mask]))
 
     count = model.weights[0].size
     masks = 1 - jnp.eye(count).reshape(count, *model.weights[0].shape)
@@ -161,7 +178,7 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Rank correlations, and divergences with and without the bias step and after a refit."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
     axes = figure.subplots(1, 1 + results.sizes["kept"])
     at = results.isel(hidden=0)
     names = [str(name) for name in at.criterion.values]
@@ -172,10 +189,12 @@ def draw(results: xr.Dataset) -> Figure:
     axes[0].invert_yaxis()
     axes[0].set(xlabel="rank correlation with the exact divergence\nof single removals", xlim=(-0.2, 1))
     for ax, kept in zip(axes[1:], at.kept.values, strict=True):
-        for number, (step, colour) in enumerate(zip(at.step.values, ("#999999", "#e69f00", "#009e73"), strict=True)):
+        for number, (step, colour) in enumerate(
+            zip(at.step.values, ("#999999", "#56b4e9", "#e69f00", "#009e73"), strict=True)
+        ):
             mean, error = _study.mean_and_error(at.divergence.sel(kept=kept, step=step), "seed")
-            place = np.arange(len(names)) + 0.27 * (number - 1)
-            ax.barh(place, mean, height=0.25, xerr=error, color=colour, label=str(step))
+            place = np.arange(len(names)) + 0.2 * (number - 1.5)
+            ax.barh(place, mean, height=0.18, xerr=error, color=colour, label=str(step))
         ax.set(yticks=range(len(names)), xscale="log", xlabel=f"divergence at {kept:.0%} kept, nats")
         ax.set_yticklabels(names if ax is axes[1] else [])
         ax.invert_yaxis()

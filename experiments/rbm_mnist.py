@@ -12,6 +12,7 @@ from pathlib import Path
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
@@ -156,6 +157,11 @@ def show(results: xr.Dataset) -> None:
         f"{results.sizes['seed']} machines; before: log likelihood of test images {_likelihood(start.log_likelihood)}, error "
         f"{_percent(start.code_error)}; pixels {100 * float(start.pixels_error.mean()):.2f} %; independent pixels "
         f"{float(start.independent.mean()):.1f} nats"
+    )
+    runs = results.effective_runs.where(results.weights.notnull()).values
+    runs = runs[np.isfinite(runs)]
+    console.print(
+        f"effective annealing runs: {runs.min():.1f} at least; below 5 in {(runs < 5).sum()} of {len(runs)} measurements"
     )
     table = rich.table.Table(
         "criterion", "bias step", "session", "synapses", "units", "log likelihood before retraining", "after", "error of code, %"

@@ -28,7 +28,7 @@ from jaxprune.boltzmann._importance import (
     weight_size,
 )
 from jaxprune.boltzmann._learn import LearnCode, Learning, Learnt, Progress, learn, pretrain
-from jaxprune.boltzmann._likelihood import log_likelihood
+from jaxprune.boltzmann._likelihood import independent_log_likelihood, log_likelihood
 from jaxprune.boltzmann._machine import BoltzmannMachine, dbm, rbm, receptive_fields, visible_bias
 from jaxprune.boltzmann._mean_field import MeanField, MeanFieldCode, mean_field
 from jaxprune.boltzmann._moments import Moments, Sampled, fisher_matrix, moments_of, sample_moments, statistics
@@ -77,6 +77,7 @@ __all__ = [
     "gibbs_sweep",
     "heuristic_information",
     "heuristic_lost",
+    "independent_log_likelihood",
     "information",
     "init_sessions",
     "isolate_units",

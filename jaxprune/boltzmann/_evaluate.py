@@ -37,6 +37,8 @@ def top_code(
       >>> from jaxprune.boltzmann import rbm
       >>> top_code(rbm(jax.random.key(0), visible=4, hidden=3), jnp.ones((5, 4))).shape
       (5, 3)
+
+    Reference: Salakhutdinov2009.
     """
     check_data(data, model.sizes[0])
     return jnp.concatenate(
@@ -149,6 +151,8 @@ def judge_samples(classifier: Classifier, chains: States) -> Dreams:
       >>> judge = fit_classifier(x, np.array([0, 0, 1, 1] * 20), x, np.array([0, 0, 1, 1] * 20))
       >>> judge_samples(judge, (jnp.array([[0.0], [1.0]]), jnp.zeros((2, 1)))).classes.round(1).tolist()
       [0.5, 0.5]
+
+    Reference: Scholl2021 for the confidence; the entropy of classes is added, as it shows a collapse onto few classes.
     """
     found = classifier.fitted.predict_proba(np.asarray(chains[0], np.float64))
     classes = found.mean(axis=0)
@@ -276,6 +280,8 @@ def assess(
       >>> found = assess(jax.random.key(1), machine, data, labels, data, labels, judge=judge, temperatures=50, runs=50)
       >>> found.weights, found.units
       (6, 2)
+
+    Reference: Scholl2021 for the measures; the likelihood is added here.
     """
     partition_key, start_key, run_key = jax.random.split(key, 3)
     if chains is None:

@@ -123,6 +123,14 @@ def plot_pictures(shown: Pictures, axes: Any) -> Any:
 
     Returns:
       The axes.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from jaxprune.boltzmann import enumerate_machine, rbm, start_chains
+      >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
+      >>> shown = pictures(machine, start_chains(jax.random.key(1), machine, 5), enumerate_machine(machine).moments, (2, 2))
+      >>> len(plot_pictures(shown, Figure().subplots(1, 3)))
+      3
     """
     from matplotlib.colors import PowerNorm
 
@@ -146,6 +154,12 @@ def plot_sessions(rows: Sequence[Mapping[str, Any]], axes: Any) -> Any:
 
     Returns:
       The axes.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> row = {"weights": 80, "units": 9, "log_likelihood": -5.0, "log_partition_error": 0.1, "code_error": 0.2}
+      >>> len(plot_sessions([row], Figure().subplots(1, 2)))
+      2
     """
     weights = [row["weights"] for row in rows]
     axes[0].errorbar(

@@ -51,10 +51,24 @@ def save_machine(
 
 
 def load_machine(path: str | Path) -> tuple[BoltzmannMachine, States | None, dict[str, Any]]:
-    """Read what `save_machine` wrote: the machine, its chains if they were stored, and the facts beside it.
+    """Read what `save_machine` wrote.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The machine, its chains (None if they were not stored), and the facts beside it.
 
     Raises:
-      InputError: a file that is not there, is none of these, or is damaged.
+      InputError: a file that is not there, is none of these, is damaged, or is in double precision while that is off.
+
+    Example:
+      >>> import tempfile
+      >>> from jaxprune.boltzmann import rbm
+      >>> with tempfile.TemporaryDirectory() as place:
+      ...     save_machine(f"{place}/machine.eqx", rbm(jax.random.key(0), visible=4, hidden=3))
+      ...     load_machine(f"{place}/machine.eqx")[0].sizes
+      (4, 3)
     """
     path = Path(path)
     if not path.is_file():

@@ -107,6 +107,8 @@ def run_gibbs(key: PRNGKey, model: BoltzmannMachine, states: States, sweeps: int
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
       >>> run_gibbs(jax.random.key(1), machine, start_chains(jax.random.key(2), machine, 5), 100)[0].shape
       (5, 4)
+
+    Reference: Salakhutdinov2009.
     """
 
     check_key("key", key)

@@ -121,6 +121,8 @@ def heuristic_lost(model: BoltzmannMachine, moments: Moments) -> Layers:
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
       >>> heuristic_lost(machine, enumerate_machine(machine).moments)[0].shape
       (3, 4)
+
+    Reference: the estimate is of Scholl2021, the square of the weight of Amari1998.
     """
     return tuple(W**2 * F / 2 for W, F in zip(model.weights, heuristic_information(model, moments), strict=True))
 
@@ -149,6 +151,8 @@ def residual_information(model: BoltzmannMachine, moments: Moments) -> Layers:
       >>> moments = enumerate_machine(machine).moments
       >>> bool((residual_information(machine, moments)[0] <= information(machine, moments)[0]).all())
       True
+
+    Reference: ours; a second-order expansion as in Amari1998.
     """
 
     def one(W, mask, p, below, above):

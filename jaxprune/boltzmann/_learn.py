@@ -1,7 +1,6 @@
 """Learning by (persistent) contrastive divergence, and the greedy pretraining of deep machines."""
 
 import dataclasses
-import enum
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, cast
@@ -14,6 +13,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from jaxprune._checks import InputError, check_choice, check_key, check_positive, check_whole
+from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
 from jaxprune.boltzmann._binary import Data, check_data
 from jaxprune.boltzmann._gibbs import check_chains, draw, gibbs_sweep, start_chains
@@ -22,19 +22,11 @@ from jaxprune.boltzmann._mean_field import MeanFieldCode, mean_field
 from jaxprune.boltzmann._moments import moments_of
 
 
-class LearnCode(enum.IntEnum):
+class LearnCode(Code):
     """How learning ended."""
 
-    FINISHED = 0
-    DIVERGED = 1
-
-    @property
-    def words(self) -> str:
-        """The code as a sentence."""
-        return {
-            LearnCode.FINISHED: "All epochs were run.",
-            LearnCode.DIVERGED: "Parameters stopped being finite; the model is that of the last good epoch: lower the rate.",
-        }[self]
+    FINISHED = 0, "All epochs were run."
+    DIVERGED = 1, "Parameters stopped being finite; the model is that of the last good epoch: lower the rate."
 
 
 @dataclasses.dataclass(frozen=True)

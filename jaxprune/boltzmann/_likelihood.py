@@ -1,6 +1,7 @@
 """How likely data are under a machine."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import entr
@@ -8,7 +9,7 @@ from jaxtyping import Float
 
 from jaxprune._types import Real
 from jaxprune.boltzmann._binary import Data, check_data, in_chunks
-from jaxprune.boltzmann._machine import BoltzmannMachine
+from jaxprune.boltzmann._machine import BoltzmannMachine, visible_bias
 from jaxprune.boltzmann._mean_field import mean_field
 
 
@@ -44,6 +45,34 @@ def log_likelihood(
     return jnp.concatenate(
         [_bound(model, chunk, jnp.asarray(log_partition), sweeps, tolerance) for chunk in in_chunks(data)]
     )
+
+
+def independent_log_likelihood(data: Data, others: Data) -> Float[Array, " sample"]:
+    r"""Log probability of samples under independent visible units: what a machine without synapses reaches.
+
+    $$\ln P(v) = \sum_i v_i \ln p_i + (1 - v_i) \ln (1 - p_i), \qquad p_i = s(b_i)$$
+
+    with $b$ the `visible_bias` of the data.
+
+    Args:
+      data: zeros and ones, (sample, visible), that the means are taken from.
+      others: zeros and ones, (other sample, visible).
+
+    Returns:
+      In nats, one for each of the others.
+
+    Raises:
+      InputError: data that are not binary; others of another number of units.
+
+    Example:
+      >>> data = jnp.array([[0.0, 1.0], [1.0, 1.0]] * 1000)
+      >>> float(independent_log_likelihood(data, data[:1])[0].round(2))
+      -0.69
+    """
+    bias = visible_bias(data)
+    check_data(others, len(bias))
+    v = jnp.asarray(others, bias.dtype)
+    return v @ bias - jnp.sum(jax.nn.softplus(bias))
 
 
 @eqx.filter_jit

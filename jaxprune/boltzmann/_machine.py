@@ -131,6 +131,8 @@ def rbm(
     Example:
       >>> rbm(jax.random.key(0), visible=6, hidden=2).weights[0].shape
       (2, 6)
+
+    Reference: Smolensky1986.
     """
     return dbm(
         key, visible=visible, hidden=(hidden,), sd=sd, visible_bias=visible_bias, hidden_bias=hidden_bias, masks=(mask,),
@@ -164,6 +166,8 @@ def dbm(
     Example:
       >>> dbm(jax.random.key(0), visible=9, hidden=(9, 4), masks=(receptive_fields((3, 3), 3), None)).sizes
       (9, 9, 4)
+
+    Reference: Salakhutdinov2009.
     """
     check_key("key", key)
     sizes = (visible, *hidden)
@@ -207,6 +211,8 @@ def receptive_fields(shape: tuple[int, int], size: int) -> Mask:
     Example:
       >>> int(receptive_fields((20, 20), 5).sum())
       8836
+
+    Reference: Scholl2021.
     """
     if size < 1 or size % 2 == 0:
         raise InputError(f"size is {size}, but must be odd: each unit's own pixel is the middle of its field.")

@@ -1,6 +1,5 @@
 """Probabilities of the hidden units when the visible ones are given: mean field."""
 
-import enum
 from typing import NamedTuple
 
 import equinox as eqx
@@ -10,23 +9,16 @@ from jax import Array, lax
 from jaxtyping import Int, Num
 
 from jaxprune._checks import InputError
+from jaxprune._codes import Code
 from jaxprune._types import Count, Scalar
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 
 
-class MeanFieldCode(enum.IntEnum):
+class MeanFieldCode(Code):
     """How the iteration ended."""
 
-    CONVERGED = 0
-    NOT_CONVERGED = 1
-
-    @property
-    def words(self) -> str:
-        """The code as a sentence."""
-        return {
-            MeanFieldCode.CONVERGED: "No unit's probability changed by more than the tolerance.",
-            MeanFieldCode.NOT_CONVERGED: "The greatest number of sweeps was reached first: raise it, or the tolerance.",
-        }[self]
+    CONVERGED = 0, "No unit's probability changed by more than the tolerance."
+    NOT_CONVERGED = 1, "The greatest number of sweeps was reached first: raise it, or the tolerance."
 
 
 class MeanField(NamedTuple):

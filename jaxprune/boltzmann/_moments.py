@@ -86,6 +86,8 @@ def sample_moments(
       >>> machine = rbm(jax.random.key(0), visible=4, hidden=3)
       >>> sample_moments(jax.random.key(1), machine, samples=2000, chains=100).moments.pairs[0].shape
       (3, 4)
+
+    Reference: Scholl2021 for measuring free activity.
     """
     run_key, states, rounds = _start(key, model, samples, chains, burn_in, gap)
     moments, states = _gather(run_key, model, states, rounds, burn_in, gap)

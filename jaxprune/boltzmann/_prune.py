@@ -101,6 +101,8 @@ def remove(model: BoltzmannMachine, masks: Sequence[Weights], moments: Moments |
       >>> alone = remove(machine, [jnp.zeros((1, 1))], moments)
       >>> bool(jnp.allclose(alone.biases[0], machine.biases[0] + machine.weights[0][0] * moments.means[1]))
       True
+
+    Reference: the step of the biases is ours.
     """
     if [mask.shape for mask in masks] != [mask.shape for mask in model.masks]:
         raise InputError(
@@ -188,6 +190,8 @@ def delete_units(model: BoltzmannMachine, chains: States | None = None) -> Delet
       >>> machine = remove(rbm(jax.random.key(0), visible=2, hidden=3), [jnp.array([[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])])
       >>> delete_units(machine).model.sizes
       (2, 2)
+
+    Reference: Scholl2021.
     """
     if not is_concrete(*jax.tree.leaves(model)):
         raise InputError("the machine is traced, but deleting units changes shapes: call delete_units outside jit.")

@@ -221,6 +221,8 @@ def prune_in_sessions(
       >>> machine = rbm(jax.random.key(1), visible=4, hidden=3)
       >>> prune_in_sessions(jax.random.key(0), machine, data, sessions, 2).model.masks[0].sum()
       Array(3., dtype=float32)
+
+    Reference: Scholl2021.
     """
     check_key("key", key)
     check_whole("number", number, least=1)

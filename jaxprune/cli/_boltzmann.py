@@ -78,11 +78,11 @@ def prune_boltzmann(
     check_outputs(out, report, suffixes=SUFFIXES, overwrite=overwrite)
     if picture.exists() and not overwrite:
         raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
-    # Bad settings are refused before anything is trained.
+    # Bad settings are refused before anything is trained; the rate of retraining may then hang on the machine.
     learning, joint = Learning(epochs, rate, batch), Learning(epochs, joint_rate, batch)
-    _sessions(
-        criterion, remove, bias_step, retrain_epochs, RETRAIN_RATE if retrain_rate is None else retrain_rate, batch
-    )
+    first_rate = RETRAIN_RATE if retrain_rate is None else retrain_rate
+    retrain = Learning(retrain_epochs, (first_rate, first_rate), batch) if retrain_epochs else None
+    settings = Sessions(criterion, remove, bias_step=bias_step, retrain=retrain)
     for name, value in (("sessions", sessions), ("temperatures", temperatures)):
         check_whole(name, value, least=1)
     train, train_labels, test, test_labels, side = _binary(data, size)
@@ -91,10 +91,11 @@ def prune_boltzmann(
     loaded = model is not None and model.exists()
     with console.status("training"):
         machine, chains = _machine(machine_key, model, train, hidden, learning, joint)
-        if retrain_rate is None:
-            retrain_rate = RETRAIN_RATE if len(machine.weights) == 1 else DEEP_RETRAIN_RATE
-        settings = _sessions(criterion, remove, bias_step, retrain_epochs, retrain_rate, batch)
+        if retrain is not None and retrain_rate is None and len(machine.weights) > 1:
+            retrain = dataclasses.replace(retrain, rate=(DEEP_RETRAIN_RATE, DEEP_RETRAIN_RATE))
+            settings = dataclasses.replace(settings, retrain=retrain)
         judge = boltzmann.fit_classifier(train, train_labels, test, test_labels)
+        independent = float(boltzmann.independent_log_likelihood(train, test).mean())
 
     def assessed(state):
         found = boltzmann.assess(
@@ -116,30 +117,21 @@ def prune_boltzmann(
             write_whole(notes, json.dumps(list(found.values())[1:]).encode())
             status.update(f"pruning: session {state.number} of {sessions}")
 
-        run = partial(
-            boltzmann.prune_in_sessions,
-            session_key,
-            machine,
-            train,
-            settings,
-            chains=chains,
-            checkpoint=checkpoint,
-            each=each,
-        )
-        stopped = None
+        stopped, prune = None, partial(boltzmann.prune_in_sessions, session_key, machine, train, settings)
         try:
-            state = run(sessions)
+            state = prune(sessions, chains=chains, checkpoint=checkpoint, each=each)
         except boltzmann.Exhausted as error:
             if max(found) == 0:
                 raise
-            stopped, state = str(error), run(max(found))
+            # The checkpoint holds the last session that could be made.
+            stopped, state = str(error), prune(max(found), chains=chains, checkpoint=checkpoint)
     rows = list(found.values())
     trained = {"epochs": epochs, "batch": batch, "rate": rate, "joint_rate": joint_rate if len(hidden) > 1 else None}
     facts = {
         "criterion": criterion, "remove": remove, "bias_step": bias_step, "retrain_epochs": retrain_epochs,
-        "retrain_rate": retrain_rate, "data": data, "size": size, "hidden": machine.sizes[1:],
+        "retrain_rate": None if retrain is None else retrain.rate[0], "data": data, "size": size, "hidden": machine.sizes[1:],
         "model": None if model is None else str(model), "trained": None if loaded else trained, "seed": seed,
-        "pixels_error": judge.error, "sessions": rows, "stopped": stopped,
+        "pixels_error": judge.error, "independent_pixels": independent, "sessions": rows, "stopped": stopped,
     }  # fmt: skip
     figure = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
@@ -147,18 +139,13 @@ def prune_boltzmann(
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
-    _show(rows, judge.error)
+    _show(rows, judge.error, independent)
     if stopped:
         print(f"stopped before all {sessions} sessions: {stopped}")
     print(f"\npruned {out}   report {report}   figure {picture}")
 
 
 COMMANDS = {"prune-boltzmann": prune_boltzmann}
-
-
-def _sessions(criterion, remove, bias_step, epochs, rate, batch):
-    retrain = Learning(epochs, (rate, rate), batch) if epochs else None
-    return Sessions(criterion, remove, bias_step=bias_step, retrain=retrain)
 
 
 def _binary(data, size):
@@ -228,7 +215,7 @@ def _draw(key, rows, state, side, judge):
     return figure
 
 
-def _show(rows, pixels):
+def _show(rows, pixels, independent):
     table = rich.table.Table(
         "session", "synapses", "hidden units", "log likelihood", "error of code", "confidence", "entropy"
     )
@@ -240,5 +227,6 @@ def _show(rows, pixels):
         )  # fmt: skip
     rich.console.Console(width=110).print(table)
     print(
-        f"log likelihood in nats, of test images (deep machines: a lower bound); error on the pixels themselves {pixels:.2%}"
+        "log likelihood in nats, of test images (deep machines: a lower bound)\n"
+        f"without any synapse: log likelihood {independent:.2f}, and an error of {pixels:.2%} from the pixels themselves"
     )

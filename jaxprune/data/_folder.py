@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxprune._checks import InputError
 from jaxprune.data._images import DataSet, LabelledImages, data_set
-from jaxprune.files import write_whole
+from jaxprune.files import write_arrays
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -24,6 +24,16 @@ def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet
 
     Raises:
       InputError: a path that is not there, no images, images of different sizes (which), a class that only one half has.
+
+    Example:
+      >>> import tempfile
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as place:
+      ...     for part in ("train", "test"):
+      ...         Path(f"{place}/{part}/cat").mkdir(parents=True)
+      ...         Image.new("L", (3, 2), 7).save(f"{place}/{part}/cat/0.png")
+      ...     load_folder(place).train.images.tolist()
+      [[[7, 7, 7], [7, 7, 7]]]
     """
     path = Path(path)
     if not path.exists():
@@ -52,8 +62,19 @@ def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet
 def load_npz(path: str | Path) -> DataSet:
     """Read a data set from an .npz file with the arrays train_images, train_labels, test_images and test_labels.
 
+    Args:
+      path: the file.
+
     Raises:
       InputError: a file that is not there or cannot be read, missing arrays, images and labels that do not fit.
+
+    Example:
+      >>> import tempfile
+      >>> half = {"images": np.ones((2, 3, 3)), "labels": np.array([0, 1])}
+      >>> with tempfile.TemporaryDirectory() as place:
+      ...     np.savez(f"{place}/d.npz", **{f"{part}_{name}": x for part in ("train", "test") for name, x in half.items()})
+      ...     load_npz(f"{place}/d.npz").test.labels
+      array([0, 1])
     """
     path = Path(path)
     if not path.is_file():
@@ -143,12 +164,10 @@ def _checksum(path):
 
 
 def _keep(cache, found, checksum):
-    buffer = io.BytesIO()
     arrays = {
         f"{part}_{what}": getattr(getattr(found, part), what) for part in found._fields for what in ("images", "labels")
     }
-    np.savez(buffer, checksum=np.frombuffer(checksum.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    write_whole(cache, buffer.getvalue())
+    write_arrays(cache, {"checksum": np.frombuffer(checksum.encode(), np.uint8), **arrays})
 
 
 def _kept(cache, checksum):

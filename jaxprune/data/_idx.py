@@ -17,6 +17,9 @@ PARTS = {"train": "train", "test": "t10k"}
 def read_idx(path: str | Path) -> np.ndarray:
     """Read an array from an IDX file, compressed (.gz) or not.
 
+    Args:
+      path: the file.
+
     Raises:
       InputError: a file that is not there, is none of these, or ends too early.
 
@@ -59,6 +62,12 @@ def load_idx(folder: str | Path) -> DataSet:
 
     Raises:
       InputError: a file that is missing (where to get it), damaged, or whose images and labels do not fit.
+
+    Example:
+      >>> load_idx("mnist").train.images.shape  # doctest: +SKIP
+      (60000, 28, 28)
+
+    Reference: LeCun1998.
     """
     folder = Path(folder)
     parts = []

@@ -17,6 +17,10 @@ def load_images(path: str | Path, *, cache: str | Path | None = None) -> DataSet
 
     Raises:
       InputError: what the reader for it refuses.
+
+    Example:
+      >>> load_images("mnist").test.labels.shape  # doctest: +SKIP
+      (10000,)
     """
     path = Path(path)
     if path.suffix == ".npz":

@@ -40,7 +40,12 @@ def openml(name: str, *, test: int = 10_000, folder: str | Path | None = None) -
       folder: where scikit-learn keeps what it fetched; by default its own.
 
     Raises:
-      InputError: without scikit-learn, or without a connection; images that are not square.
+      InputError: without scikit-learn, or without a connection; images that are not square; a test set that leaves nothing to
+        learn from.
+
+    Example:
+      >>> openml("mnist_784").train.images.shape  # doctest: +SKIP
+      (60000, 28, 28)
     """
     try:
         found: Any = _datasets().fetch_openml(

@@ -1,6 +1,5 @@
 """Certificate of a pruned matrix: what is true of this one matrix, and which guarantee follows."""
 
-import enum
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -8,33 +7,33 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from jaxprune._checks import InputError, check_square
+from jaxprune._codes import Code
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._reference import Reference, relative_deviation, whitening
 from jaxprune.linalg._spectrum import eigenvalues, resolve_symmetry, spectral_abscissa, symmetrise
 from jaxprune.linalg.lapack import eigvalsh
 
 
-class Guarantee(enum.IntEnum):
+class Guarantee(Code):
     """What a certificate guarantees of a pruned network; each level above `NONE` includes stability."""
 
-    NONE = 0
-    STABLE = 1
-    QUADRATIC_FORM = 2
-    SPECTRUM = 3
-
-    @property
-    def words(self) -> str:
-        """The guarantee as a sentence, in terms of the certificate's epsilon."""
-        return {
-            Guarantee.NONE: "none: the assumptions of no guarantee hold; only the measured numbers stand.",
-            Guarantee.STABLE: "stable: rows are diagonally dominant with positive slack, so every eigenvalue has a real part "
-            "of at most minus the slack (Gershgorin).",
-            Guarantee.QUADRATIC_FORM: "quadratic form: x'Bx lies within a factor 1 +- epsilon of x'Ax for every x, so the "
-            "pruned network is stable and the energy of every activity pattern decays as before within that factor.",
-            Guarantee.SPECTRUM: "spectrum: (1 - epsilon) A and (1 + epsilon) A bound the pruned matrix in the Loewner order, so "
-            "every ordered eigenvalue, every quadratic form and every principal submatrix (each active set of a "
-            "rectified-linear network) is kept within a factor 1 +- epsilon.",
-        }[self]
+    NONE = 0, "none: the assumptions of no guarantee hold; only the measured numbers stand."
+    STABLE = (
+        1,
+        "stable: rows are diagonally dominant with positive slack, so every eigenvalue has a real part of at most minus the "
+        "slack (Gershgorin).",
+    )
+    QUADRATIC_FORM = (
+        2,
+        "quadratic form: x'Bx lies within a factor 1 +- epsilon of x'Ax for every x, so the pruned network is stable and the "
+        "energy of every activity pattern decays as before within that factor.",
+    )
+    SPECTRUM = (
+        3,
+        "spectrum: (1 - epsilon) A and (1 + epsilon) A bound the pruned matrix in the Loewner order, so every ordered "
+        "eigenvalue, every quadratic form and every principal submatrix (each active set of a rectified-linear network) is "
+        "kept within a factor 1 +- epsilon.",
+    )
 
 
 class Certificate(NamedTuple):

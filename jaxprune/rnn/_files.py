@@ -1,6 +1,5 @@
 """Networks and trials from files, and back: .npz and .safetensors, no pickles."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune.files import write_whole
+from jaxprune.files import write_arrays, write_whole
 from jaxprune.rnn._ctrnn import CTRNN, Activation, Trials
 from jaxprune.rnn._evaluate import Labels, check_labels
 
@@ -83,9 +82,7 @@ def save_rnn(path: str | Path, model: CTRNN) -> None:
     name = np.frombuffer(model.activation.encode(), np.uint8)
     arrays |= {"W_rec": np.asarray(model.recurrent), "alpha": np.asarray(model.alpha), "activation": name}
     if path.suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_whole(path, buffer.getvalue())
+        write_arrays(path, arrays)
     elif path.suffix == ".safetensors":
         write_whole(path, _safetensors().save({name: np.asarray(values, order="C") for name, values in arrays.items()}))
     else:
