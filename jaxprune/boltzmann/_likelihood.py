@@ -66,7 +66,7 @@ def independent_log_likelihood(data: Data, others: Data) -> Float[Array, " sampl
 
     Example:
       >>> data = jnp.array([[0.0, 1.0], [1.0, 1.0]] * 1000)
-      >>> float(independent_log_likelihood(data, data[:1])[0].round(2))
+      >>> round(float(independent_log_likelihood(data, data[:1])[0]), 2)
       -0.69
     """
     bias = visible_bias(data)
