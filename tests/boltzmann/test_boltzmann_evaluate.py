@@ -76,7 +76,7 @@ def test_assessment_is_its_parts(monkeypatch):
 
     monkeypatch.setattr(_binary, "CHUNK", 10)
     model, rng = machine("deep"), np.random.default_rng(0)
-    train, test = np.asarray(DATA), rng.integers(0, 2, (37, 5)).astype(float)
+    train, test = (rng.integers(0, 2, (count, 5)).astype(float) for count in (200, 137))
     labels, test_labels = train[:, 0].astype(int), test[:, 0].astype(int)
     judge = fit_classifier(train, labels, test, test_labels)
     key = jax.random.key(0)
@@ -89,6 +89,8 @@ def test_assessment_is_its_parts(monkeypatch):
     np.testing.assert_allclose(found.reconstruction, reconstruction_error(model, test), rtol=1e-6)
     code = fit_classifier(top_code(model, train), labels, top_code(model, test), test_labels)
     np.testing.assert_allclose(found.code_error, code.error, atol=1e-12)
+    shuffled = fit_classifier(top_code(model, train), labels, top_code(model, test[::-1]), test_labels)
+    assert shuffled.error > code.error  # the code tells the classes apart
     dreams = judge_samples(judge, chains)
     assert (found.confidence, found.entropy) == (dreams.confidence, dreams.entropy)
 

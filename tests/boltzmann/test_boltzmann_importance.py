@@ -65,13 +65,14 @@ def test_residual_is_the_variance_left_by_a_regression(kind):
             np.testing.assert_allclose(found[layer][post, pre], expected, rtol=1e-9)
 
 
-def test_what_biases_can_say_alone_is_not_lost():
-    """A unit that is only on together with another: rounding of sampled probabilities must not count."""
+@pytest.mark.parametrize("missing", ["post without pre", "neither"])
+def test_what_biases_can_say_alone_is_not_lost(missing):
+    """Where one of the four joint states never occurs, rounding of sampled probabilities must not count."""
     rng = np.random.default_rng(0)
     model = boltzmann.rbm(jax.random.key(0), visible=200, hidden=1, sd=1.0)
     v = (rng.random((6000, 200)) < rng.random(200)).astype(np.float32)
-    implied = v[:, :1] * (rng.random((6000, 1)) < 0.7)
-    v[:, 1:] = np.maximum(v[:, 1:], implied)
+    implied = (rng.random((6000, 1)) < 0.3).astype(np.float32)
+    v = np.maximum(v, implied if missing == "post without pre" else 1 - implied)
     moments = boltzmann.moments_of((jnp.asarray(v), jnp.asarray(implied, jnp.float32)))
     assert moments.pairs[0].dtype == jnp.float32
     assert float(boltzmann.information(model, moments)[0].min()) > 0

@@ -41,6 +41,10 @@ def test_states_and_divergence():
     np.testing.assert_allclose(divergence(jnp.log(p), jnp.log(q)), np.sum(p * np.log(p / q)), rtol=1e-12)
     assert float(divergence(jnp.log(p), jnp.log(p))) == 0
     np.testing.assert_allclose(divergence(jnp.log(jnp.array([0.0, 1.0])), jnp.log(jnp.array([0.5, 0.5]))), np.log(2))
+    # A state that has no chance under either costs nothing; one that has none under the second only, everything.
+    ends = jnp.log(jnp.array([0.0, 0.5, 0.5]))
+    np.testing.assert_allclose(divergence(ends, jnp.log(jnp.array([0.0, 0.25, 0.75]))), 0.5 * np.log(4 / 3), rtol=1e-12)
+    assert float(divergence(jnp.log(jnp.array([0.5, 0.5])), jnp.log(jnp.array([0.0, 1.0])))) == np.inf
 
 
 def test_too_large():

@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -75,10 +76,57 @@ def test_goes_on_after_the_last_session(run, tmp_path, monkeypatch):
 def test_deep_machine(run, tmp_path):
     status, _, err = run(
         *("prune-boltzmann", "--out", "d.eqx", "--criterion", "variance", "--size", 6, "--sessions", 1),
-        *("--hidden", 8, 5, "--epochs", 1, "--retrain-epochs", 0, "--temperatures", 20, "--batch", 100),
+        *("--hidden", 8, 5, "--epochs", 1, "--retrain-epochs", 1, "--temperatures", 20, "--batch", 100),
+        *("--model", "trained.eqx", "--joint-rate", "1e-7", "1e-7"),
     )
     assert status == 0, err
     assert boltzmann.load_machine(tmp_path / "d.eqx")[0].sizes[0] == 36
+    report = json.loads((tmp_path / "d.eqx.report.json").read_text())
+    assert report["retrain_rate"] == 0.005
+    assert report["trained"]["joint_rate"] == [1e-7, 1e-7]
+    # All layers together learnt at the rate that was asked for: next to nothing.
+    run(
+        *(
+            "prune-boltzmann",
+            "--out",
+            "e.eqx",
+            "--size",
+            6,
+            "--sessions",
+            1,
+            "--hidden",
+            8,
+            5,
+            "--epochs",
+            1,
+            "--batch",
+            100,
+        ),
+        *("--retrain-epochs", 0, "--temperatures", 20, "--model", "other.eqx", "--joint-rate", "1e-8", "1e-8"),
+    )
+    slow, slower = (boltzmann.load_machine(tmp_path / f"{name}.eqx")[0] for name in ("trained", "other"))
+    for a, b in zip(slow.weights, slower.weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert json.loads((tmp_path / "e.eqx.report.json").read_text())["retrain_rate"] is None
+
+
+def test_report_of_a_machine_from_a_file_and_a_run_that_stops_early(run, tmp_path):
+    machine = boltzmann.rbm(jax.random.key(0), visible=64, hidden=2)
+    boltzmann.save_machine(tmp_path / "small.eqx", machine)
+    status, out, err = run(
+        *("prune-boltzmann", "--out", "f.eqx", "--model", "small.eqx", "--remove", 0.99, "--sessions", 3),
+        *("--retrain-epochs", 0, "--temperatures", 20),
+    )
+    assert status == 0, err
+    assert "stopped before all 3 sessions" in " ".join(out.split())
+    assert "without any synapse: log likelihood -25.3" in out
+    report = json.loads((tmp_path / "f.eqx.report.json").read_text())
+    assert report["trained"] is None
+    assert report["hidden"] == [2]
+    assert len(report["sessions"]) == 2
+    assert "would lose its last synapse" in report["stopped"]
+    assert boltzmann.load_machine(tmp_path / "f.eqx")[0].masks[0].sum() == report["sessions"][-1]["weights"] == 1
+    assert not (tmp_path / "f.eqx.checkpoint").exists()
 
 
 @pytest.mark.parametrize(
@@ -86,6 +134,9 @@ def test_deep_machine(run, tmp_path):
     [
         (("--out", "b.npz"), "suffix must be one of .eqx"),
         (("--out", "b.eqx", "--criterion", "fisher"), "criterion is 'fisher', but must be one of 'variance'"),
+        (("--out", "b.eqx", "--retrain-rate", "0"), "rate is 0, but must be finite and positive"),
+        (("--out", "b.eqx", "--sessions", "0"), "sessions is 0"),
+        (("--out", "b.eqx", "--remove", "1.5"), "remove is 1.5"),
         (("--out", "b.eqx", "--data", "nowhere"), "nowhere must be a folder"),
         (("--out", "b.eqx", "--data", "coloured.npz"), "they must be grey"),
         (("--out", "b.eqx", "--size", "9"), "9 x 9 at least"),
@@ -95,8 +146,6 @@ def test_deep_machine(run, tmp_path):
     ],
 )
 def test_bad_input_is_one_line(run, tmp_path, arguments, message):
-    import jax
-
     images = np.ones((4, 8, 8, 3))
     labels = np.array([0, 1, 0, 1])
     np.savez(
