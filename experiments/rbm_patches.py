@@ -184,6 +184,9 @@ def draw(results: xr.Dataset) -> Figure:
             ax.set(xscale="log", ylabel={"units": "hidden units left", "log_likelihood": "log likelihood, nats"}[name])
         column[0].set_title(f"bias step {'on' if bias_step else 'off'}", fontsize=10)
         column[1].set(xlabel="synapses left")
+    sizes = results.weights.sel(criterion="weight").mean(("bias_step", "seed")).values
+    axes[0, 0].set_xticks(sizes, [f"{size:.0f}" for size in sizes])
+    axes[0, 0].minorticks_off()
     axes[0, 0].invert_xaxis()
     _study.legend_below(figure, axes[0, 0], 5)
     return figure
