@@ -160,20 +160,17 @@ def _refit(model, moments, updates):
 
 def show(results: xr.Dataset) -> None:
     """Print rank correlations and divergences, mean ± standard error over machines."""
-    for hidden in results.hidden.values:
-        at = results.sel(hidden=hidden)
-        table = rich.table.Table(
-            "criterion", "rank correlation", *(f"{kept:.0%}, {step}" for kept in at.kept.values for step in at.step.values),
-            title=f"12 x {hidden}, {at.sizes['seed']} machines: divergence of the visible distribution, nats",
-        )  # fmt: skip
+    console = rich.console.Console(width=110)
+    for hidden, kept in itertools.product(results.hidden.values, results.kept.values):
+        at = results.sel(hidden=hidden, kept=kept)
+        title = f"12 x {hidden}, {at.sizes['seed']} machines, {kept:.0%} kept: divergence of the visible distribution, nats"
+        table = rich.table.Table("criterion", "rank correlation", *map(str, at.step.values), title=title)
         for name in at.criterion.values:
             row = at.sel(criterion=name)
-            rank = row["rank"].isel(kept=0, step=0)
-            cells = [
-                _study.cell(row.divergence.sel(kept=k, step=s), "seed") for k in at.kept.values for s in at.step.values
-            ]
+            rank = row["rank"].isel(step=0)
+            cells = [_study.cell(row.divergence.sel(step=step), "seed") for step in at.step.values]
             table.add_row(str(name), _study.cell(rank, "seed") if bool(rank.notnull().all()) else "", *cells)
-        rich.console.Console(width=150).print(table)
+        console.print(table)
 
 
 def draw(results: xr.Dataset) -> Figure:
