@@ -62,17 +62,22 @@ def main(
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
     name, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
-    config, out, redraw = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=about)
+    config, out, redraw, part = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=about)
     try:
         if redraw:
             results = load(name, out)
+        elif part is not None:
+            _compute_part(config, points(config), evaluate, out, name, *part)
+            return
         else:
             out.mkdir(parents=True, exist_ok=True)
-            started, journal = time.perf_counter(), out / f".{name}.jsonl"
-            rows = compute(config, points(config), evaluate, journal)
+            journal, head = out / f".{name}.jsonl", _head(config)
+            parts = [path for path in sorted(out.glob(f".{name}.part-*.jsonl")) if _entries(path, head)]
+            rows = compute(config, points(config), evaluate, journal, parts)
             results = dataset(rows, dims, **{setting: getattr(config, setting) for setting in attributes})
-            _store(name, results, config, out, time.perf_counter() - started)
-            journal.unlink(missing_ok=True)
+            _store(name, results, config, out, sum(entry.get("seconds", 0) for entry in _entries(journal, head)))
+            for done in (journal, *parts):
+                done.unlink(missing_ok=True)
         show(results)
         if draw is not None:
             with mpl.rc_context(figure_settings()):
@@ -124,41 +129,52 @@ def _command(config_type):
         config: tyro.conf.OmitArgPrefixes[config_type],  # type: ignore[valid-type]
         out: Path = RESULTS,
         redraw: bool = False,
-    ) -> tuple[Any, Path, bool]:
+        part: tuple[int, int] | None = None,
+    ) -> tuple[Any, Path, bool, tuple[int, int] | None]:
         """Parse.
 
         Args:
           config: the study.
           out: directory of the results.
           redraw: compute nothing; show and draw the stored results.
+          part: K N, compute the K-th of N parts of the points and store no results; a run without it takes over all parts that it
+            finds in OUT. Run the parts on several machines, or on one with a core each.
         """
-        return config, out, redraw
+        return config, out, redraw, part
 
     return command
 
 
-def compute(config: Any, points: Sequence[Row], evaluate: Callable[..., Iterable[Row]], journal: Path) -> list[Row]:
+def _compute_part(config, points, evaluate, out, name, number, count):
+    """Some of the points, into a journal of their own."""
+    if not 1 <= number <= count:
+        raise InputError(f"--part is {number} {count}, but must be a number from 1, and how many parts there are.")
+    out.mkdir(parents=True, exist_ok=True)
+    compute(config, points[number - 1 :: count], evaluate, out / f".{name}.part-{number}-of-{count}.jsonl")
+    print(f"part {number} of {count} is done; when all are, run the study without --part.")
+
+
+def compute(
+    config: Any,
+    points: Sequence[Row],
+    evaluate: Callable[..., Iterable[Row]],
+    journal: Path,
+    others: Sequence[Path] = (),
+) -> list[Row]:
     """Evaluate points, each written to a journal as soon as it is done; as many at a time, in threads, as `config.workers` says.
 
-    A point is a row of coordinates; what `evaluate(config, **point)` returns are rows of results for it. Points that the journal
-    holds already, from an interrupted run of the same config and versions, are not computed again.
+    A point is a row of coordinates; what `evaluate(config, **point)` returns are rows of results for it. Points that the journal,
+    or one of the others, holds already from a run of the same config and versions are not computed again.
 
     Raises:
       InputError: workers is below 1; what `evaluate` refuses, once the points that were already being computed are written.
     """
-    settings = dataclasses.asdict(config)
-    workers = settings.pop("workers", 1)
+    workers, head = getattr(config, "workers", 1), _head(config)
     if workers < 1:
         raise InputError(f"--workers is {workers}, but must be at least 1.")
-    head = json.dumps({"config": settings, "versions": provenance()["versions"]}, sort_keys=True, default=str)
-    done: dict[str, list[Row]] = {}
-    if journal.exists():
-        lines = journal.read_text(encoding="utf-8").splitlines()
-        if lines and lines[0] == head:
-            # A kill can leave the last line half written; only whole lines end in the closing brace of their object.
-            done = {entry["point"]: entry["rows"] for entry in map(_parse, lines[1:]) if entry}
-    kept = [json.dumps({"point": point, "rows": rows}) for point, rows in done.items()]
-    write_whole(journal, "".join(f"{line}\n" for line in (head, *kept)).encode())
+    found = {entry["point"]: entry for path in (*others, journal) for entry in _entries(path, head)}
+    write_whole(journal, "".join(f"{line}\n" for line in (head, *map(json.dumps, found.values()))).encode())
+    done: dict[str, list[Row]] = {point: entry["rows"] for point, entry in found.items()}
     labels = {json.dumps(point, sort_keys=True): point for point in points}
     left = [label for label in labels if label not in done]
     console = rich.console.Console(stderr=True)
@@ -177,13 +193,29 @@ def compute(config: Any, points: Sequence[Row], evaluate: Callable[..., Iterable
 
 
 def _evaluate(evaluate, config, label, point, file):
+    started = time.perf_counter()
     rows = [{**point, **row} for row in evaluate(config, **point)]
-    line = json.dumps({"point": label, "rows": rows})
+    line = json.dumps({"point": label, "rows": rows, "seconds": round(time.perf_counter() - started, 1)})
     with WRITING:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
     return label, rows
+
+
+def _head(config):
+    """First line of a journal: what its points depend on."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
+    return json.dumps({"config": settings, "versions": provenance()["versions"]}, sort_keys=True, default=str)
+
+
+def _entries(journal, head):
+    """Points of a journal; none if it begins otherwise."""
+    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+    if not lines or lines[0] != head:
+        return []
+    # A kill can leave the last line half written; only whole lines end in the closing brace of their object.
+    return [entry for entry in map(_parse, lines[1:]) if entry]
 
 
 def _parse(line):

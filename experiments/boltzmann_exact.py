@@ -163,7 +163,9 @@ def show(results: xr.Dataset) -> None:
     console = rich.console.Console(width=110)
     for hidden, kept in itertools.product(results.hidden.values, results.kept.values):
         at = results.sel(hidden=hidden, kept=kept)
-        title = f"12 x {hidden}, {at.sizes['seed']} machines, {kept:.0%} kept: divergence of the visible distribution, nats"
+        title = (
+            f"12 x {hidden}, {at.sizes['seed']} machines, {kept:.0%} kept: divergence of the visible distribution, nats"
+        )
         table = rich.table.Table("criterion", "rank correlation", *map(str, at.step.values), title=title)
         for name in at.criterion.values:
             row = at.sel(criterion=name)

@@ -165,9 +165,29 @@ def test_what_is_stored_is_shown_again(tmp_path, monkeypatch):
     assert (tmp_path / "test_study.png").read_bytes() == figure
 
 
+def test_parts_are_put_together(tmp_path, monkeypatch, capsys):
+    run(monkeypatch, tmp_path / "whole", "--number", "5")
+    for part in ("1", "2"):
+        EVALUATED.clear()
+        run(monkeypatch, tmp_path / "parts", "--number", "5", "--part", part, "2")
+        assert sorted(EVALUATED) == ([0, 2, 4] if part == "1" else [1, 3])
+        assert f"part {part} of 2 is done" in capsys.readouterr().out
+    assert [path.suffix for path in (tmp_path / "parts").iterdir()] == [".jsonl"] * 2
+    # A part of another config is not taken over, and not thrown away.
+    run(monkeypatch, tmp_path / "parts", "--number", "6", "--part", "6", "6")
+    EVALUATED.clear()
+    run(monkeypatch, tmp_path / "parts", "--number", "5")
+    assert not EVALUATED
+    stored = {f"test_study.{end}" for end in ("csv", "json", "png")}
+    assert {path.name for path in (tmp_path / "parts").iterdir()} == stored | {".test_study.part-6-of-6.jsonl"}
+    assert (tmp_path / "parts/test_study.csv").read_text() == (tmp_path / "whole/test_study.csv").read_text()
+    assert len(SHOWN) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--part", "3", "2"), "--part is 3 2"),
         (("--workers", "0"), "--workers is 0, but must be at least 1."),
         (("--number", "0"), "--number is 0, but must be at least 1."),
         (("--refused", "0"), "this point is refused."),
