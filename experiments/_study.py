@@ -75,7 +75,8 @@ def main(
             parts = [path for path in sorted(out.glob(f".{name}.part-*.jsonl")) if _entries(path, head)]
             rows = compute(config, points(config), evaluate, journal, parts)
             results = dataset(rows, dims, **{setting: getattr(config, setting) for setting in attributes})
-            _store(name, results, config, out, sum(entry.get("seconds", 0) for entry in _entries(journal, head)))
+            worked = sum(entry.get("seconds", 0) for entry in _entries(journal, head))  # over all points and runs
+            _store(name, results, config, out, worked)
             for done in (journal, *parts):
                 done.unlink(missing_ok=True)
         show(results)
@@ -126,7 +127,7 @@ def each_network(config: Clustered) -> list[Row]:
 
 def _command(config_type):
     def command(
-        config: tyro.conf.OmitArgPrefixes[config_type],  # type: ignore[valid-type]
+        config: Any,
         out: Path = RESULTS,
         redraw: bool = False,
         part: tuple[int, int] | None = None,
@@ -142,6 +143,8 @@ def _command(config_type):
         """
         return config, out, redraw, part
 
+    # The type of the study's settings is known here, not where the code is read.
+    command.__annotations__["config"] = tyro.conf.OmitArgPrefixes[config_type]
     return command
 
 

@@ -176,7 +176,7 @@ def show(results: xr.Dataset) -> None:
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Rank correlations, and divergences with and without the bias step and after a refit."""
+    """Rank correlations, and divergences after every step."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     axes = figure.subplots(1, 1 + results.sizes["kept"])
     at = results.isel(hidden=0)

@@ -52,7 +52,8 @@ def independent_log_likelihood(data: Data, others: Data) -> Float[Array, " sampl
 
     $$\ln P(v) = \sum_i v_i \ln p_i + (1 - v_i) \ln (1 - p_i), \qquad p_i = s(b_i)$$
 
-    with $b$ the `visible_bias` of the data.
+    with $b$ the `visible_bias` of the data, so that a unit that never changes keeps a small chance to do so. It is the formula of
+    independent coins.
 
     Args:
       data: zeros and ones, (sample, visible), that the means are taken from.

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import importlib
+import itertools
 import json
 import runpy
 import sys
@@ -163,6 +164,14 @@ def test_what_is_stored_is_shown_again(tmp_path, monkeypatch):
     assert not EVALUATED
     xr.testing.assert_identical(SHOWN[0], SHOWN[1])
     assert (tmp_path / "test_study.png").read_bytes() == figure
+
+
+def test_seconds_are_those_of_all_points(tmp_path, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(_study.time, "perf_counter", lambda: float(next(clock)))  # a second for every point
+    run(monkeypatch, tmp_path, "--number", "5", "--part", "1", "2")
+    run(monkeypatch, tmp_path, "--number", "5")
+    assert json.loads((tmp_path / "test_study.json").read_text())["seconds"] == 5.0
 
 
 def test_parts_are_put_together(tmp_path, monkeypatch, capsys):
