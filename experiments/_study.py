@@ -51,7 +51,8 @@ def main(
     """Run a study from the command line: compute, store the table, the figure and their provenance, print.
 
     Args:
-      config_type: a dataclass of settings, each an option of the command. One named `workers` is the number of points at a time.
+      config_type: a dataclass of settings, each an option of the command. One named `workers` is the number of points at a time;
+        a property `stored_as` names the results, which by default have the study's name.
       points: `config -> rows` of coordinates, one for each point; an interrupted study goes on with the points that are missing.
       evaluate: `(config, **point) -> rows` of results of a point.
       dims: dimensions of the dataset that the rows make; what else is in them are its variables.
@@ -61,8 +62,9 @@ def main(
     """
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
-    name, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
-    config, out, redraw, part = tyro.cli(_command(config_type), prog=f"python -m experiments.{name}", description=about)
+    study, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
+    config, out, redraw, part = tyro.cli(_command(config_type), prog=f"python -m experiments.{study}", description=about)
+    name = getattr(config, "stored_as", study)
     try:
         if redraw:
             results = load(name, out)
@@ -76,7 +78,7 @@ def main(
             rows = compute(config, points(config), evaluate, journal, parts)
             results = dataset(rows, dims, **{setting: getattr(config, setting) for setting in attributes})
             worked = sum(entry.get("seconds", 0) for entry in _entries(journal, head))  # over all points and runs
-            _store(name, results, config, out, worked)
+            _store(study, name, results, config, out, worked)
             for done in (journal, *parts):
                 done.unlink(missing_ok=True)
         show(results)
@@ -290,14 +292,14 @@ def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: in
     return {"ours_s": mine, "peer_s": other, "ratio": other / mine, "first_s": first}
 
 
-def _store(name, results, config, out, seconds):
+def _store(study, name, results, config, out, seconds):
     frame = results.to_dataframe().dropna(how="all").reset_index()
     table = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_whole(out / f"{name}.csv", table.encode())
     facts = {
         "dimensions": list(results.dims),
         "attributes": results.attrs,
-        "command": shlex.join(["python", "-m", f"experiments.{name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", f"experiments.{study}", *sys.argv[1:]]),
         "config": dataclasses.asdict(config),
         "seconds": round(seconds, 1),
         **provenance(),
