@@ -89,11 +89,20 @@ def evaluate(config: Config, protocol: str, criterion: str, bias_step: bool, see
 
 
 MEASURES = {
-    "code_error": ("test error of the code", 100, "error of code, %"),
-    "log_likelihood": ("log likelihood, nats", 1, "log likelihood"),
-    "entropy": ("entropy of classes, nats", 1, "entropy"),
+    "code_error": ("test error of the code, %", 100, 2),
+    "log_likelihood": ("log likelihood, nats", 1, 1),
+    "entropy": ("entropy of classes, nats", 1, 2),
 }
-"""Label in the figure, factor and head in the tables."""
+"""Label, factor and digits of what machines are compared by."""
+SIZES = {"weights": "synapses left", "in_use": "hidden units in use"}
+"""Labels of what they are compared at. A unit that is never on under the data is silent, and not in use."""
+FEW = 5
+"""Effective runs of annealed importance sampling below which an estimate is poor."""
+
+
+def with_units_in_use(results: xr.Dataset) -> xr.Dataset:
+    """Results with the number of hidden units that have synapses on both sides and are not silent."""
+    return results.assign(in_use=results.units - results.silent)
 
 
 def runs(results: xr.Dataset) -> Iterator[tuple[str, str, bool, xr.Dataset]]:
@@ -121,19 +130,22 @@ def at_size(rows: xr.Dataset, by: str, size: float, name: str) -> xr.DataArray:
 
 def show(results: xr.Dataset) -> None:
     """Print what is left after sessions of each protocol, and protocol B and the machines trained small at equal size."""
-    console = rich.console.Console(width=160)
+    results = with_units_in_use(results)
+    console = rich.console.Console(width=140)
     start = results.sel(protocol="B", session=0).isel(criterion=0, bias_step=0)
+    measured = results.effective_runs.where(results.weights.notnull()).values
+    measured = measured[np.isfinite(measured)]
     console.print(
         f"{results.sizes['seed']} machines; before: {float(start.weights.mean()):.0f} synapses, error "
         f"{_percent(start.code_error)} (pixels {100 * float(start.pixels_error.mean()):.2f} %), log likelihood "
         f"{_study.cell(start.log_likelihood, 'seed', 1)} (independent pixels {float(start.independent.mean()):.1f}), silent top "
-        f"units {_study.cell(start.silent, 'seed', 0)}; fewest effective annealing runs anywhere: "
-        f"{float(results.effective_runs.min()):.0f}"
+        f"units {_study.cell(start.silent, 'seed', 0)}\neffective annealing runs: {measured.min():.1f} at least; below {FEW} in "
+        f"{(measured < FEW).sum()} of {len(measured)} measurements"
     )
     for protocol in results.protocol.values:
         table = rich.table.Table(
-            "criterion", "bias step", "session", "synapses", "h1", "h2", "silent", "lost pixels", "error of code, %",
-            "log likelihood", "confidence", "entropy", title=f"protocol {protocol}",
+            "criterion", "bias", "session", "synapses", "h1", "h2", "silent", "lost pixels", "error, %", "log likelihood",
+            "confidence", "entropy", title=f"protocol {protocol}",
         )  # fmt: skip
         for name, criterion, step, at in runs(results):
             if name != protocol:
@@ -148,25 +160,18 @@ def show(results: xr.Dataset) -> None:
                     _study.cell(row.confidence, "seed"), _study.cell(row.entropy, "seed"),
                 )  # fmt: skip
         console.print(table)
-    for by, label in (("weights", "synapses"), ("units", "hidden units")):
+    for by, size_label in SIZES.items():
         sizes = _sizes(float(start[by].mean()))
-        table = rich.table.Table(
-            "criterion", "bias step", *(f"{size:,.0f}" for size in sizes), title=f"at equal {label}"
-        )
-        for protocol, criterion, step, at in runs(results):
-            if protocol not in ("B", "dense") or at.sizes["session"] < 2:
-                continue
-            cells = []
-            for size in sizes:
-                values = [factor * at_size(at, by, size, name) for name, (_, factor, _) in MEASURES.items()]
-                there = bool(values[0].notnull().all())
-                cells.append(
-                    "; ".join(_study.cell(v, "seed", d) for v, d in zip(values, (2, 1, 2), strict=True))
-                    if there
-                    else ""
-                )
-            table.add_row(criterion, "on" if step else "off", *cells)
-        console.print(table, f"each cell: {'; '.join(head for *_, head in MEASURES.values())}", sep="\n")
+        for measure, (label, factor, digits) in MEASURES.items():
+            heads = (f"{size:,.0f}" for size in sizes)
+            table = rich.table.Table("criterion", "bias", *heads, title=f"{label}, at equal {size_label}")
+            for protocol, criterion, step, at in runs(results):
+                if protocol not in ("B", "dense") or at.sizes["session"] < 2:
+                    continue
+                values = [factor * at_size(at, by, size, measure) for size in sizes]
+                cells = [_study.cell(v, "seed", digits) if bool(v.notnull().all()) else "" for v in values]
+                table.add_row(criterion, "on" if step else "off", *cells)
+            console.print(table)
 
 
 def _sizes(first):
@@ -181,28 +186,35 @@ def _percent(values):
 STYLES = {
     "variance": ("#0072b2", "-"), "heuristic": ("#56b4e9", "-"), "information": ("#009e73", "-"),
     "residual-information": ("#117733", ":"), "weight": ("#d55e00", "-"), "uniform": ("#999999", "-"),
-    "units": ("#aa4499", "-"), "anti-variance": ("#cc79a7", ":"), DENSE: ("black", "--"),
+    "units": ("#aa4499", "-"), DENSE: ("black", "--"),
 }  # fmt: skip
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Error, likelihood and diversity over synapses (left) and over neurons (right), protocol B."""
+    """Error, likelihood and diversity over synapses (left) and over neurons (right), protocol B; anti-variance is left out."""
+    results = with_units_in_use(results)
     figure = Figure(figsize=(10, 9), layout="constrained")
     axes = figure.subplots(3, 2, sharex="col", sharey="row")
     drawn = bool(results.bias_step.values[0])
-    for column, size in zip(axes.T, ("weights", "units"), strict=True):
-        for ax, (name, (label, *_)) in zip(column, MEASURES.items(), strict=True):
+    for column, by in zip(axes.T, SIZES, strict=True):
+        for ax, (measure, (label, factor, _)) in zip(column, MEASURES.items(), strict=True):
             for protocol, criterion, step, at in runs(results):
-                if protocol == "A" or criterion not in STYLES or (protocol == "B" and step != drawn):
+                if protocol not in ("B", "dense") or criterion not in STYLES or (protocol == "B" and step != drawn):
                     continue
                 colour, dashes = STYLES[criterion]
-                mean, error = _study.mean_and_error(at[name], "seed")
+                mean, error = _study.mean_and_error(factor * at[measure], "seed")
                 style = {"color": colour, "linestyle": dashes, "marker": ".", "label": criterion}
-                ax.errorbar(at[size].mean("seed"), mean, yerr=error, **style)
-            ax.set(xscale="log", ylabel=label if size == "weights" else "")
-        column[-1].set(xlabel={"weights": "synapses left", "units": "hidden units left"}[size])
+                ax.errorbar(at[by].mean("seed"), mean, yerr=error, **style)
+            ax.set(xscale="log", ylabel=label if by == "weights" else "")
+        ticks = _sizes(float(results[by].max()))
+        column[0].set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        column[0].minorticks_off()
+        column[-1].set(xlabel=SIZES[by])
         column[0].invert_xaxis()
-    _study.legend_below(figure, axes[0, 0], 5)
+    axes[0, 0].set_yscale("log")
+    axes[0, 0].set_yticks([5, 10, 20], ["5", "10", "20"])
+    axes[0, 0].minorticks_off()
+    _study.legend_below(figure, axes[0, 0], 4)
     return figure
 
 
