@@ -61,8 +61,8 @@ def _joint(epochs, rate, batch=100, chains=1000):
 PRESETS = {
     "quick": Preset(
         side=8, fields=3, top=80, pretraining=(_cd(200, (0.2, 0.02), 20), _cd(200, (0.2, 0.02), 20)),
-        training=_joint(400, (0.02, 0.002), 20, 200), retrain=_joint(20, (0.02, 0.002), 20, 200),
-        remove={"A": (0.1, 0.1), "B": (0.1, 0.25)}, sessions={"A": 4, "B": 8}, dense=((4, 4), (10, 10), (20, 20)),
+        training=_joint(300, (0.02, 0.002), 20, 200), retrain=_joint(20, (0.02, 0.002), 20, 200),
+        remove={"A": (0.2, 0.2), "B": (0.2, 0.45)}, sessions={"A": 3, "B": 4}, dense=((4, 4), (10, 10), (20, 20)),
         samples=10_000, temperatures=500,
     ),
     "paper": Preset(

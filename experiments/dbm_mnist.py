@@ -131,7 +131,7 @@ def at_size(rows: xr.Dataset, by: str, size: float, name: str) -> xr.DataArray:
 def show(results: xr.Dataset) -> None:
     """Print what is left after sessions of each protocol, and protocol B and the machines trained small at equal size."""
     results = with_units_in_use(results)
-    console = rich.console.Console(width=140)
+    console = rich.console.Console(width=170)
     start = results.sel(protocol="B", session=0).isel(criterion=0, bias_step=0)
     measured = results.effective_runs.where(results.weights.notnull()).values
     measured = measured[np.isfinite(measured)]
@@ -193,7 +193,7 @@ STYLES = {
 def draw(results: xr.Dataset) -> Figure:
     """Error, likelihood and diversity over synapses (left) and over neurons (right), protocol B; anti-variance is left out."""
     results = with_units_in_use(results)
-    figure = Figure(figsize=(10, 9), layout="constrained")
+    figure = Figure(figsize=(9, 8), layout="constrained")
     axes = figure.subplots(3, 2, sharex="col", sharey="row")
     drawn = bool(results.bias_step.values[0])
     for column, by in zip(axes.T, SIZES, strict=True):

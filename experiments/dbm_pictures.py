@@ -88,16 +88,18 @@ def show(results: xr.Dataset) -> None:
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """A row a machine."""
+    """A row for each machine."""
     names = results.machine.values
-    figure = Figure(figsize=(9.5, 1.9 * len(names)), layout="constrained")
-    axes = figure.subplots(len(names), 3, squeeze=False, width_ratios=(1.3, 0.7, 4))
-    for row, name in zip(axes, names, strict=True):
+    figure = Figure(figsize=(9.5, 1.75 * len(names)), layout="constrained")
+    for part, name in zip(np.atleast_1d(figure.subfigures(len(names), 1)), names, strict=True):
         at = results.sel(machine=name)
-        boltzmann.plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), row)
+        axes = part.subplots(1, 3, width_ratios=(1.6, 1, 5.5))
+        boltzmann.plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), axes)
+        for ax, title in zip(axes, ("weights of units, red excites", "information of pixels", "samples"), strict=True):
+            ax.set_title(title, fontsize=8)
         first = at.isel(row=0, column=0)
-        label = f"{name}: {float(first.weights):,.0f} synapses, {float(first.units):.0f} hidden units"
-        row[0].set_title(f"{label}\n{row[0].get_title()}", fontsize=8)
+        label = f"{name}: {float(first.weights):,.0f} synapses, {float(first.units):,.0f} hidden units"
+        part.suptitle(label, fontsize=10, x=0.01, ha="left")
     return figure
 
 
