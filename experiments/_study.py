@@ -63,7 +63,9 @@ def main(
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
     study, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
-    config, out, redraw, part = tyro.cli(_command(config_type), prog=f"python -m experiments.{study}", description=about)
+    config, out, redraw, part = tyro.cli(
+        _command(config_type), prog=f"python -m experiments.{study}", description=about
+    )
     name = getattr(config, "stored_as", study)
     try:
         if redraw:
