@@ -91,7 +91,8 @@ def draw(results: xr.Dataset) -> Figure:
     """A row for each machine."""
     names = results.machine.values
     figure = Figure(figsize=(9.5, 1.75 * len(names)), layout="constrained")
-    for part, name in zip(np.atleast_1d(figure.subfigures(len(names), 1)), names, strict=True):
+    parts = figure.subfigures(len(names), 1, squeeze=False)
+    for part, name in zip(parts[:, 0], names, strict=True):
         at = results.sel(machine=name)
         axes = part.subplots(1, 3, width_ratios=(1.6, 1, 5.5))
         boltzmann.plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), axes)
