@@ -260,9 +260,9 @@ def cache() -> Path:
 
 
 def cell(values: xr.DataArray, over: str, digits: int = 3) -> str:
-    """Mean ± standard error over a dimension, as it stands in a table."""
+    """Mean ± standard error over a dimension, as it stands in a table; of one value, that alone."""
     mean, error = (float(x) for x in mean_and_error(values, over))
-    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+    return f"{mean:.{digits}f}" + ("" if np.isnan(error) else f" ± {error:.{digits}f}")
 
 
 def line_style(rule: Any) -> dict[str, Any]:

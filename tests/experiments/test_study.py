@@ -147,6 +147,7 @@ def test_mean_and_error_are_over_what_there_is():
     np.testing.assert_allclose(mean, [3, 2])
     np.testing.assert_allclose(error, [np.sqrt(7 / 3), 1])
     assert _study.cell(values[1], "network", 2) == "2.00 ± 1.00"
+    assert _study.cell(values[1, :1], "network", 2) == f"{float(values[1, 0]):.2f}"
 
 
 def test_what_is_stored_is_shown_again(tmp_path, monkeypatch):
