@@ -223,7 +223,7 @@ class Machine:
         return SessionState(learnt.model, learnt.chains, 0)
 
     def _path(self, *parts):
-        """File between runs, named by everything that the machine depends on."""
+        """File between runs, named by the settings, data and versions that the machine depends on; not by the code."""
         made = fingerprint(self.seed, self.settings, self.digits.train, _study.provenance()["versions"])
         return _study.cache() / "-".join(["dbm", self.preset, str(self.number), *parts, f"{made[:12]}.eqx"])
 
