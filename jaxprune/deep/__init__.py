@@ -1,0 +1,30 @@
+"""Pruning of deep networks: while they learn, and after."""
+
+from jaxprune.deep._importance import SCORES, importance
+from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
+from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
+from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
+from jaxprune.deep._watch import Heard, activity, value_and_gradient, watch
+
+__all__ = [
+    "SCORES",
+    "Constants",
+    "Counter",
+    "CounterState",
+    "Heard",
+    "MaskedState",
+    "Survival",
+    "SurvivalState",
+    "activity",
+    "density",
+    "importance",
+    "keep_pruned",
+    "masked",
+    "names",
+    "ones",
+    "set_masks",
+    "value_and_gradient",
+    "watch",
+    "weights",
+    "with_weights",
+]

@@ -1,0 +1,112 @@
+"""What a synapse of a deep network is worth, by what it can see."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxprune._checks import check_choice
+from jaxprune.deep._layers import Tree
+from jaxprune.deep._watch import Heard
+
+
+def _spread(of_inputs, W):
+    """A number for each input unit as one for each synapse, in every group of a grouped convolution."""
+    groups = len(of_inputs) // W.shape[1]
+    rows = jnp.repeat(of_inputs.reshape(groups, W.shape[1]), W.shape[0] // groups, axis=0)
+    return jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (W.ndim - 2)), W.shape)
+
+
+def _use(W, heard, gradient):
+    del gradient
+    return jnp.abs(W) * _spread(heard.size, W)
+
+
+def _weight(W, heard, gradient):
+    del heard, gradient
+    return jnp.abs(W)
+
+
+def _information(W, heard, gradient):
+    del gradient
+    return jnp.abs(W) * jnp.sqrt(_spread(heard.power, W))
+
+
+def _activity(W, heard, gradient):
+    del gradient
+    return _spread(heard.size, W)
+
+
+def _fisher(W, heard, gradient):
+    del heard
+    return jnp.abs(W) * jnp.sqrt(gradient)
+
+
+SCORES: dict[str, Callable[[Array, Heard, Array | None], Array]] = {
+    "use": _use,
+    "weight": _weight,
+    "information": _information,
+    "activity": _activity,
+    "fisher": _fisher,
+}
+r"""Scores by name: functions (W, heard, mean squared gradient) -> importance of every synapse of a layer."""
+
+GRANULARITIES = ("weight", "kernel", "filter")
+
+
+def importance(
+    weights: Tree, heard: Tree, score: str = "use", *, gradient: Tree | None = None, granularity: str = "weight"
+) -> Tree:
+    r"""Importance of every synapse.
+
+    | score | is | a synapse sees it |
+    |---|---|---|
+    | `"use"` | $|w_{ij}| \langle |x_j| \rangle$ | yes |
+    | `"weight"` | $|w_{ij}|$ | yes |
+    | `"information"` | $|w_{ij}| \sqrt{\langle x_j^2 \rangle}$ | yes |
+    | `"activity"` | $\langle |x_j| \rangle$ | yes |
+    | `"fisher"` | $|w_{ij}| \sqrt{\langle g_{ij}^2 \rangle}$, g the gradient of the loss | no |
+
+    Args:
+      weights: from `weights(model)`.
+      heard: from `value_and_gradient` or `activity`.
+      score: as above.
+      gradient: mean squared gradients, of the structure of the weights, for `"fisher"`.
+      granularity: `"weight"`; `"kernel"` or `"filter"`: all synapses of a convolution that join two channels, or lead to one
+        channel, have their mean. In a linear layer a filter is a row, and a kernel a synapse.
+
+    Raises:
+      InputError: an unknown score or granularity; `"fisher"` without gradients.
+
+    Example:
+      >>> import equinox as eqx
+      >>> from jaxprune.deep import activity, weights
+      >>> model = eqx.nn.Linear(2, 1, key=jax.random.key(0))
+      >>> heard = activity(lambda m, x: jax.vmap(m)(x), model, jnp.array([[1.0, 0.0], [-3.0, 0.0]]))
+      >>> importance(weights(model), heard).weight[0, 1]
+      Array(0., dtype=float64)
+
+    Reference: the score `"use"` is that of activity-driven pruning (2021), `"information"` that of Wanda (Sun2024).
+    """
+    check_choice("score", score, tuple(SCORES))
+    check_choice("granularity", granularity, GRANULARITIES)
+    if score == "fisher" and gradient is None:
+        from jaxprune._checks import InputError
+
+        raise InputError("score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score.")
+    squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
+
+    def one(W, heard, square=None):
+        found = SCORES[score](W, heard, square)
+        axes: Any = {"weight": (), "kernel": tuple(range(2, W.ndim)), "filter": tuple(range(1, W.ndim))}[granularity]
+        return jnp.broadcast_to(jnp.mean(found, axis=axes, keepdims=True), W.shape) if axes else found
+
+    def is_heard(node):
+        return isinstance(node, Heard)
+
+    listened = jax.tree.leaves(heard, is_leaf=is_heard)
+    leaves, structure = jax.tree.flatten(weights)
+    given = jax.tree.leaves(squares) or [None] * len(leaves)
+    return jax.tree.unflatten(structure, [one(*layer) for layer in zip(leaves, listened, given, strict=True)])

@@ -1,0 +1,142 @@
+"""Which arrays of an Equinox model are synapses that can be pruned: the weights of linear and convolutional layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxprune._checks import InputError
+
+LAYERS = (eqx.nn.Linear, eqx.nn.Conv)
+"""Kinds of layers whose weights can be pruned, and what derives from them."""
+
+Tree = Any
+"""A pytree of the structure of `weights(model)`: one array for every prunable layer, None everywhere else."""
+
+
+def is_layer(node: Any) -> bool:
+    """Whether a node of a model is a layer that can be pruned."""
+    return isinstance(node, LAYERS)
+
+
+def weights(model: Any) -> Tree:
+    """The weights that can be pruned: a model of the same structure with None in place of everything else.
+
+    Args:
+      model: any Equinox model, or pytree of them.
+
+    Returns:
+      Weights [post, pre] of linear layers and [post channel, pre channel, ...] of convolutions, wherever they are.
+
+    Raises:
+      InputError: a model without linear or convolutional layers.
+
+    Example:
+      >>> model = eqx.nn.MLP(4, 2, width_size=8, depth=1, key=jax.random.key(0))
+      >>> [leaf.shape for leaf in jax.tree.leaves(weights(model))]
+      [(8, 4), (2, 8)]
+    """
+
+    def only_weight(node):
+        if not is_layer(node):
+            return None
+        empty = jax.tree.map(lambda _: None, node)
+        return eqx.tree_at(lambda layer: layer.weight, empty, node.weight, is_leaf=lambda leaf: leaf is None)
+
+    found = jax.tree.map(only_weight, model, is_leaf=is_layer)
+    if not jax.tree.leaves(found):
+        kinds = " or ".join(f"eqx.nn.{kind.__name__}" for kind in LAYERS)
+        raise InputError(f"the model has no layer that can be pruned: no {kinds} is in it.")
+    return found
+
+
+def with_weights(model: Any, new: Tree) -> Any:
+    """The model with other weights in its prunable layers.
+
+    Args:
+      model: any Equinox model.
+      new: of the structure of `weights(model)`.
+
+    Example:
+      >>> model = eqx.nn.Linear(4, 2, key=jax.random.key(0))
+      >>> bool(with_weights(model, jax.tree.map(jnp.zeros_like, weights(model))).weight.any())
+      False
+    """
+    return eqx.combine(new, model)
+
+
+def names(model: Any) -> list[str]:
+    """Where each prunable layer is in the model, in the order of `jax.tree.leaves(weights(model))`.
+
+    Example:
+      >>> names(eqx.nn.MLP(4, 2, width_size=8, depth=1, key=jax.random.key(0)))
+      ['layers[0]', 'layers[1]']
+    """
+    paths = [path[:-1] for path, _ in jax.tree_util.tree_flatten_with_path(weights(model))[0]]
+    return [jax.tree_util.keystr(path).removeprefix(".") or type(model).__name__ for path in paths]
+
+
+def ones(model: Any) -> Tree:
+    """Masks in which every synapse is there.
+
+    Example:
+      >>> int(ones(eqx.nn.Linear(4, 2, key=jax.random.key(0))).weight.sum())
+      8
+    """
+    return jax.tree.map(jnp.ones_like, weights(model))
+
+
+def masked(model: Any, masks: Tree) -> Any:
+    """The model without the synapses that are not in the masks.
+
+    Args:
+      model: any Equinox model.
+      masks: ones where synapses stay, of the structure of `weights(model)`.
+
+    Raises:
+      InputError: masks of another structure or shape.
+
+    Example:
+      >>> model = eqx.nn.Linear(4, 2, key=jax.random.key(0))
+      >>> int((masked(model, jax.tree.map(lambda mask: mask.at[0].set(0), ones(model))).weight == 0).sum())
+      4
+    """
+    check_masks(model, masks)
+    return with_weights(model, times(weights(model), masks))
+
+
+def times(tree: Tree, masks: Tree) -> Tree:
+    """Arrays with exact zeros where the masks are zero, whatever they held."""
+    return jax.tree.map(lambda leaf, mask: jnp.where(mask > 0, leaf, jnp.zeros((), leaf.dtype)), tree, masks)
+
+
+def check_masks(model: Any, masks: Tree) -> None:
+    """Refuse masks of another structure, or of other shapes, than the model's weights."""
+    wanted = weights(model)
+    if jax.tree.structure(masks) != jax.tree.structure(wanted):
+        raise InputError("masks have another structure than the model's weights: start from deep.ones(model).")
+    for name, mask, W in zip(names(model), jax.tree.leaves(masks), jax.tree.leaves(wanted), strict=True):
+        if mask.shape != W.shape:
+            raise InputError(f"the mask of {name} has shape {mask.shape}, but its weights have {W.shape}.")
+
+
+def density(masks: Tree) -> Array:
+    """Fraction of the synapses that are there, over all layers.
+
+    Example:
+      >>> float(density({"a": jnp.ones((2, 2)), "b": jnp.zeros(4)}))
+      0.5
+    """
+    leaves = jax.tree.leaves(masks)
+    return sum(jnp.sum(mask > 0) for mask in leaves) / sum(mask.size for mask in leaves)
+
+
+def each_layer(function: Callable[..., Any], model: Any, *trees: Tree) -> Any:
+    """The model with a function of each prunable layer, and of its entries in trees like `weights(model)`, in their place."""
+    nodes, structure = jax.tree.flatten(model, is_leaf=is_layer)
+    parts = [iter(jax.tree.leaves(tree)) for tree in trees]
+    found = [function(node, *(next(part) for part in parts)) if is_layer(node) else node for node in nodes]
+    return jax.tree.unflatten(structure, found)

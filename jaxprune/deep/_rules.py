@@ -1,0 +1,188 @@
+"""Use it or lose it: rules that remove synapses which are hardly active several times in a row."""
+
+import dataclasses
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxprune._checks import InputError, check_choice, check_positive, check_whole
+from jaxprune._types import Real
+from jaxprune.deep._importance import GRANULARITIES, SCORES, importance
+from jaxprune.deep._layers import Tree, times
+
+
+class CounterState(NamedTuple):
+    """Which synapses are there, and how many times in a row each was low.
+
+    Attributes:
+      masks: ones where a synapse is.
+      counts: whole numbers, of the same structure.
+    """
+
+    masks: Tree
+    counts: Tree
+
+
+@dataclasses.dataclass(frozen=True)
+class Counter:
+    r"""Remove a synapse once its use has been below a threshold several times in a row.
+
+    $$\theta = \frac{\alpha}{N} \sum_{ij} c_{ij}, \qquad n_{ij} \leftarrow \begin{cases} n_{ij} + 1 & c_{ij} < \theta \\ 0 & \text{else}
+      \end{cases}, \qquad m_{ij} \leftarrow 0 \text{ where } n_{ij} \ge K$$
+
+    in every layer, with c the importance of the synapses that are there and N the number that the layer had at first: as synapses
+    go, the threshold falls, and pruning ends by itself.
+
+    Attributes:
+      alpha: threshold in units of the mean importance; nothing is removed at 0.
+      patience: K, in updates; infinite for never.
+      score, granularity: as in `importance`.
+
+    Raises:
+      InputError: a negative alpha, a patience below 1, an unknown score or granularity.
+
+    Example:
+      >>> import equinox as eqx
+      >>> from jaxprune.deep import activity, weights
+      >>> model = eqx.nn.Linear(2, 1, key=jax.random.key(0))
+      >>> heard = activity(lambda m, x: jax.vmap(m)(x), model, jnp.array([[1.0, 0.0]]))
+      >>> rule, W = Counter(patience=2), weights(model)
+      >>> state = rule.init(W)
+      >>> for _ in range(2):
+      ...     state = rule.update(state, W, heard)
+      >>> state.masks.weight
+      Array([[1., 0.]], dtype=float64)
+
+    Reference: a reconstruction of the rule stated in Frontiers in Systems Neuroscience 15:620558 (2021), whose equations are not
+    public to us.
+    """
+
+    alpha: Real = 1.0
+    patience: Real = 3
+    score: str = "use"
+    granularity: str = "weight"
+
+    def __post_init__(self):
+        check_positive("alpha", self.alpha, zero=True)
+        if not self.patience >= 1:
+            raise InputError(f"patience is {self.patience}, but must be at least 1: updates in a row.")
+        check_choice("score", self.score, tuple(SCORES))
+        check_choice("granularity", self.granularity, GRANULARITIES)
+
+    def init(self, weights: Tree) -> CounterState:
+        """State before the first update: every synapse is there."""
+        return CounterState(
+            jax.tree.map(jnp.ones_like, weights), jax.tree.map(lambda W: jnp.zeros(W.shape, jnp.int32), weights)
+        )
+
+    def update(self, state: CounterState, weights: Tree, heard: Tree, *, gradient: Tree | None = None) -> CounterState:
+        """Count once more, and remove.
+
+        Args:
+          state: from `init`, or the update before.
+          weights: those of now.
+          heard: activity since the last update.
+          gradient: as in `importance`.
+        """
+        scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)
+        scores = times(scores, state.masks)
+
+        def count(c, mask, n):
+            low = (c < self.alpha * jnp.sum(c) / c.size) & (mask > 0)
+            # A layer in which nothing is active says nothing of any of its synapses; the rest of the network may.
+            return jnp.where(low, n + 1, 0)
+
+        counts = jax.tree.map(count, scores, state.masks, state.counts)
+        masks = jax.tree.map(lambda mask, n: jnp.where(n >= self.patience, 0, mask), state.masks, counts)
+        return CounterState(masks, counts)
+
+
+class SurvivalState(NamedTuple):
+    """Which synapses are there, what each has left, and the number of updates.
+
+    Attributes:
+      masks: ones where a synapse is.
+      reserves: R.
+      number: of updates.
+    """
+
+    masks: Tree
+    reserves: Tree
+    number: Array
+
+
+class Constants(NamedTuple):
+    """Of one kind of layer: reserve at the start, threshold, time scale in updates, bonus."""
+
+    reserve: Real
+    threshold: Real
+    time: Real
+    bonus: Real
+
+
+@dataclasses.dataclass(frozen=True)
+class Survival:
+    r"""Remove a synapse once it has used up its reserve.
+
+    $$R_{ij} \leftarrow 0.999 R_{ij} + d_{ij} e^{-\lfloor t / \tau \rfloor}, \qquad d_{ij} = 2 u_{ij} - \theta
+      \quad (+ \text{bonus where } d_{ij} > 0), \qquad m_{ij} \leftarrow 0 \text{ where } R_{ij} < 0$$
+
+    with u the importance, minus the layer's least and in units of the 75th percentile above it, at most 1, and t the number of
+    updates before.
+
+    Attributes:
+      convolution, linear: constants of both kinds of layers.
+      decay: of the reserve.
+      score, granularity: as in `importance`.
+
+    Raises:
+      InputError: a time scale or decay that is not positive, an unknown score or granularity.
+
+    Reference: a later form of the rule by the same group; a reconstruction, as for `Counter`.
+    """
+
+    convolution: Constants = Constants(10.0, 0.65, 12.0, 5.0)
+    linear: Constants = Constants(10.0, 1.5, 13.0, 2.0)
+    decay: Real = 0.999
+    score: str = "use"
+    granularity: str = "weight"
+
+    def __post_init__(self):
+        for constants in (self.convolution, self.linear):
+            check_positive("time", constants.time)
+        check_positive("decay", self.decay)
+        check_choice("score", self.score, tuple(SCORES))
+        check_choice("granularity", self.granularity, GRANULARITIES)
+
+    def _constants(self, W) -> Constants:
+        return self.convolution if W.ndim > 2 else self.linear
+
+    def init(self, weights: Tree) -> SurvivalState:
+        """State before the first update: every synapse is there, with a full reserve."""
+        masks = jax.tree.map(jnp.ones_like, weights)
+        return SurvivalState(masks, jax.tree.map(lambda W: jnp.full_like(W, self._constants(W).reserve), weights), jnp.array(0))
+
+    def update(self, state: SurvivalState, weights: Tree, heard: Tree, *, gradient: Tree | None = None) -> SurvivalState:
+        """Change the reserves once more, and remove; arguments as in `Counter.update`."""
+        scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)
+
+        def spend(c, mask, R):
+            constants = self._constants(c)
+            there = jnp.where(mask > 0, c, jnp.nan)
+            least = jnp.nanmin(there)
+            span = jnp.nanpercentile(there, 75) - least
+            u = jnp.where(span > 0, jnp.clip((c - least) / jnp.where(span > 0, span, 1), 0, 1), 0)
+            return self.spend(u, R, state.number, constants)
+
+        reserves = jax.tree.map(spend, scores, state.masks, state.reserves)
+        masks = jax.tree.map(lambda mask, R: jnp.where(R < 0, 0, mask), state.masks, reserves)
+        return SurvivalState(masks, reserves, state.number + 1)
+
+    def spend(self, u: Array, reserve: Array, number: Array | int, constants: Constants) -> Array:
+        """The reserve after one more update at a normalised importance u."""
+        d = 2 * u - constants.threshold
+        d = jnp.where(d > 0, d + constants.bonus, d)
+        return self.decay * reserve + d * jnp.exp(-jnp.floor(number / constants.time))

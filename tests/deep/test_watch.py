@@ -1,0 +1,104 @@
+"""What layers hear, against their inputs computed by hand."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxprune
+from jaxprune import deep
+
+KEY = jax.random.key(0)
+
+
+def mean_loss(model, X):
+    return jnp.mean(jax.vmap(model)(X) ** 2)
+
+
+class Convolutions(eqx.Module):
+    first: eqx.nn.Conv2d
+    second: eqx.nn.Conv2d
+    last: eqx.nn.Linear
+
+    def __init__(self, groups=1):
+        keys = jax.random.split(KEY, 3)
+        self.first = eqx.nn.Conv2d(2, 4, 3, key=keys[0])
+        self.second = eqx.nn.Conv2d(4, 6, 2, groups=groups, key=keys[1])
+        self.last = eqx.nn.Linear(6, 3, key=keys[2])
+
+    def inputs(self, x):
+        """Of every layer."""
+        a = jax.nn.relu(self.first(x))
+        b = jax.nn.relu(self.second(a))
+        return x, a, b.mean(axis=(1, 2))
+
+    def __call__(self, x):
+        return self.last(self.inputs(x)[-1])
+
+
+def expected(stack):
+    """Means over all axes but the second."""
+    flat = np.moveaxis(np.asarray(stack), 1, 0).reshape(stack.shape[1], -1)
+    return np.abs(flat).mean(axis=1), (flat**2).mean(axis=1)
+
+
+def check(heard, inputs):
+    for found, x in zip(jax.tree.leaves(heard, is_leaf=lambda n: isinstance(n, deep.Heard)), inputs, strict=True):
+        size, power = expected(x)
+        np.testing.assert_allclose(found.size, size, rtol=1e-5)
+        np.testing.assert_allclose(found.power, power, rtol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_linear_and_convolutional_layers(groups):
+    model, X = Convolutions(groups), jax.random.normal(KEY, (5, 2, 8, 8))
+    inputs = jax.vmap(model.inputs)(X)
+    value, gradient, heard = eqx.filter_jit(deep.value_and_gradient)(mean_loss, model, X)
+    check(heard, inputs)
+    check(deep.activity(lambda m, x: jax.vmap(m)(x), model, X), inputs)
+    # The same number and the same gradient, in the same structure.
+    plain_value, plain = eqx.filter_value_and_grad(mean_loss)(model, X)
+    assert jax.tree.structure(gradient) == jax.tree.structure(plain)
+    for a, b in zip(jax.tree.leaves((value, gradient)), jax.tree.leaves((plain_value, plain)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-12)
+
+
+def test_attention_scan_and_checkpoint():
+    """A layer that is called under inner maps, in a loop, and computed again in the backward pass."""
+    model = eqx.nn.MultiheadAttention(2, 6, key=KEY)
+    X = jax.random.normal(KEY, (5, 7, 6))
+
+    def loss(model, X):
+        once = eqx.filter_checkpoint(lambda x: model(x, x, x))
+        return jax.lax.scan(lambda total, x: (total + jnp.sum(once(x)), None), 0.0, X)[0]
+
+    _, _, heard = deep.value_and_gradient(loss, model, X)
+    flat = X.reshape(-1, 6)
+    for layer in (heard.query_proj, heard.key_proj, heard.value_proj):
+        np.testing.assert_allclose(layer.weight.size, np.abs(flat).mean(axis=0), rtol=1e-6)
+    assert deep.names(model) == ["query_proj", "key_proj", "value_proj", "output_proj"]
+
+
+def test_many_models_at_once():
+    models = eqx.filter_vmap(lambda k: eqx.nn.MLP(3, 2, 4, 1, key=k))(jax.random.split(KEY, 3))
+    X = jax.random.normal(KEY, (3, 10, 3))
+    heard = eqx.filter_vmap(lambda m, x: deep.activity(lambda m, x: jax.vmap(m)(x), m, x))(models, X)
+    np.testing.assert_allclose(heard.layers[0].weight.size, np.abs(X).mean(axis=1), rtol=1e-6)
+
+
+def test_layers_that_are_not_called_and_auxiliary_values():
+    model = eqx.nn.MLP(3, 2, 4, 1, key=KEY)
+    value, _, heard = deep.value_and_gradient(
+        lambda m, x: (jnp.sum(m.layers[0](x)), "seen"), model, jnp.ones(3), has_aux=True
+    )
+    assert value[1] == "seen"
+    np.testing.assert_array_equal(heard.layers[1].weight.size, 0)
+    with pytest.raises(jaxprune.InputError, match="no layer that can be pruned"):
+        deep.activity(lambda m, x: m(x), eqx.nn.LayerNorm(3), jnp.ones(3))
+
+
+def test_scalar_inputs():
+    model = eqx.nn.Linear("scalar", 2, key=KEY)
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, jnp.array([1.0, -3.0]))
+    assert heard.weight.size.tolist() == [2.0]
