@@ -4,6 +4,8 @@ from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
+from jaxprune.deep._schedule import Schedule, random_masks
+from jaxprune.deep._sparse import Sparse, SparseState
 from jaxprune.deep._watch import Heard, activity, value_and_gradient, watch
 
 __all__ = [
@@ -13,6 +15,9 @@ __all__ = [
     "CounterState",
     "Heard",
     "MaskedState",
+    "Schedule",
+    "Sparse",
+    "SparseState",
     "Survival",
     "SurvivalState",
     "activity",
@@ -22,6 +27,7 @@ __all__ = [
     "masked",
     "names",
     "ones",
+    "random_masks",
     "set_masks",
     "value_and_gradient",
     "watch",

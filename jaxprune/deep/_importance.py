@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxprune._checks import check_choice
+from jaxprune._checks import InputError, check_choice
 from jaxprune.deep._layers import Tree
 from jaxprune.deep._watch import Heard
 
@@ -93,8 +93,6 @@ def importance(
     check_choice("score", score, tuple(SCORES))
     check_choice("granularity", granularity, GRANULARITIES)
     if score == "fisher" and gradient is None:
-        from jaxprune._checks import InputError
-
         raise InputError("score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score.")
     squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
 
@@ -103,10 +101,17 @@ def importance(
         axes: Any = {"weight": (), "kernel": tuple(range(2, W.ndim)), "filter": tuple(range(1, W.ndim))}[granularity]
         return jnp.broadcast_to(jnp.mean(found, axis=axes, keepdims=True), W.shape) if axes else found
 
-    def is_heard(node):
-        return isinstance(node, Heard)
-
-    listened = jax.tree.leaves(heard, is_leaf=is_heard)
     leaves, structure = jax.tree.flatten(weights)
     given = jax.tree.leaves(squares) or [None] * len(leaves)
-    return jax.tree.unflatten(structure, [one(*layer) for layer in zip(leaves, listened, given, strict=True)])
+    return jax.tree.unflatten(structure, [one(*layer) for layer in zip(leaves, _listened(heard), given, strict=True)])
+
+
+def by_inputs(function: Callable[[Array, Array], Array], tree: Tree, heard: Tree) -> Tree:
+    """A function of every layer's array and of its inputs' power, one number for each synapse."""
+    leaves, structure = jax.tree.flatten(tree)
+    pairs = zip(leaves, _listened(heard), strict=True)
+    return jax.tree.unflatten(structure, [function(leaf, _spread(listened.power, leaf)) for leaf, listened in pairs])
+
+
+def _listened(heard):
+    return jax.tree.leaves(heard, is_leaf=lambda node: isinstance(node, Heard))
