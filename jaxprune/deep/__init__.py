@@ -6,6 +6,16 @@ from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
 from jaxprune.deep._schedule import Schedule, random_masks
 from jaxprune.deep._sparse import Sparse, SparseState
+from jaxprune.deep._train import (
+    EpochInfo,
+    TrainCode,
+    Training,
+    TrainState,
+    cross_entropy,
+    init_training,
+    predict,
+    train_epoch,
+)
 from jaxprune.deep._watch import Heard, activity, value_and_gradient, watch
 
 __all__ = [
@@ -13,6 +23,7 @@ __all__ = [
     "Constants",
     "Counter",
     "CounterState",
+    "EpochInfo",
     "Heard",
     "MaskedState",
     "Schedule",
@@ -20,15 +31,22 @@ __all__ = [
     "SparseState",
     "Survival",
     "SurvivalState",
+    "TrainCode",
+    "TrainState",
+    "Training",
     "activity",
+    "cross_entropy",
     "density",
     "importance",
+    "init_training",
     "keep_pruned",
     "masked",
     "names",
     "ones",
+    "predict",
     "random_masks",
     "set_masks",
+    "train_epoch",
     "value_and_gradient",
     "watch",
     "weights",

@@ -93,7 +93,9 @@ def importance(
     check_choice("score", score, tuple(SCORES))
     check_choice("granularity", granularity, GRANULARITIES)
     if score == "fisher" and gradient is None:
-        raise InputError("score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score.")
+        raise InputError(
+            "score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score."
+        )
     squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
 
     def one(W, heard, square=None):

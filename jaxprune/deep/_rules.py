@@ -1,14 +1,13 @@
 """Use it or lose it: rules that remove synapses which are hardly active several times in a row."""
 
 import dataclasses
-
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxprune._checks import InputError, check_choice, check_positive, check_whole
+from jaxprune._checks import InputError, check_choice, check_positive
 from jaxprune._types import Real
 from jaxprune.deep._importance import GRANULARITIES, SCORES, importance
 from jaxprune.deep._layers import Tree, times
@@ -163,9 +162,13 @@ class Survival:
     def init(self, weights: Tree) -> SurvivalState:
         """State before the first update: every synapse is there, with a full reserve."""
         masks = jax.tree.map(jnp.ones_like, weights)
-        return SurvivalState(masks, jax.tree.map(lambda W: jnp.full_like(W, self._constants(W).reserve), weights), jnp.array(0))
+        return SurvivalState(
+            masks, jax.tree.map(lambda W: jnp.full_like(W, self._constants(W).reserve), weights), jnp.array(0)
+        )
 
-    def update(self, state: SurvivalState, weights: Tree, heard: Tree, *, gradient: Tree | None = None) -> SurvivalState:
+    def update(
+        self, state: SurvivalState, weights: Tree, heard: Tree, *, gradient: Tree | None = None
+    ) -> SurvivalState:
         """Change the reserves once more, and remove; arguments as in `Counter.update`."""
         scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)
 

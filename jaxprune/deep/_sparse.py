@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
 from jaxprune._checks import InputError, check_choice
 from jaxprune._types import PRNGKey, Real
@@ -136,6 +135,10 @@ class Sparse:
                 structure, [jax.random.uniform(k, mask.shape) for k, mask in zip(keys, leaves, strict=True)]
             )
         if gradient is None:
-            raise InputError(f"growth is {self.growth!r}, which needs the gradient of the masked network: pass gradient.")
+            raise InputError(
+                f"growth is {self.growth!r}, which needs the gradient of the masked network: pass gradient."
+            )
         size = jax.tree.map(jnp.abs, gradient)
-        return size if self.growth == "gradient" else by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)
+        return (
+            size if self.growth == "gradient" else by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)
+        )

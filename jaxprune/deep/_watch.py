@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from jaxprune.deep._layers import Tree, each_layer, is_layer, weights
+from jaxprune.deep._layers import Tree, each_layer, weights
 
 
 class Heard(NamedTuple):

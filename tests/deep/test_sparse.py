@@ -85,9 +85,12 @@ def test_exchange_at_a_constant_number(growth, start):
     if growth != "random":
         gain = np.abs(g)
         if growth == "gain":
-            power = [np.broadcast_to(h.power, s.shape) for h, s in zip(
-                jax.tree.leaves(HEARD, is_leaf=lambda n: isinstance(n, deep.Heard)), jax.tree.leaves(W), strict=True
-            )]
+            power = [
+                np.broadcast_to(h.power, s.shape)
+                for h, s in zip(
+                    jax.tree.leaves(HEARD, is_leaf=lambda n: isinstance(n, deep.Heard)), jax.tree.leaves(W), strict=True
+                )
+            ]
             gain = gain / np.sqrt(np.concatenate([np.ravel(p) for p in power]) + 1e-12)
         assert gain[come].min() >= gain[(before == 0) & (now == 0)].max()
     later = rule.update(KEY, state, W, HEARD, time=1.0, gradient=GRADIENT)

@@ -1,0 +1,268 @@
+"""A thin loop that trains and prunes: an epoch is one compiled call, and between epochs the rule removes."""
+
+import dataclasses
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from jaxprune._checks import check_key, check_whole
+from jaxprune._types import PRNGKey
+from jaxprune.deep._layers import density, masked, times, weights, with_weights
+from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
+from jaxprune.deep._rules import Counter, CounterState, Survival, SurvivalState
+from jaxprune.deep._sparse import Sparse, SparseState
+from jaxprune.deep._watch import value_and_gradient
+
+Loss = Callable[[Any, Any, Array, Array, PRNGKey], tuple[Array, Any]]
+"""(model, extra, inputs, labels, key) -> (loss, extra); `extra` is what a model carries along, such as running means."""
+
+
+class TrainCode(enum.IntEnum):
+    """How an epoch ended."""
+
+    FINISHED = 0
+    DIVERGED = 1
+
+    @property
+    def words(self) -> str:
+        """The code as a sentence."""
+        return {
+            TrainCode.FINISHED: "All updates were made.",
+            TrainCode.DIVERGED: "The loss stopped being finite; the state is that before the epoch: lower the learning rate.",
+        }[self]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a network learns, and what is removed meanwhile. Settings only, static in `jit`.
+
+    Attributes:
+      epochs: passes over the data.
+      optimiser: any Optax optimiser; it is wrapped in `keep_pruned`.
+      batch: samples to an update; what is left over of an epoch is not used in it.
+      rule: `Counter`, `Survival`, `Sparse`, or None for training without removal.
+      quiet: last epochs without removal.
+      probe: samples that the gradient for growth is taken from.
+
+    Raises:
+      InputError: numbers out of range.
+    """
+
+    epochs: int
+    optimiser: optax.GradientTransformation
+    batch: int = 100
+    rule: Counter | Survival | Sparse | None = None
+    quiet: int = 2
+    probe: int = 5000
+
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("batch", 1), ("quiet", 0), ("probe", 1)):
+            check_whole(name, getattr(self, name), least=least)
+
+    @property
+    def grows(self) -> bool:
+        """Whether growth asks for a gradient."""
+        return isinstance(self.rule, Sparse) and self.rule.growth in ("gradient", "gain")
+
+    @property
+    def squares(self) -> bool:
+        """Whether the score asks for mean squared gradients."""
+        return self.rule is not None and self.rule.score == "fisher"
+
+
+class TrainState(NamedTuple):
+    """Between two epochs.
+
+    Attributes:
+      model: the network, with zeros where synapses were removed.
+      extra: what it carries along.
+      optimiser: state of `keep_pruned`.
+      rule: state of the rule; its `masks` are those of the model.
+      epoch: number of epochs so far.
+    """
+
+    model: Any
+    extra: Any
+    optimiser: MaskedState
+    rule: CounterState | SurvivalState | SparseState
+    epoch: Array
+
+
+class EpochInfo(NamedTuple):
+    """What an epoch showed.
+
+    Attributes:
+      loss: mean over its updates.
+      density: fraction of all synapses, after it.
+      layers: fraction in every layer, in the order of `names(model)`.
+      code: a `TrainCode`.
+    """
+
+    loss: Array
+    density: Array
+    layers: Array
+    code: Array
+
+
+def cross_entropy(model: Any, extra: Any, x: Array, y: Array, key: PRNGKey) -> tuple[Array, Any]:
+    """Mean cross entropy of a classifier; the default loss.
+
+    Args:
+      model: x of one sample -> logits; or, with extra, (x, extra) -> (logits, extra), as Equinox's layers with state.
+      extra: None, or `eqx.nn.State`.
+      x: inputs, one a row.
+      y: whole numbers, the classes.
+      key: not used.
+
+    Example:
+      >>> model = eqx.nn.Linear(2, 3, key=jax.random.key(0))
+      >>> loss, _ = cross_entropy(model, None, jnp.ones((4, 2)), jnp.zeros(4, int), jax.random.key(1))
+      >>> loss.shape
+      ()
+    """
+    del key
+    logits, extra = predict(model, extra, x)
+    return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, y)), extra
+
+
+def predict(model: Any, extra: Any, x: Array) -> tuple[Array, Any]:
+    """Outputs of a model for many samples, and what it carries along; arguments as in `cross_entropy`.
+
+    Example:
+      >>> predict(eqx.nn.Linear(2, 3, key=jax.random.key(0)), None, jnp.ones((4, 2)))[0].shape
+      (4, 3)
+    """
+    if extra is None:
+        return jax.vmap(model)(x), None
+    return jax.vmap(model, in_axes=(0, None), out_axes=(0, None), axis_name="batch")(x, extra)
+
+
+def init_training(key: PRNGKey, model: Any, training: Training, *, extra: Any = None) -> TrainState:
+    """State before the first epoch.
+
+    Args:
+      key: random key of masks that are random from the start.
+      model: any Equinox model with linear or convolutional layers.
+      training: settings.
+      extra: as in `cross_entropy`.
+
+    Raises:
+      InputError: a model without prunable layers.
+
+    Example:
+      >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
+      >>> int(init_training(jax.random.key(1), model, Training(3, optax.sgd(0.1))).epoch)
+      0
+    """
+    check_key("key", key)
+    W = weights(model)
+    if training.rule is None:
+        state: Any = SparseState(jax.tree.map(jnp.ones_like, W))
+    elif isinstance(training.rule, Sparse):
+        state = training.rule.init(key, W)
+    else:
+        state = training.rule.init(W)
+    model = masked(model, state.masks)
+    optimiser = keep_pruned(training.optimiser).init(eqx.filter(model, eqx.is_inexact_array))
+    return TrainState(model, extra, set_masks(training.optimiser, optimiser, state.masks), state, jnp.array(0))
+
+
+@eqx.filter_jit
+def train_epoch(
+    key: PRNGKey, state: TrainState, x: Array, y: Array, training: Training, loss: Loss = cross_entropy
+) -> tuple[TrainState, EpochInfo]:
+    """One epoch of training, in one compiled loop, and what the rule removes after it. `eqx.filter_vmap` it over seeds.
+
+    Args:
+      key: random key of all epochs; each takes its own part of it.
+      state: from `init_training`, or the epoch before.
+      x, y: inputs and labels.
+      training: settings.
+      loss: (model, extra, inputs, labels, key) -> (loss, extra).
+
+    Returns:
+      The state after it, or as it was if the loss stopped being finite; and what was seen.
+
+    Example:
+      >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
+      >>> training = Training(3, optax.sgd(0.1), batch=5, rule=Counter(patience=1), quiet=0)
+      >>> state = init_training(jax.random.key(1), model, training)
+      >>> x, y = jnp.eye(4).repeat(5, axis=0), jnp.arange(20) % 2
+      >>> state, info = train_epoch(jax.random.key(2), state, x, y, training)
+      >>> bool(info.density < 1)
+      True
+    """
+    order_key, step_key, rule_key = jax.random.split(jax.random.fold_in(key, state.epoch), 3)
+    updates = len(x) // training.batch
+    optimiser = keep_pruned(training.optimiser)
+    arrays, rest = eqx.partition(state.model, eqx.is_inexact_array)
+    places = jax.random.permutation(order_key, len(x))[: updates * training.batch].reshape(updates, training.batch)
+
+    def step(carry, arguments):
+        arrays, extra, remembered = carry
+        key, place = arguments
+        model = eqx.combine(arrays, rest)
+        (value, extra), gradient, heard = value_and_gradient(
+            lambda m, *a: loss(m, *a), model, extra, x[place], y[place], key, has_aux=True
+        )
+        changes, remembered = optimiser.update(gradient, remembered, arrays)
+        arrays = optax.apply_updates(arrays, changes)
+        squares = jax.tree.map(jnp.square, weights(gradient)) if training.squares else None
+        return (arrays, extra, remembered), (value, heard, squares)
+
+    # Sums over the epoch are carried, not stacked.
+    def summed(carry, arguments):
+        inside, total = carry
+        inside, found = step(inside, arguments)
+        return (inside, jax.tree.map(jnp.add, total, found)), None
+
+    steps = (jax.random.split(step_key, updates), places)
+    start = (arrays, state.extra, state.optimiser)
+    shapes = jax.eval_shape(step, start, jax.tree.map(lambda leaf: leaf[0], steps))[1]
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    ((arrays, extra, remembered), total), _ = lax.scan(summed, (start, zero), steps)
+    value, heard, squares = jax.tree.map(lambda leaf: leaf / updates, total)
+    model = eqx.combine(arrays, rest)
+    gradient = None
+    if training.grows:
+        _, everywhere, _ = value_and_gradient(
+            lambda m, *a: loss(m, *a), model, extra, x[: training.probe], y[: training.probe], rule_key, has_aux=True
+        )
+        gradient = weights(everywhere)
+    rule = _removed(rule_key, state, training, weights(model), heard, gradient, squares)
+    now = TrainState(
+        with_weights(model, times(weights(model), rule.masks)),
+        extra,
+        set_masks(training.optimiser, remembered, rule.masks),
+        rule,
+        state.epoch + 1,
+    )
+    finite = jnp.isfinite(value) & jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(arrays)]).all()
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old) if eqx.is_array(new) else new, now, state)
+    info = EpochInfo(
+        value,
+        density(kept.rule.masks),
+        jnp.stack([jnp.mean(mask > 0) for mask in jax.tree.leaves(kept.rule.masks)]),
+        jnp.where(finite, int(TrainCode.FINISHED), int(TrainCode.DIVERGED)),
+    )
+    return kept, info
+
+
+def _removed(key, state, training, W, heard, gradient, squares):
+    """State of the rule after the epoch."""
+    rule, earlier = training.rule, state.rule
+    if rule is None:
+        return earlier
+    if isinstance(rule, Sparse):
+        time = (state.epoch + 1) / training.epochs
+        found = rule.update(key, earlier, W, heard, time=time, gradient=gradient, squares=squares)
+    else:
+        found = rule.update(earlier, W, heard, gradient=squares)
+    removes = state.epoch + 1 <= training.epochs - training.quiet
+    return jax.tree.map(lambda new, old: jnp.where(removes, new, old), found, earlier)

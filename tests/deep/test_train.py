@@ -1,0 +1,115 @@
+"""Training and pruning together."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxprune import deep
+from jaxprune.deep import Counter, Schedule, Sparse, Survival, TrainCode, Training, init_training, train_epoch
+
+KEY = jax.random.key(0)
+rng = np.random.default_rng(0)
+Y = jnp.asarray(rng.integers(0, 3, 200))
+X = jnp.asarray(np.eye(3)[np.asarray(Y)] @ rng.normal(size=(3, 6)) + 0.5 * rng.normal(size=(200, 6)))
+MODEL = eqx.nn.MLP(6, 3, 16, 1, key=KEY)
+PLAIN = Training(6, optax.sgd(0.1, momentum=0.9), batch=20)
+RULES = {
+    "counter": Counter(patience=1),
+    "fisher": Counter(patience=1, score="fisher"),
+    "survival": Survival(),
+    "gradual": Sparse(Schedule(0.2)),
+    "set": Sparse(Schedule(0.2), growth="random", start="erdos-renyi"),
+    "rigl": Sparse(Schedule(0.2), growth="gradient", start="erdos-renyi"),
+    "exchange": Sparse(Schedule(0.2), score="information", growth="gain"),
+}
+
+
+def run(training, model=MODEL, epochs=None, key=KEY):
+    state = init_training(KEY, model, training)
+    infos = []
+    for _ in range(epochs or training.epochs):
+        state, info = train_epoch(key, state, X, Y, training)
+        infos.append(info)
+    return state, infos
+
+
+def leaves(model):
+    return jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules_prune_while_it_learns(name):
+    training = dataclasses.replace(PLAIN, rule=RULES[name])
+    state, infos = run(training)
+    assert [int(info.code) for info in infos] == [TrainCode.FINISHED] * 6
+    for W, mask in zip(jax.tree.leaves(deep.weights(state.model)), jax.tree.leaves(state.rule.masks), strict=True):
+        np.testing.assert_array_equal(W[mask == 0], 0)
+    assert float(infos[-1].loss) < float(infos[0].loss)
+    final = float(infos[-1].density)
+    assert final < 1 or name == "survival"
+    if name in ("gradual", "set", "rigl", "exchange"):
+        np.testing.assert_allclose(final, 0.2, atol=0.01)
+    # Nothing changes in the last two epochs.
+    assert float(infos[3].density) == final
+    logits, _ = deep.predict(state.model, None, X)
+    assert float((logits.argmax(axis=1) == Y).mean()) > 0.7
+
+
+def test_infinite_patience_is_the_plain_run_bit_for_bit():
+    plain, _ = run(PLAIN)
+    same, _ = run(dataclasses.replace(PLAIN, rule=Counter(patience=np.inf)))
+    for a, b in zip(leaves(plain.model), leaves(same.model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_seeds_together_are_each_alone():
+    training = dataclasses.replace(PLAIN, rule=RULES["exchange"])
+    models = eqx.filter_vmap(lambda k: eqx.nn.MLP(6, 3, 16, 1, key=k))(jax.random.split(KEY, 3))
+    keys = jax.random.split(jax.random.key(1), 3)
+    states = eqx.filter_vmap(lambda k, m: init_training(k, m, training))(keys, models)
+    for _ in range(3):
+        states, _ = eqx.filter_vmap(lambda k, s: train_epoch(k, s, X, Y, training))(keys, states)
+    alone = init_training(keys[1], jax.tree.map(lambda a: a[1] if eqx.is_array(a) else a, models), training)
+    for _ in range(3):
+        alone, _ = train_epoch(keys[1], alone, X, Y, training)
+    for a, b in zip(leaves(states.model), leaves(alone.model), strict=True):
+        np.testing.assert_allclose(a[1], b, rtol=1e-6, atol=1e-9)
+
+
+def test_divergence_keeps_the_last_good_state():
+    training = Training(3, optax.sgd(1e30), batch=20, rule=Counter(patience=1))
+    state = init_training(KEY, MODEL, training)
+    after, info = train_epoch(KEY, state, X * 1e30, Y, training)
+    assert int(info.code) == TrainCode.DIVERGED
+    for a, b in zip(leaves(state.model), leaves(after.model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "lower the learning rate" in TrainCode(int(info.code)).words
+
+
+def test_a_model_with_state():
+    class Normed(eqx.Module):
+        first: eqx.nn.Linear
+        norm: eqx.nn.BatchNorm
+        last: eqx.nn.Linear
+
+        def __init__(self):
+            self.first, self.last = eqx.nn.Linear(6, 16, key=KEY), eqx.nn.Linear(16, 3, key=KEY)
+            self.norm = eqx.nn.BatchNorm(16, axis_name="batch", mode="batch")
+
+        def __call__(self, x, state):
+            h, state = self.norm(self.first(x), state)
+            return self.last(jax.nn.relu(h)), state
+
+    model, extra = eqx.nn.make_with_state(Normed)()
+    training = dataclasses.replace(PLAIN, rule=RULES["gradual"])
+    state = init_training(KEY, model, training, extra=extra)
+    for _ in range(6):
+        state, info = train_epoch(KEY, state, X, Y, training)
+    np.testing.assert_allclose(float(info.density), 0.2, atol=0.01)
+    logits, _ = deep.predict(eqx.nn.inference_mode(state.model), state.extra, X)
+    assert float((logits.argmax(axis=1) == Y).mean()) > 0.7
