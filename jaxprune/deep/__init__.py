@@ -1,5 +1,6 @@
 """Pruning of deep networks: while they learn, and after."""
 
+from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
 from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
@@ -25,7 +26,9 @@ __all__ = [
     "CounterState",
     "EpochInfo",
     "Heard",
+    "LayerReport",
     "MaskedState",
+    "PrunedLayers",
     "Schedule",
     "Sparse",
     "SparseState",
@@ -44,6 +47,7 @@ __all__ = [
     "names",
     "ones",
     "predict",
+    "prune_layers",
     "random_masks",
     "set_masks",
     "train_epoch",

@@ -1,0 +1,165 @@
+"""Second moments of what a layer hears, in a model and in its pruned copy at once."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.custom_batching import custom_vmap
+from jaxtyping import Float
+
+from jaxprune.deep._layers import each_layer
+
+PAIR = "jaxprune pair"
+
+
+class Inputs(NamedTuple):
+    r"""Inputs of a layer, x in the original and y in the pruned model; of a convolution, of its patches.
+
+    Attributes:
+      mean_x, mean_y: means.
+      original: $\operatorname{Cov}(x)$.
+      cross: $\operatorname{Cov}(x, y)$.
+      covariance: $\operatorname{Cov}(y)$.
+      count: number of samples (and positions).
+    """
+
+    mean_x: Float[Array, " pre"]
+    mean_y: Float[Array, " pre"]
+    original: Float[Array, "pre pre"]
+    cross: Float[Array, "pre pre"]
+    covariance: Float[Array, "pre pre"]
+    count: Float[Array, ""]
+
+
+@custom_vmap
+def _gram(rows):
+    return rows.T @ rows
+
+
+@_gram.def_vmap
+def _gram_of_many(size, batched, rows):
+    # One product over everything that was mapped, rather than one for each sample: the sum is all that is wanted.
+    del size, batched
+    return _gram(rows.reshape(-1, rows.shape[-1])), False
+
+
+@jax.custom_vjp
+def _tap(x, rows, sums):
+    del rows, sums
+    return x
+
+
+def _forward(x, rows, sums):
+    del sums
+    return x, rows
+
+
+def _backward(rows, cotangent):
+    return cotangent, jnp.zeros_like(rows), _gram(rows)
+
+
+_tap.defvjp(_forward, _backward)
+
+
+class _Listening(eqx.Module):
+    layer: Any
+    sums: Array
+
+    def __call__(self, x, *arguments, **options):
+        rows = input_rows(self.layer, x)
+        both = jnp.moveaxis(lax.all_gather(rows, PAIR), 0, 1).reshape(len(rows), -1)
+        one = jnp.ones((len(rows), 1), both.dtype)
+        return self.layer(_tap(x, jnp.concatenate([one, both], axis=1), self.sums), *arguments, **options)
+
+
+def input_rows(layer: Any, x: Array) -> Array:
+    """What a layer multiplies by its weights, one row for each output position, of the default precision."""
+    if isinstance(layer, eqx.nn.Linear):
+        return x.reshape(1, -1).astype(float)
+    padding = layer.padding if isinstance(layer.padding, str) else list(layer.padding)
+    patches = lax.conv_general_dilated_patches(
+        x[None].astype(float), layer.kernel_size, layer.stride, padding, rhs_dilation=layer.dilation
+    )[0]
+    return patches.reshape(len(patches), -1).T
+
+
+def fan_in(layer: Any) -> int:
+    """Number of inputs of `input_rows`."""
+    if isinstance(layer, eqx.nn.Linear):
+        return layer.weight.shape[1]
+    size = layer.in_channels
+    for side in layer.kernel_size:
+        size *= side
+    return size
+
+
+def input_moments(
+    forward: Callable[[Any, Any], Any], original: Any, pruned: Any, place: int, batches: Iterable[Any]
+) -> Inputs:
+    """Moments of the inputs of one layer.
+
+    Both models run side by side, so that what a layer hears in one can be held against what it hears in the other.
+
+    Args:
+      forward: (model, batch) -> anything.
+      original, pruned: models of one structure.
+      place: of the layer among the prunable ones, in the order of `names`.
+      batches: data.
+    """
+    number = itertools.count()
+
+    def listen(layer):
+        here = next(number) == place
+        size = 1 + 2 * fan_in(layer)
+        return _Listening(layer, jnp.zeros((size, size), float)) if here else layer
+
+    watched = each_layer(listen, original)
+    twin = _twin(watched, pruned)
+    total: Any = 0.0
+    for batch in batches:
+        total = total + _sums(forward, watched, twin, batch)
+    count, sums, second = total[0, 0], total[0, 1:], total[1:, 1:]
+    mean = sums / count
+    covariance = second / count - jnp.outer(mean, mean)
+    half = len(mean) // 2
+    parts = covariance[:half, :half], covariance[:half, half:], covariance[half:, half:]
+    return Inputs(mean[:half], mean[half:], *parts, count)
+
+
+def _is_listening(node):
+    return isinstance(node, _Listening)
+
+
+def _twin(watched, pruned):
+    """The pruned model with the same listener."""
+    nodes, structure = jax.tree.flatten(watched, is_leaf=_is_listening)
+    places = [place for place, node in enumerate(nodes) if _is_listening(node)]
+    parts = structure.flatten_up_to(pruned)
+    found = [
+        _Listening(part, node.sums) if place in places else part
+        for place, (node, part) in enumerate(zip(nodes, parts, strict=True))
+    ]
+    return jax.tree.unflatten(structure, found)
+
+
+@eqx.filter_jit
+def _sums(forward, watched, twin, batch):
+    (node,) = [node for node in jax.tree.leaves(watched, is_leaf=_is_listening) if _is_listening(node)]
+    stacked = jax.tree.map(lambda a, b: jnp.stack([a, b]) if eqx.is_array(a) else a, watched, twin)
+
+    def loss(sums):
+        def one(model):
+            # The sums are the same for both: unmapped, they collect from the pair once.
+            nodes, structure = jax.tree.flatten(model, is_leaf=_is_listening)
+            nodes = [_Listening(n.layer, sums) if _is_listening(n) else n for n in nodes]
+            found = forward(jax.tree.unflatten(structure, nodes), batch)
+            leaves = [leaf for leaf in jax.tree.leaves(found) if eqx.is_inexact_array(leaf)]
+            return sum(jnp.sum(leaf) for leaf in leaves)
+
+        return jnp.sum(eqx.filter_vmap(one, in_axes=(eqx.if_array(0),), axis_name=PAIR)(stacked))
+
+    return jax.grad(loss)(node.sums)

@@ -1,0 +1,139 @@
+"""Layer-wise pruning against the same sums by hand, and against what it is for: outputs that stay."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxprune
+from jaxprune.deep import prune_layers
+from jaxprune.deep._moments import input_moments, input_rows
+
+KEY = jax.random.key(0)
+MODEL = eqx.nn.MLP(6, 3, 16, 2, key=KEY, dtype=float)
+X = jax.random.normal(KEY, (400, 6)) @ jax.random.normal(jax.random.key(1), (6, 6))
+
+
+def forward(model, x):
+    return jax.vmap(model)(x)
+
+
+def hidden(model, x, depth):
+    for layer in model.layers[:depth]:
+        x = jax.nn.relu(jax.vmap(layer)(x))
+    return x
+
+
+def check_moments(heard, x, y):
+    np.testing.assert_allclose(heard.mean_x, x.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(heard.mean_y, y.mean(axis=0), atol=1e-12)
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    for found, a, b in ((heard.original, x, x), (heard.cross, x, y), (heard.covariance, y, y)):
+        np.testing.assert_allclose(found, a.T @ b / len(x), rtol=1e-9, atol=1e-11)
+    assert float(heard.count) == len(x)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_moments_of_a_pair_of_models(place):
+    other = eqx.tree_at(lambda m: m.layers[0].weight, MODEL, MODEL.layers[0].weight * 0.5)
+    heard = input_moments(forward, MODEL, other, place, [X[:150], X[150:]])
+    check_moments(heard, np.asarray(hidden(MODEL, X, place)), np.asarray(hidden(other, X, place)))
+
+
+@pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"dilation": 2}, {"padding": "SAME"}])
+def test_rows_of_a_convolution_are_what_it_multiplies(options):
+    layer = eqx.nn.Conv2d(2, 4, 3, key=KEY, dtype=float, **options)
+    x = jax.random.normal(KEY, (6, 2, 9, 8))
+    for image in x:
+        out = layer(image)
+        rows = input_rows(layer, image)
+        expected = (rows @ layer.weight.reshape(4, -1).T).T.reshape(out.shape) + layer.bias
+        np.testing.assert_allclose(out, expected, atol=1e-12)
+    rows = np.concatenate([np.asarray(input_rows(layer, image)) for image in x])
+    check_moments(input_moments(forward, layer, layer, 0, [x]), rows, rows)
+
+
+def test_attention():
+    model = eqx.nn.MultiheadAttention(2, 6, key=KEY, dtype=float)
+    x = jax.random.normal(KEY, (30, 7, 6))
+    attend = lambda m, x: jax.vmap(lambda one: m(one, one, one))(x)
+    pruned = prune_layers(KEY, model, keep=0.5, data=x, forward=attend)
+    assert [layer.kept for layer in pruned.layers] == [18] * 4
+    heard = input_moments(attend, model, model, 0, [x])
+    check_moments(heard, np.asarray(x).reshape(-1, 6), np.asarray(x).reshape(-1, 6))
+
+
+@pytest.mark.parametrize("rule", ["weight+keep", "activity+keep"])
+def test_plain_rules_keep_the_largest_of_every_row_and_change_nothing(rule):
+    pruned = prune_layers(KEY, MODEL, rule, keep=0.5, data=X, closed_loop=False)
+    for depth, (old, new, mask) in enumerate(
+        zip(MODEL.layers, pruned.model.layers, jax.tree.leaves(pruned.masks), strict=True)
+    ):
+        np.testing.assert_array_equal(new.weight, old.weight * mask)
+        np.testing.assert_array_equal(new.bias, old.bias)
+        inputs = np.asarray(hidden(MODEL, X, depth))
+        score = np.abs(old.weight) * (1 if rule == "weight+keep" else np.sqrt((inputs**2).mean(axis=0)))
+        for values, stays in zip(np.asarray(score), np.asarray(mask), strict=True):
+            assert stays.sum() == len(values) // 2
+            assert values[stays == 1].min() >= values[stays == 0].max()
+
+
+def test_the_fit_is_least_squares_on_what_the_layers_below_deliver():
+    pruned = prune_layers(KEY, MODEL, keep=0.5, data=X)
+    x, y = (np.asarray(hidden(model, X, 1)) for model in (MODEL, pruned.model))
+    layer, found = MODEL.layers[1], pruned.model.layers[1]
+    target = x @ np.asarray(layer.weight).T + np.asarray(layer.bias)
+    for row in range(16):
+        place = np.flatnonzero(np.asarray(pruned.masks.layers[1].weight)[row])
+        design = np.column_stack([y[:, place], np.ones(len(y))])
+        best, *_ = np.linalg.lstsq(design, target[:, row], rcond=None)
+        mine = np.append(np.asarray(found.weight)[row, place], found.bias[row])
+        left, least = (np.mean((target[:, row] - design @ w) ** 2) for w in (mine, best))
+        assert left < least * 1.001 + 1e-9
+    missed = np.mean(np.sum((target - y @ np.asarray(found.weight).T - np.asarray(found.bias)) ** 2, axis=1))
+    np.testing.assert_allclose(pruned.layers[1].error, missed / target.var(axis=0).sum(), rtol=1e-4)
+
+
+def output_error(model):
+    want, have = forward(MODEL, X), forward(model, X)
+    return float(jnp.mean((want - have) ** 2) / jnp.var(want))
+
+
+def test_what_each_step_gains():
+    errors = {
+        (rule, loop): output_error(prune_layers(KEY, MODEL, rule, keep=0.5, data=X, closed_loop=loop).model)
+        for rule in ("weight+keep", "activity+keep", "activity+compensation", "greedy+compensation")
+        for loop in (False, True)
+    }
+    for rule in ("activity+compensation", "greedy+compensation"):
+        assert errors[rule, True] < errors[rule, False] / 2
+        assert errors[rule, True] < errors["activity+keep", False] / 3 < errors["weight+keep", False] / 9
+
+
+@pytest.mark.parametrize(("groups", "keep"), [("row", 0.5), ("layer", 0.37), ("global", 0.37), ("2:4", None)])
+def test_budgets_are_exact(groups, keep):
+    model = eqx.nn.MLP(8, 4, 16, 1, key=KEY, dtype=float)
+    data = jax.random.normal(KEY, (300, 8))
+    pruned = prune_layers(KEY, model, data=data, keep=keep, groups=groups)
+    counts = [layer.kept for layer in pruned.layers]
+    if groups == "row":
+        assert all((np.asarray(mask).sum(axis=1) == mask.shape[1] // 2).all() for mask in jax.tree.leaves(pruned.masks))
+    elif groups == "layer":
+        assert counts == [round(0.37 * 128), round(0.37 * 64)]
+    elif groups == "global":
+        assert abs(sum(counts) - 0.37 * 192) <= 1
+    else:
+        for mask in jax.tree.leaves(pruned.masks):
+            assert (np.asarray(mask).reshape(len(mask), -1, 4).sum(axis=2) == 2).all()
+
+
+def test_errors():
+    with pytest.raises(jaxprune.InputError, match="no layer that can be pruned"):
+        prune_layers(KEY, eqx.nn.LayerNorm(3), keep=0.5, data=X)
+    with pytest.raises(jaxprune.InputError, match="cannot be run on the data"):
+        prune_layers(KEY, MODEL, keep=0.5, data=X[:, :4])
+    with pytest.raises(jaxprune.InputError, match="2 groups"):
+        prune_layers(KEY, eqx.nn.Conv2d(2, 4, 3, groups=2, key=KEY), keep=0.5, data=jnp.ones((3, 2, 5, 5)))
+    with pytest.raises(jaxprune.InputError, match="keep is not given"):
+        prune_layers(KEY, MODEL, data=X)
