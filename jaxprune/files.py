@@ -1,12 +1,16 @@
 """Files that appear whole or not at all."""
 
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
+
+from jaxprune._checks import InputError
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -29,3 +33,41 @@ def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_whole(path, buffer.getvalue())
+
+
+def write_tree(path: Path, tree: Any, head: dict[str, Any]) -> None:
+    """Write the arrays of a pytree, after a line of JSON that says what they are; the file appears whole or not at all.
+
+    Args:
+      path: the file; replaced if it exists.
+      tree: pytree of arrays; random keys are stored by their data.
+      head: anything that JSON can hold.
+    """
+    buffer = io.BytesIO()
+    buffer.write((json.dumps(head) + "\n").encode())
+    eqx.tree_serialise_leaves(buffer, tree)
+    write_whole(path, buffer.getvalue())
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """The line of JSON of a file by `write_tree`; an empty one where there is none."""
+    with open(path, "rb") as file:
+        try:
+            head = json.loads(file.readline())
+        except ValueError:
+            return {}
+    return head if isinstance(head, dict) else {}
+
+
+def read_tree(path: Path, like: Any) -> Any:
+    """The arrays of a file by `write_tree`, in a pytree of the same structure, shapes and types as `like`.
+
+    Raises:
+      InputError: arrays of other shapes or types, or a damaged file.
+    """
+    with open(path, "rb") as file:
+        file.readline()
+        try:
+            return eqx.tree_deserialise_leaves(file, like)
+        except Exception as error:  # what NumPy raises on damaged files is up to it
+            raise InputError(f"{path} is damaged, or of something else: {error}") from error

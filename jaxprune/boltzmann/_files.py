@@ -1,16 +1,13 @@
 """Boltzmann machines in files: a line of JSON, then the leaves as Equinox writes them. No pickles."""
 
-import io
-import json
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 
 from jaxprune._checks import InputError
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
-from jaxprune.files import write_whole
+from jaxprune.files import read_head, read_tree, write_tree
 
 KIND = "jaxprune Boltzmann machine"
 
@@ -44,10 +41,7 @@ def save_machine(
         "facts": facts or {},
     }
     chains = None if chains is None else tuple(x.astype(dtype) for x in chains)  # zeros and ones in any precision
-    buffer = io.BytesIO()
-    buffer.write((json.dumps(head) + "\n").encode())
-    eqx.tree_serialise_leaves(buffer, (model, chains))
-    write_whole(Path(path), buffer.getvalue())
+    write_tree(Path(path), (model, chains), head)
 
 
 def load_machine(path: str | Path) -> tuple[BoltzmannMachine, States | None, dict[str, Any]]:
@@ -73,24 +67,15 @@ def load_machine(path: str | Path) -> tuple[BoltzmannMachine, States | None, dic
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} does not exist.")
-    with open(path, "rb") as file:
-        try:
-            head = json.loads(file.readline())
-            known = head["kind"] == KIND
-        except (ValueError, KeyError, TypeError):
-            known = False
-        if not known:
-            raise InputError(f"{path} is no stored Boltzmann machine: pass a file that save_machine wrote.")
-        sizes, dtype = tuple(head["sizes"]), jnp.dtype(head["dtype"])
-        if dtype == jnp.float64 and jnp.zeros((), float).dtype != dtype:
-            raise InputError(f"{path} is in double precision, which is off: jax.config.update('jax_enable_x64', True).")
-        shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
-        matrices = tuple(jnp.zeros(shape, dtype) for shape in shapes)
-        like = BoltzmannMachine(tuple(jnp.zeros(size, dtype) for size in sizes), matrices, matrices)
-        number = head["chains"]
-        chains = None if number is None else tuple(jnp.zeros((number, size), dtype) for size in sizes)
-        try:
-            model, chains = eqx.tree_deserialise_leaves(file, (like, chains))
-        except Exception as error:  # what NumPy raises on damaged files is up to it
-            raise InputError(f"{path} is damaged: {error}") from error
+    head = read_head(path)
+    if head.get("kind") != KIND:
+        raise InputError(f"{path} is no stored Boltzmann machine: pass a file that save_machine wrote.")
+    sizes, dtype = tuple(head["sizes"]), jnp.dtype(head["dtype"])
+    if dtype == jnp.float64 and jnp.zeros((), float).dtype != dtype:
+        raise InputError(f"{path} is in double precision, which is off: jax.config.update('jax_enable_x64', True).")
+    matrices = tuple(jnp.zeros(shape, dtype) for shape in zip(sizes[1:], sizes[:-1], strict=True))
+    like = BoltzmannMachine(tuple(jnp.zeros(size, dtype) for size in sizes), matrices, matrices)
+    number = head["chains"]
+    states = None if number is None else tuple(jnp.zeros((number, size), dtype) for size in sizes)
+    model, chains = read_tree(path, (like, states))
     return model, chains, head["facts"]

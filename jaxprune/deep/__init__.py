@@ -1,6 +1,7 @@
 """Pruning of deep networks: while they learn, and after."""
 
 from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
+from jaxprune.deep._fit import fit
 from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
@@ -40,6 +41,7 @@ __all__ = [
     "activity",
     "cross_entropy",
     "density",
+    "fit",
     "importance",
     "init_training",
     "keep_pruned",
