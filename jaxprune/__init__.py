@@ -1,7 +1,7 @@
 """Prune networks by rules that use only what each synapse can see, and certify what survives.
 
-The packages, from the ground up: `data`, `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `boltzmann`, `sweep`, and the
-command line `cli`. They are imported when they are first used.
+The packages, from the ground up: `data`, `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `boltzmann`, `deep`, `sweep`, and
+the command line `cli`. They are imported when they are first used.
 """
 
 import importlib
@@ -9,7 +9,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jaxprune import boltzmann, cli, data, dynamics, files, linalg, networks, pruning, rnn, sweep
+    from jaxprune import boltzmann, cli, data, deep, dynamics, files, linalg, networks, pruning, rnn, sweep
     from jaxprune._checks import InputError
     from jaxprune._provenance import fingerprint, provenance
     from jaxprune.pruning import Pruned, prune
@@ -22,6 +22,7 @@ __all__ = [
     "boltzmann",
     "cli",
     "data",
+    "deep",
     "dynamics",
     "files",
     "fingerprint",

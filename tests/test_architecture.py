@@ -10,7 +10,7 @@ import pytest
 import jaxprune
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "sweep", "cli")
+FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "cli")
 """From the ground up; `networks` stands on the spectra of `linalg`, and nothing else of it."""
 KNOWS = {
     "data": set(),
@@ -20,6 +20,7 @@ KNOWS = {
     "pruning": {"networks", "linalg", "dynamics"},
     "rnn": {"networks", "linalg", "dynamics", "pruning"},
     "boltzmann": {"pruning"},
+    "deep": {"dynamics", "pruning"},
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
     "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "sweep", "data"},
 }

@@ -1,9 +1,11 @@
 """Pruning of deep networks: while they learn, and after."""
 
 from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
+from jaxprune.deep._compact import compact, sparse_weights
 from jaxprune.deep._fit import fit
 from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
+from jaxprune.deep._networks import VGG, Dense, LeNet5, ResNet
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
 from jaxprune.deep._schedule import Schedule, random_masks
@@ -22,14 +24,18 @@ from jaxprune.deep._watch import Heard, activity, value_and_gradient, watch
 
 __all__ = [
     "SCORES",
+    "VGG",
     "Constants",
     "Counter",
     "CounterState",
+    "Dense",
     "EpochInfo",
     "Heard",
     "LayerReport",
+    "LeNet5",
     "MaskedState",
     "PrunedLayers",
+    "ResNet",
     "Schedule",
     "Sparse",
     "SparseState",
@@ -39,6 +45,7 @@ __all__ = [
     "TrainState",
     "Training",
     "activity",
+    "compact",
     "cross_entropy",
     "density",
     "fit",
@@ -52,6 +59,7 @@ __all__ = [
     "prune_layers",
     "random_masks",
     "set_masks",
+    "sparse_weights",
     "train_epoch",
     "value_and_gradient",
     "watch",

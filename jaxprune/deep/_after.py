@@ -25,8 +25,8 @@ class LayerReport(NamedTuple):
     Attributes:
       name: where it is in the model.
       synapses, kept: their numbers before and after.
-      error: $\langle |W x - S y|^2 \rangle / \langle |W x|^2 \rangle$ around the means, with x its inputs in the original and y in
-        the pruned model.
+      error: $\langle |W x - S y|^2 \rangle / \langle |W x|^2 \rangle$ around the means, with x its inputs in the original and
+        y in the pruned model.
       empty: outputs that were left without a synapse.
     """
 

@@ -16,13 +16,15 @@ from jaxprune.deep._layers import each_layer, is_layer, names, weights
 from jaxprune.deep._moments import input_moments
 
 
-def compact(model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | None = None, tolerance: float = 1e-4) -> Any:
+def compact(
+    model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | None = None, tolerance: float = 1e-4
+) -> Any:
     """A smaller dense model with the same outputs: without units that nothing reads, or that hear nothing.
 
-    A unit that nothing reads is left out. One that hears nothing always says the same; where that is zero it is left out, and where
-    the next layer is linear, or a convolution without padding, what it says goes into that layer's biases. This is repeated until
-    no such unit is left. It works on chains: layers of which each hears the one before it, through anything that treats units, or
-    channels, alike and by themselves (activations, pooling, flattening).
+    A unit that nothing reads is left out. One that hears nothing always says the same; where that is zero it is left out, and
+    where the next layer is linear, or a convolution without padding, what it says goes into that layer's biases. This is repeated
+    until no such unit is left. It works on chains: layers of which each hears the one before it, through anything that treats
+    units, or channels, alike and by themselves (activations, pooling, flattening).
 
     Args:
       model: with zeros where synapses were removed.
@@ -50,7 +52,9 @@ def compact(model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | Non
     for a, b, name, after in zip(layers[:-1], layers[1:], labels[:-1], labels[1:], strict=True):
         units, hears = a.weight.shape[0], b.weight.shape[1] * getattr(b, "groups", 1)
         if hears % units or (not isinstance(b, eqx.nn.Linear) and hears != units):
-            raise InputError(f"{after} has {hears} inputs and {name} {units} outputs: only chains of layers can be compacted.")
+            raise InputError(
+                f"{after} has {hears} inputs and {name} {units} outputs: only chains of layers can be compacted."
+            )
     wanted = run(model, data)
     small = model
     while True:
@@ -61,7 +65,9 @@ def compact(model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | Non
     found = run(small, data)
     scale = max(float(jnp.max(jnp.abs(wanted))), 1e-30)
     if not float(jnp.max(jnp.abs(found - wanted))) <= tolerance * scale:
-        raise InputError("the smaller model's outputs differ: something between its layers mixes units; it was left as it is.")
+        raise InputError(
+            "the smaller model's outputs differ: something between its layers mixes units; it was left as it is."
+        )
     return small
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Int, Num
 
@@ -58,8 +57,8 @@ def fit(
       The state after the last epoch.
 
     Raises:
-      InputError: fewer samples than a batch, or than labels; a model without prunable layers; a checkpoint of something else; a loss
-        that stopped being finite (the checkpoint is then that of the last good epoch).
+      InputError: fewer samples than a batch, or than labels; a model without prunable layers; a checkpoint of something else; a
+        loss that stopped being finite (the checkpoint is then that of the last good epoch).
 
     Example:
       >>> import optax
@@ -81,7 +80,9 @@ def fit(
     origin = ""
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
-        origin = fingerprint(jax.random.key_data(key), jax.tree.leaves(eqx.filter(model, eqx.is_array)), x, y, training, loss)
+        origin = fingerprint(
+            jax.random.key_data(key), jax.tree.leaves(eqx.filter(model, eqx.is_array)), x, y, training, loss
+        )
         if checkpoint.exists():
             if read_head(checkpoint) != {"kind": KIND, "origin": origin}:
                 raise InputError(

@@ -131,7 +131,8 @@ def density(masks: Tree) -> Array:
       0.5
     """
     leaves = jax.tree.leaves(masks)
-    return sum(jnp.sum(mask > 0) for mask in leaves) / sum(mask.size for mask in leaves)
+    there = jnp.sum(jnp.stack([jnp.sum(mask > 0) for mask in leaves]))
+    return there / sum(mask.size for mask in leaves)
 
 
 def each_layer(function: Callable[..., Any], model: Any, *trees: Tree) -> Any:

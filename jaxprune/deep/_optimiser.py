@@ -44,17 +44,17 @@ def keep_pruned(inner: optax.GradientTransformation) -> optax.GradientTransforma
       Array(0., dtype=float64)
     """
 
-    def init(parameters):
-        return MaskedState(jax.tree.map(lambda leaf: jnp.ones((), leaf.dtype), parameters), inner.init(parameters))
+    def init(params):
+        return MaskedState(jax.tree.map(lambda leaf: jnp.ones((), leaf.dtype), params), inner.init(params))
 
-    def update(gradients, state, parameters=None):
-        updates, now = inner.update(times(gradients, state.masks), state.inner, parameters)
-        return times(updates, state.masks), MaskedState(state.masks, now)
+    def update(updates, state, params=None):
+        changes, now = inner.update(times(updates, state.masks), state.inner, params)
+        return times(changes, state.masks), MaskedState(state.masks, now)
 
     return optax.GradientTransformation(init, update)
 
 
-def set_masks(inner: optax.GradientTransformation, state: MaskedState, masks: Tree) -> MaskedState:
+def set_masks(inner: optax.GradientTransformation, state: Any, masks: Tree) -> MaskedState:
     """The state with other masks; what the inner optimiser remembers of pruned synapses becomes zero.
 
     Args:

@@ -29,8 +29,9 @@ class CounterState(NamedTuple):
 class Counter:
     r"""Remove a synapse once its use has been below a threshold several times in a row.
 
-    $$\theta = \frac{\alpha}{N} \sum_{ij} c_{ij}, \qquad n_{ij} \leftarrow \begin{cases} n_{ij} + 1 & c_{ij} < \theta \\ 0 & \text{else}
-      \end{cases}, \qquad m_{ij} \leftarrow 0 \text{ where } n_{ij} \ge K$$
+    $$\theta = \frac{\alpha}{N} \sum_{ij} c_{ij}, \qquad
+      n_{ij} \leftarrow \begin{cases} n_{ij} + 1 & c_{ij} < \theta \\ 0 & \text{else} \end{cases}, \qquad
+      m_{ij} \leftarrow 0 \text{ where } n_{ij} \ge K$$
 
     in every layer, with c the importance of the synapses that are there and N the number that the layer had at first: as synapses
     go, the threshold falls, and pruning ends by itself.
@@ -122,6 +123,9 @@ class Constants(NamedTuple):
     bonus: Real
 
 
+CONVOLUTION, LINEAR = Constants(10.0, 0.65, 12.0, 5.0), Constants(10.0, 1.5, 13.0, 2.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Survival:
     r"""Remove a synapse once it has used up its reserve.
@@ -143,8 +147,8 @@ class Survival:
     Reference: a later form of the rule by the same group; a reconstruction, as for `Counter`.
     """
 
-    convolution: Constants = Constants(10.0, 0.65, 12.0, 5.0)
-    linear: Constants = Constants(10.0, 1.5, 13.0, 2.0)
+    convolution: Constants = CONVOLUTION
+    linear: Constants = LINEAR
     decay: Real = 0.999
     score: str = "use"
     granularity: str = "weight"

@@ -38,7 +38,7 @@ class Sparse:
     | `"none"` | nowhere | |
     | `"random"` | anywhere | |
     | `"gradient"` | $|g_{ij}|$ of the masked network is largest | a gradient where there is no synapse |
-    | `"gain"` | $|g_{ij}| / \sqrt{\langle x_j^2 \rangle}$ is largest: what a synapse that is fitted to its input gains | the same |
+    | `"gain"` | $|g_{ij}| / \sqrt{\langle x_j^2 \rangle}$ is largest: what a synapse fitted to its input gains | the same |
 
     Attributes:
       schedule: of the density.
@@ -51,8 +51,8 @@ class Sparse:
     Raises:
       InputError: an unknown score, growth, budget or start; a share outside [0, 1).
 
-    Reference: Zhu2017 (gradual magnitude: score "weight"), Mocanu2018 (SET: start "erdos-renyi", growth "random"), Evci2020 (RigL:
-    growth "gradient"). The gain is ours.
+    Reference: Zhu2017 (gradual magnitude: score "weight"), Mocanu2018 (SET: start "erdos-renyi", growth "random"), Evci2020
+    (RigL: growth "gradient"). The gain is ours.
     """
 
     schedule: Schedule

@@ -57,7 +57,10 @@ def test_rows_of_a_convolution_are_what_it_multiplies(options):
 def test_attention():
     model = eqx.nn.MultiheadAttention(2, 6, key=KEY, dtype=float)
     x = jax.random.normal(KEY, (30, 7, 6))
-    attend = lambda m, x: jax.vmap(lambda one: m(one, one, one))(x)
+
+    def attend(m, x):
+        return jax.vmap(lambda one: m(one, one, one))(x)
+
     pruned = prune_layers(KEY, model, keep=0.5, data=x, forward=attend)
     assert [layer.kept for layer in pruned.layers] == [18] * 4
     heard = input_moments(attend, model, model, 0, [x])

@@ -69,8 +69,8 @@ def test_nothing_to_do_and_no_chain():
     same = compact(model, x)
     for a, b in zip(jax.tree.leaves(model), jax.tree.leaves(same), strict=True):
         np.testing.assert_array_equal(a, b)
+    attention = eqx.nn.MultiheadAttention(2, 6, qk_size=4, key=KEY)
     with pytest.raises(jaxprune.InputError, match="only chains of layers can be compacted"):
-        attention = eqx.nn.MultiheadAttention(2, 6, qk_size=4, key=KEY)
         compact(attention, jnp.ones((2, 3, 6)), forward=lambda m, x: jax.vmap(lambda one: m(one, one, one))(x))
 
 

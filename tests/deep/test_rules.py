@@ -111,6 +111,7 @@ def test_errors():
     ):
         with pytest.raises(jaxprune.InputError, match=message):
             make()
+    rule = Counter(score="fisher")
+    state = rule.init(weights(LAYER))
     with pytest.raises(jaxprune.InputError, match="needs mean squared gradients"):
-        rule = Counter(score="fisher")
-        rule.update(rule.init(weights(LAYER)), weights(LAYER), heard(1, 1, 1, 1))
+        rule.update(state, weights(LAYER), heard(1, 1, 1, 1))
