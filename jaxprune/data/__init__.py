@@ -1,5 +1,6 @@
 """Images from files, and what turns them into binary data."""
 
+from jaxprune.data._cifar import load_cifar
 from jaxprune.data._folder import load_folder, load_npz
 from jaxprune.data._idx import load_idx, read_idx
 from jaxprune.data._images import DataSet, LabelledImages, binarise, crop, disc, grey, patches
@@ -14,6 +15,7 @@ __all__ = [
     "digits",
     "disc",
     "grey",
+    "load_cifar",
     "load_folder",
     "load_idx",
     "load_images",

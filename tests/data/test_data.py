@@ -200,6 +200,32 @@ def test_palettes_and_transparency(tmp_path):
     np.testing.assert_array_equal(found, [[[[255] * 3, [0] * 3]], [[[9, 8, 7], [1, 2, 3]]]])
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_cifar(tmp_path, inside):
+    folder = tmp_path / "cifar-10-batches-bin" if inside else tmp_path
+    folder.mkdir(exist_ok=True)
+    made = {}
+    for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+        labels, images = np.arange(4) % 2, RNG.integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+        records = [
+            bytes([label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip(labels, images, strict=True)
+        ]
+        (folder / name).write_bytes(b"".join(records))
+        made[name] = images
+    found = data.load_images(tmp_path)
+    assert found.train.images.shape == (20, 32, 32, 3)
+    np.testing.assert_array_equal(found.train.images[8:12], made["data_batch_3.bin"])
+    np.testing.assert_array_equal(found.test.images, made["test_batch.bin"])
+    assert found.train.labels.tolist() == [0, 1] * 10
+    path = folder / "data_batch_2.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(jaxprune.InputError, match="no whole images of 3073"):
+        data.load_images(tmp_path)
+    path.unlink()
+    with pytest.raises(jaxprune.InputError, match=r"has no data_batch_2\.bin: download cifar-10-binary"):
+        data.load_images(tmp_path)
+
+
 def test_digits():
     found = data.digits(test=300)
     assert found.train.images.shape == (1497, 8, 8)
