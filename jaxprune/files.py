@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import equinox as eqx
 import numpy as np
 
 from jaxprune._checks import InputError
+
+ARRAYS = (".npz", ".safetensors")
+"""Formats of named arrays; neither can hold code."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -28,11 +32,58 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays to an .npz file that appears whole or not at all."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_whole(path, buffer.getvalue())
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays by name to an .npz or .safetensors file that appears whole or not at all.
+
+    Raises:
+      InputError: an unknown suffix, or safetensors without its package.
+    """
+    check_suffix(path)
+    if path.suffix == ".npz":
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        write_whole(path, buffer.getvalue())
+    else:
+        write_whole(path, _safetensors().save({name: np.asarray(values, order="C") for name, values in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz or .safetensors file by name.
+
+    Raises:
+      InputError: an unknown suffix, a file that is not there or damaged, or safetensors without its package.
+    """
+    check_suffix(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist.")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(_safetensors().load(path.read_bytes()))
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except InputError:
+        raise
+    except Exception as error:  # readers raise what they like on damaged files
+        raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file that is not named as one of arrays."""
+    if path.suffix not in ARRAYS:
+        hint = (
+            " (a PyTorch pickle can run code when it is read: save it as safetensors)"
+            if path.suffix in (".pt", ".pth")
+            else ""
+        )
+        raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(ARRAYS)}{hint}.")
+
+
+def _safetensors():
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise InputError(".safetensors needs the package safetensors: pip install safetensors.") from error
+    return safetensors.numpy
 
 
 def write_tree(path: Path, tree: Any, head: dict[str, Any]) -> None:

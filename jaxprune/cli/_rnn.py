@@ -11,6 +11,7 @@ import tyro
 from jaxprune import dynamics, pruning, rnn
 from jaxprune._checks import InputError
 from jaxprune.cli._common import certificate_facts, check_outputs, rule_facts, write_report
+from jaxprune.files import ARRAYS
 
 
 def prune_rnn(
@@ -53,7 +54,7 @@ def prune_rnn(
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".report.json")
-    check_outputs(out, report, suffixes=rnn.SUFFIXES, overwrite=overwrite)
+    check_outputs(out, report, suffixes=ARRAYS, overwrite=overwrite)
     chosen = pruning.named_rule(rule)
     network = rnn.load_rnn(model, activation=activation)
     outputs = len(network.b_out)

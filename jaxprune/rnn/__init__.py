@@ -2,7 +2,7 @@
 
 from jaxprune.rnn._ctrnn import CTRNN, ctrnn, run
 from jaxprune.rnn._evaluate import accuracy
-from jaxprune.rnn._files import SUFFIXES, TrialSet, load_rnn, load_trials, save_rnn
+from jaxprune.rnn._files import TrialSet, load_rnn, load_trials, save_rnn
 from jaxprune.rnn._linearise import FixedPoint, Linearised, fixed_point, jacobian, mean_gain
 from jaxprune.rnn._online import learn_online
 from jaxprune.rnn._prune import PrunedBlocks, PrunedRNN, Report, prune_recurrent, prune_rnn, recurrent_blocks
@@ -20,7 +20,6 @@ from jaxprune.rnn._train import Trained, train
 
 __all__ = [
     "CTRNN",
-    "SUFFIXES",
     "TASKS",
     "CellInputs",
     "FixedPoint",

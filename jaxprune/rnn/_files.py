@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxprune._checks import InputError
-from jaxprune.files import write_arrays, write_whole
+from jaxprune.files import read_arrays, write_arrays
 from jaxprune.rnn._ctrnn import CTRNN, Activation, Trials
 from jaxprune.rnn._evaluate import Labels, check_labels
 
 WEIGHTS = ("W_in", "b_in", "W_rec", "b_rec", "W_out", "b_out")
-SUFFIXES = (".npz", ".safetensors")
 
 
 class TrialSet(NamedTuple):
@@ -35,7 +34,7 @@ def load_rnn(path: str | Path, *, names: Mapping[str, str] | None = None, activa
     Raises:
       InputError: a file that cannot be read, an unknown suffix, missing names (which), shapes that do not fit (which).
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(Path(path))
     names = dict(names or {})
     unknown = [name for name in names if name not in (*WEIGHTS, "alpha")]
     if unknown:
@@ -81,12 +80,7 @@ def save_rnn(path: str | Path, model: CTRNN) -> None:
     # The name as bytes: neither format has strings that are safe to read.
     name = np.frombuffer(model.activation.encode(), np.uint8)
     arrays |= {"W_rec": np.asarray(model.recurrent), "alpha": np.asarray(model.alpha), "activation": name}
-    if path.suffix == ".npz":
-        write_arrays(path, arrays)
-    elif path.suffix == ".safetensors":
-        write_whole(path, _safetensors().save({name: np.asarray(values, order="C") for name, values in arrays.items()}))
-    else:
-        raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(SUFFIXES)}.")
+    write_arrays(path, arrays)
 
 
 def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = None) -> TrialSet:
@@ -95,7 +89,7 @@ def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = Non
     Raises:
       InputError: a file that cannot be read, missing arrays, or labels out of range or none scored.
     """
-    arrays = read_arrays(path)
+    arrays = read_arrays(Path(path))
     missing = [prefix + name for name in ("inputs", "labels") if prefix + name not in arrays]
     if missing:
         raise InputError(f"{path} has no {missing[0]}; it has {', '.join(sorted(arrays)) or 'nothing'}.")
@@ -110,34 +104,3 @@ def load_trials(path: str | Path, *, prefix: str = "", outputs: int | None = Non
         )
     check_labels(labels, outputs=outputs or int(max(labels.max(), 0)) + 1, shape=inputs.shape[:2])
     return TrialSet(jnp.asarray(inputs), jnp.asarray(labels.astype(np.int32)))
-
-
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz or .safetensors file by name."""
-    path = Path(path)
-    if path.suffix not in SUFFIXES:
-        hint = (
-            " (a PyTorch pickle can run code when it is read: save it as safetensors)"
-            if path.suffix in (".pt", ".pth")
-            else ""
-        )
-        raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(SUFFIXES)}{hint}.")
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(_safetensors().load(path.read_bytes()))
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except InputError:
-        raise
-    except Exception as error:  # readers raise what they like on damaged files
-        raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from error
-
-
-def _safetensors():
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise InputError("reading .safetensors needs the package safetensors: pip install safetensors.") from error
-    return safetensors.numpy
