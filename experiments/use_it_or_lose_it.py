@@ -1,7 +1,7 @@
 """Pruning while a network learns: use it or lose it, beside the best known sparse training, at the same sparsity.
 
-LeNet-300-100 learns images by momentum, with a learning rate that falls as a cosine. Methods that aim at a density reach it at two
-thirds of the run; the rules of use find their own, which their thresholds move. Everything is measured after the last epoch.
+LeNet-300-100 learns images by momentum, with a learning rate that falls as a cosine. Methods that aim at a density reach it at
+two thirds of the run; the rules of use find their own, which their thresholds move. Everything is measured after the last epoch.
 """
 
 import dataclasses

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from jaxprune import boltzmann, linalg
+from jaxprune import boltzmann, deep, linalg
 from jaxprune._codes import Code
 
 
 def test_number_and_words():
-    for kind in (boltzmann.LearnCode, boltzmann.MeanFieldCode, linalg.Guarantee):
+    for kind in (boltzmann.LearnCode, boltzmann.MeanFieldCode, deep.TrainCode, linalg.Guarantee):
         assert issubclass(kind, Code)
         members = list(kind)
         assert [int(member) for member in members] == list(range(len(members)))

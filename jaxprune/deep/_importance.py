@@ -44,12 +44,20 @@ def _fisher(W, heard, gradient):
     return jnp.abs(W) * jnp.sqrt(gradient)
 
 
+def _bcm(W, heard, gradient):
+    del W, gradient
+    rate, power, first, second = heard.pairs
+    threshold = jnp.where(rate > 0, power / jnp.where(rate > 0, rate, 1), 0)
+    return jnp.abs(second - threshold.reshape(-1, *(1,) * (first.ndim - 1)) * first)
+
+
 SCORES: dict[str, Callable[[Array, Heard, Array | None], Array]] = {
     "use": _use,
     "weight": _weight,
     "information": _information,
     "activity": _activity,
     "fisher": _fisher,
+    "bcm": _bcm,
 }
 r"""Scores by name: functions (W, heard, mean squared gradient) -> importance of every synapse of a layer."""
 
@@ -67,18 +75,20 @@ def importance(
     | `"weight"` | $|w_{ij}|$ | yes |
     | `"information"` | $|w_{ij}| \sqrt{\langle x_j^2 \rangle}$ | yes |
     | `"activity"` | $\langle |x_j| \rangle$ | yes |
+    | `"bcm"` | $|\langle x_j y_i (y_i - \theta_i) \rangle|$, $\theta_i = \langle y_i^2 \rangle / \langle y_i \rangle$ | yes |
     | `"fisher"` | $|w_{ij}| \sqrt{\langle g_{ij}^2 \rangle}$, g the gradient of the loss | no |
 
     Args:
       weights: from `weights(model)`.
-      heard: from `value_and_gradient` or `activity`.
+      heard: from `value_and_gradient` or `activity`; with `pairs=True` for `"bcm"`, whose y is the layer's output where it is
+        positive.
       score: as above.
       gradient: mean squared gradients, of the structure of the weights, for `"fisher"`.
       granularity: `"weight"`; `"kernel"` or `"filter"`: all synapses of a convolution that join two channels, or lead to one
         channel, have their mean. In a linear layer a filter is a row, and a kernel a synapse.
 
     Raises:
-      InputError: an unknown score or granularity; `"fisher"` without gradients.
+      InputError: an unknown score or granularity; `"fisher"` without gradients, `"bcm"` without pairs.
 
     Example:
       >>> import equinox as eqx
@@ -89,6 +99,8 @@ def importance(
       Array(0., dtype=float64)
 
     Reference: the score `"use"` is that of activity-driven pruning (2021), `"information"` that of Wanda (Sun2024).
+    `"bcm"` is the change of weights of Bienenstock1982 with a threshold for which the mean of $y (y - \theta)$ is zero, so that
+    it does not depend on the unit of y.
     """
     check_choice("score", score, tuple(SCORES))
     check_choice("granularity", granularity, GRANULARITIES)
@@ -96,6 +108,8 @@ def importance(
         raise InputError(
             "score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score."
         )
+    if score == "bcm" and any(listened.pairs is None for listened in _listened(heard)):
+        raise InputError("score is 'bcm', which needs both ends of synapses: pass pairs=True where activity is heard.")
     squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
 
     def one(W, heard, square=None):

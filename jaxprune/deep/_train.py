@@ -1,7 +1,6 @@
 """A thin loop that trains and prunes: an epoch is one compiled call, and between epochs the rule removes."""
 
 import dataclasses
-import enum
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import optax
 from jax import Array, lax
 
 from jaxprune._checks import check_key, check_whole
+from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
 from jaxprune.deep._layers import density, masked, times, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
@@ -23,19 +23,11 @@ Loss = Callable[[Any, Any, Array, Array, PRNGKey], tuple[Array, Any]]
 """(model, extra, inputs, labels, key) -> (loss, extra); `extra` is what a model carries along, such as running means."""
 
 
-class TrainCode(enum.IntEnum):
+class TrainCode(Code):
     """How an epoch ended."""
 
-    FINISHED = 0
-    DIVERGED = 1
-
-    @property
-    def words(self) -> str:
-        """The code as a sentence."""
-        return {
-            TrainCode.FINISHED: "All updates were made.",
-            TrainCode.DIVERGED: "The loss stopped being finite; the state is that before the epoch: lower the learning rate.",
-        }[self]
+    FINISHED = 0, "All updates were made."
+    DIVERGED = 1, "The loss stopped being finite; the state is that before the epoch: lower the learning rate."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +66,11 @@ class Training:
     def squares(self) -> bool:
         """Whether the score asks for mean squared gradients."""
         return self.rule is not None and self.rule.score == "fisher"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the score asks for both ends of synapses."""
+        return self.rule is not None and self.rule.score == "bcm"
 
 
 class TrainState(NamedTuple):
@@ -209,7 +206,7 @@ def train_epoch(
         key, place = arguments
         model = eqx.combine(arrays, rest)
         (value, extra), gradient, heard = value_and_gradient(
-            lambda m, *a: loss(m, *a), model, extra, x[place], y[place], key, has_aux=True
+            lambda m, *a: loss(m, *a), model, extra, x[place], y[place], key, has_aux=True, pairs=training.pairs
         )
         changes, remembered = optimiser.update(gradient, remembered, arrays)
         arrays = optax.apply_updates(arrays, changes)

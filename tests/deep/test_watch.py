@@ -102,3 +102,49 @@ def test_scalar_inputs():
     model = eqx.nn.Linear("scalar", 2, key=KEY)
     heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, jnp.array([1.0, -3.0]))
     assert heard.weight.size.tolist() == [2.0]
+
+
+def products(layer, x, y):
+    """Means over samples and positions of both ends of every synapse, by hand."""
+    y = np.asarray(y).reshape(*y.shape[:2], -1)
+    if isinstance(layer, eqx.nn.Linear):
+        patches = np.asarray(x)[:, :, None]
+    else:
+        patches = jax.lax.conv_general_dilated_patches(x, layer.kernel_size, layer.stride, "VALID")
+        patches = np.asarray(patches).reshape(len(x), patches.shape[1], -1)
+    number, groups = y.shape[0] * y.shape[2], getattr(layer, "groups", 1)
+    found = []
+    for power in (1, 2):
+        whole = np.einsum("bop,bip->oi", y**power, patches) / number
+        rows, columns = whole.shape[0] // groups, whole.shape[1] // groups
+        blocks = [whole[g * rows : (g + 1) * rows, g * columns : (g + 1) * columns] for g in range(groups)]
+        found.append(np.concatenate(blocks).reshape(layer.weight.shape))
+    return [np.einsum("bop->o", y**power) / number for power in (1, 2)] + found
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_pairs_are_products_of_both_ends(groups):
+    model, X = Convolutions(groups), jax.random.normal(KEY, (5, 2, 8, 8))
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, pairs=True)
+    layers = (model.first, model.second, model.last)
+    leaves = jax.tree.leaves(heard, is_leaf=lambda n: isinstance(n, deep.Heard))
+    for layer, x, listened in zip(layers, jax.vmap(model.inputs)(X), leaves, strict=True):
+        expected = products(layer, x, jax.nn.relu(jax.vmap(layer)(x)))
+        for value, wanted in zip(listened.pairs, expected, strict=True):
+            np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-9)
+
+
+def test_bcm_is_the_covariance_with_what_moves_the_output():
+    model, X = eqx.nn.Linear(3, 4, key=KEY), jax.random.normal(KEY, (50, 3)) + 1
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, pairs=True)
+    y = np.asarray(jax.nn.relu(jax.vmap(model)(X)))
+    moved = y * (y - (y**2).mean(axis=0) / np.maximum(y.mean(axis=0), 1e-30))
+    expected = np.abs(np.einsum("bo,bi->oi", moved, np.asarray(X)) / len(X))
+    found = deep.importance(deep.weights(model), heard, "bcm").weight
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    # A unit that never speaks learns nothing.
+    silent = eqx.tree_at(lambda m: m.bias, model, model.bias.at[0].set(-100.0))
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), silent, X, pairs=True)
+    assert not np.asarray(deep.importance(deep.weights(silent), heard, "bcm").weight)[0].any()
+    with pytest.raises(jaxprune.InputError, match="pairs=True"):
+        deep.importance(deep.weights(model), deep.activity(lambda m, x: jax.vmap(m)(x), model, X), "bcm")
