@@ -31,7 +31,18 @@ def test_examples(name, tmp_path, monkeypatch):
 
 
 def test_every_public_function_and_class_has_a_docstring():
-    packages = ("boltzmann", "data", "dynamics", "linalg", "networks", "pruning", "pruning.adjust", "rnn", "sweep")
+    packages = (
+        "boltzmann",
+        "data",
+        "deep",
+        "dynamics",
+        "linalg",
+        "networks",
+        "pruning",
+        "pruning.adjust",
+        "rnn",
+        "sweep",
+    )
     for package in (jaxprune, *(importlib.import_module(f"jaxprune.{name}") for name in packages)):
         for name in package.__all__:
             value = getattr(package, name)

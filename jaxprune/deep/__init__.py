@@ -2,11 +2,14 @@
 
 from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
 from jaxprune.deep._compact import compact, sparse_weights
+from jaxprune.deep._cost import LayerCost, SparseLinear, Times, cost, inference_times, sparse_layers
+from jaxprune.deep._export import save_model, state_dict
 from jaxprune.deep._fit import fit
 from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
 from jaxprune.deep._networks import VGG, Dense, LeNet5, ResNet
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
+from jaxprune.deep._recalibrate import recalibrate
 from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
 from jaxprune.deep._schedule import Schedule, random_masks
 from jaxprune.deep._sparse import Sparse, SparseState
@@ -20,7 +23,7 @@ from jaxprune.deep._train import (
     predict,
     train_epoch,
 )
-from jaxprune.deep._watch import Heard, activity, value_and_gradient, watch
+from jaxprune.deep._watch import Heard, Pairs, activity, value_and_gradient, watch
 
 __all__ = [
     "SCORES",
@@ -31,25 +34,31 @@ __all__ = [
     "Dense",
     "EpochInfo",
     "Heard",
+    "LayerCost",
     "LayerReport",
     "LeNet5",
     "MaskedState",
+    "Pairs",
     "PrunedLayers",
     "ResNet",
     "Schedule",
     "Sparse",
+    "SparseLinear",
     "SparseState",
     "Survival",
     "SurvivalState",
+    "Times",
     "TrainCode",
     "TrainState",
     "Training",
     "activity",
     "compact",
+    "cost",
     "cross_entropy",
     "density",
     "fit",
     "importance",
+    "inference_times",
     "init_training",
     "keep_pruned",
     "masked",
@@ -58,8 +67,12 @@ __all__ = [
     "predict",
     "prune_layers",
     "random_masks",
+    "recalibrate",
+    "save_model",
     "set_masks",
+    "sparse_layers",
     "sparse_weights",
+    "state_dict",
     "train_epoch",
     "value_and_gradient",
     "watch",

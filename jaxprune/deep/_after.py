@@ -13,6 +13,8 @@ from jaxprune._checks import InputError, check_fraction, check_key
 from jaxprune._types import PRNGKey, Real
 from jaxprune.deep._layers import Tree, each_layer, is_layer, masked, names, ones, weights
 from jaxprune.deep._moments import Inputs, input_moments
+from jaxprune.deep._recalibrate import recalibrate
+from jaxprune.deep._train import predict
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.pruning import Rule, keep_probabilities, named_rule, prune
 
@@ -44,11 +46,13 @@ class PrunedLayers(NamedTuple):
       model: of the same structure, with zeros where synapses were removed.
       masks: ones where synapses are, in a tree like `weights(model)`.
       layers: a report for every layer.
+      extra: what the model carries along, with normalisation calibrated on the pruned model.
     """
 
     model: Any
     masks: Tree
     layers: tuple[LayerReport, ...]
+    extra: Any = None
 
 
 def prune_layers(
@@ -60,6 +64,7 @@ def prune_layers(
     keep: Real | None = None,
     groups: str = "row",
     closed_loop: bool = True,
+    extra: Any = None,
     forward: Callable[[Any, Any], Any] | None = None,
     batch: int = 500,
 ) -> PrunedLayers:
@@ -83,18 +88,20 @@ def prune_layers(
 
     Args:
       key: random key.
-      model: any Equinox model, in inference mode. Layers are taken in the order of `names(model)`, which should be that in which
-        they are called.
+      model: any Equinox model, in inference mode (`eqx.nn.inference_mode`). Layers are taken in the order of `names(model)`,
+        which should be that in which they are called.
       rule: as in `pruning.prune`.
       data: inputs that the network is watched on, one a row; a few thousand are enough.
       keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4".
       groups: which synapses share a budget: "row" (every output), "layer", "global" (all layers), or a pattern.
       closed_loop: fit to what the pruned layers below deliver; otherwise to the original inputs.
-      forward: (model, inputs) -> outputs; by default `jax.vmap(model)(inputs)`.
+      extra: `eqx.nn.State` of a model that is called with it. Batch normalisation is then calibrated on the data (`recalibrate`):
+        in the closed loop after each layer, and in any case at the end.
+      forward: (model, inputs) -> outputs; by default `jax.vmap(model)(inputs)`. Not with extra.
       batch: samples that are looked at together.
 
     Returns:
-      The pruned model, its masks, and a report of each layer.
+      The pruned model, its masks, a report of each layer, and extra.
 
     Raises:
       InputError: a model without prunable layers, a grouped convolution; data that the model does not take; what `prune` refuses.
@@ -110,32 +117,45 @@ def prune_layers(
     """
     check_key("key", key)
     rule = named_rule(rule)
-    forward = _plain if forward is None else forward
-    labels, original = names(model), model
+    if extra is not None and forward is not None:
+        raise InputError(
+            "extra and forward are given, but a model with extra is run as deep.predict does: leave one out."
+        )
+    run = _forward(forward)
+    labels, original = names(model), (model, extra)
     for layer in filter(is_layer, jax.tree.leaves(model, is_leaf=is_layer)):
         if getattr(layer, "groups", 1) != 1:
             raise InputError(
                 f"a convolution has {layer.groups} groups, but layers are pruned whole: leave it out of the model."
             )
-    shares = _shares(rule, model, keep, groups, forward, data, batch, len(labels))
+    shares = _shares(rule, original, keep, groups, run, data, batch, len(labels))
     inside = "global" if groups in ("layer", "global") else groups
     masks, reports = jax.tree.leaves(ones(model)), []
     for place, label in enumerate(labels):
+        now = (model, extra) if closed_loop else original
         try:
-            heard = input_moments(forward, original, model if closed_loop else original, place, _batches(data, batch))
+            heard = input_moments(run, original, now, place, _batches(data, batch))
         except (TypeError, ValueError) as error:
             raise InputError(f"the model cannot be run on the data: {' '.join(str(error).split())[:200]}") from error
         layer_key = jax.random.fold_in(key, place)
-        pruned, report = _prune_layer(layer_key, rule, _layer(original, place), heard, shares[place], inside, label)
+        pruned, report = _prune_layer(layer_key, rule, _layer(original[0], place), heard, shares[place], inside, label)
         model = _with_layer(model, place, pruned)
         masks[place] = (pruned.weight != 0).astype(pruned.weight.dtype)
         reports.append(report)
+        if closed_loop or place == len(labels) - 1:
+            extra = recalibrate(model, extra, data, batch=batch)
     found = jax.tree.unflatten(jax.tree.structure(weights(model)), masks)
-    return PrunedLayers(masked(model, found), found, tuple(reports))
+    return PrunedLayers(masked(model, found), found, tuple(reports), extra)
 
 
-def _plain(model, x):
-    return jax.vmap(model)(x)
+def _forward(forward):
+    """Outputs of a model and what it carries along, for a batch."""
+
+    def run(pair, x):
+        model, extra = pair
+        return predict(model, extra, x)[0] if forward is None else forward(model, x)
+
+    return run
 
 
 def _batches(data, batch) -> Iterator[Array]:
@@ -152,15 +172,15 @@ def _with_layer(model, place, layer):
     return each_layer(lambda node: layer if next(number) == place else node, model)
 
 
-def _shares(rule, model, keep, groups, forward, data, batch, number):
+def _shares(rule, pair, keep, groups, run, data, batch, number):
     """What is kept of each layer: of a global budget, by the importance of all layers in the original network."""
     if groups != "global":
         return [keep] * number
     check_fraction("keep", keep)
     scores = []
     for place in range(number):
-        heard = input_moments(forward, model, model, place, _batches(data, batch))
-        W = _matrix(_layer(model, place))
+        heard = input_moments(run, pair, pair, place, _batches(data, batch))
+        W = _matrix(_layer(pair[0], place))
         found = prune(jax.random.key(0), W, rule, keep=keep, kind="layer", activity=_activity(heard, W))
         scores.append(found.importance)
     kept = keep_probabilities(scores, keep=keep)
