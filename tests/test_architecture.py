@@ -22,7 +22,7 @@ KNOWS = {
     "boltzmann": {"pruning"},
     "deep": {"dynamics", "pruning"},
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
-    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "sweep", "data"},
+    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "data"},
 }
 MODULES = sorted((ROOT / "jaxprune").rglob("*.py"))
 OUTSIDE = [path for folder in ("experiments", "notebooks") for path in sorted((ROOT / folder).glob("*.py"))]

@@ -10,6 +10,7 @@ COMMANDS = {
     "prune": ("_matrix", "prune one network from a file, and certify the result"),
     "certify": ("_matrix", "certify a pruned matrix against its original"),
     "prune-boltzmann": ("_boltzmann", "train a Boltzmann machine on images, and prune it in sessions"),
+    "train-sparse": ("_deep", "train a network on images while most of its synapses go, and report what it keeps"),
     "prune-rnn": ("_rnn", "prune a trained recurrent network, and report what it keeps"),
 }
 """Each command's module, which lists it in its own COMMANDS, and what it does."""

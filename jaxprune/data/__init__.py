@@ -3,7 +3,7 @@
 from jaxprune.data._cifar import load_cifar
 from jaxprune.data._folder import load_folder, load_npz
 from jaxprune.data._idx import load_idx, read_idx
-from jaxprune.data._images import DataSet, LabelledImages, binarise, crop, disc, grey, patches
+from jaxprune.data._images import DataSet, LabelledImages, binarise, crop, disc, grey, inputs, patches
 from jaxprune.data._load import load_images
 from jaxprune.data._sklearn import digits, openml
 
@@ -15,6 +15,7 @@ __all__ = [
     "digits",
     "disc",
     "grey",
+    "inputs",
     "load_cifar",
     "load_folder",
     "load_idx",

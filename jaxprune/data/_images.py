@@ -73,6 +73,29 @@ def _checked(found, where):
     return LabelledImages(images, labels)
 
 
+def inputs(images: Shaped[np.ndarray, "image row column ..."], brightest: float) -> Num[np.ndarray, "image _ _ _"]:
+    """Images as networks take them: channels first, in single precision, as fractions of the brightest pixel.
+
+    Args:
+      images: (image, row, column) or (image, row, column, channel).
+      brightest: what becomes 1, such as the largest pixel of the training images.
+
+    Raises:
+      InputError: another number of axes; a brightest pixel that is not positive.
+
+    Example:
+      >>> inputs(np.full((2, 8, 8, 3), 255, np.uint8), 255).shape
+      (2, 3, 8, 8)
+    """
+    check_positive("brightest", brightest)
+    if images.ndim not in (3, 4):
+        raise InputError(
+            f"images have shape {images.shape}, but must be (image, row, column) with or without (channel)."
+        )
+    images = images[..., None] if images.ndim == 3 else images
+    return np.ascontiguousarray(np.moveaxis(images, 3, 1), np.float32) / np.float32(brightest)
+
+
 def crop(images: Images, rows: int, columns: int) -> Num[np.ndarray, "image _ _"]:
     """The middle of images.
 

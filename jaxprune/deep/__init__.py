@@ -4,9 +4,11 @@ from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
 from jaxprune.deep._compact import compact, sparse_weights
 from jaxprune.deep._cost import LayerCost, SparseLinear, Times, cost, inference_times, sparse_layers
 from jaxprune.deep._export import save_model, state_dict
+from jaxprune.deep._figures import plot_accuracy, plot_density, plot_inputs
 from jaxprune.deep._fit import fit
 from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
+from jaxprune.deep._methods import METHODS, named_method
 from jaxprune.deep._networks import VGG, Dense, LeNet5, ResNet
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._recalibrate import recalibrate
@@ -18,6 +20,7 @@ from jaxprune.deep._train import (
     TrainCode,
     Training,
     TrainState,
+    accuracy,
     cross_entropy,
     init_training,
     predict,
@@ -26,6 +29,7 @@ from jaxprune.deep._train import (
 from jaxprune.deep._watch import Heard, Pairs, activity, value_and_gradient, watch
 
 __all__ = [
+    "METHODS",
     "SCORES",
     "VGG",
     "Constants",
@@ -51,6 +55,7 @@ __all__ = [
     "TrainCode",
     "TrainState",
     "Training",
+    "accuracy",
     "activity",
     "compact",
     "cost",
@@ -62,8 +67,12 @@ __all__ = [
     "init_training",
     "keep_pruned",
     "masked",
+    "named_method",
     "names",
     "ones",
+    "plot_accuracy",
+    "plot_density",
+    "plot_inputs",
     "predict",
     "prune_layers",
     "random_masks",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-from jaxprune._checks import check_key, check_whole
+from jaxprune._checks import InputError, check_key, check_whole
 from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
 from jaxprune.deep._layers import density, masked, times, weights, with_weights
@@ -138,6 +138,35 @@ def predict(model: Any, extra: Any, x: Array) -> tuple[Array, Any]:
     if extra is None:
         return jax.vmap(model)(x), None
     return jax.vmap(model, in_axes=(0, None), out_axes=(0, None), axis_name="batch")(x, extra)
+
+
+def accuracy(model: Any, extra: Any, x: Array, y: Array, *, batch: int = 1000) -> float:
+    """Fraction of samples whose largest logit is that of their class, in inference mode.
+
+    Args:
+      model, extra: as in `cross_entropy`.
+      x, y: inputs and classes.
+      batch: samples that are looked at together.
+
+    Raises:
+      InputError: no samples, or not as many classes.
+
+    Example:
+      >>> model = eqx.nn.Linear(2, 2, key=jax.random.key(0))
+      >>> x = jnp.eye(2)
+      >>> accuracy(model, None, x, jax.vmap(model)(x).argmax(axis=1))
+      1.0
+    """
+    if not len(x) or len(x) != len(y):
+        raise InputError(f"there are {len(x)} inputs and {len(y)} labels, but must be as many, and some.")
+    model = eqx.nn.inference_mode(model)
+    right = [_right(model, extra, x[at : at + batch], y[at : at + batch]) for at in range(0, len(x), batch)]
+    return float(sum(int(number) for number in right) / len(x))
+
+
+@eqx.filter_jit
+def _right(model, extra, x, y):
+    return jnp.sum(predict(model, extra, x)[0].argmax(axis=1) == y)
 
 
 def init_training(key: PRNGKey, model: Any, training: Training, *, extra: Any = None) -> TrainState:

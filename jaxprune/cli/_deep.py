@@ -1,0 +1,190 @@
+"""Command for deep networks: `train-sparse`."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import numpy as np
+import optax
+import rich.console
+import rich.table
+from matplotlib.figure import Figure
+
+from jaxprune import deep
+from jaxprune._checks import InputError, check_choice, check_fraction, check_positive
+from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.data import digits, inputs, load_images
+from jaxprune.deep import Counter, Survival, Training
+from jaxprune.files import ARRAYS, write_whole
+from jaxprune.sweep import figure_settings, save_figure
+
+RULES = ("counter", "survival")
+"""Methods that find their own density."""
+
+
+def train_sparse(
+    out: Path,
+    data: str = "digits",
+    network: Literal["dense", "lenet5", "vgg", "resnet"] = "dense",
+    hidden: tuple[int, ...] = (100, 50),
+    method: str = "exchange",
+    keep: float = 0.1,
+    alpha: float = 1.0,
+    patience: int = 3,
+    epochs: int = 60,
+    batch: int = 20,
+    rate: float = 0.1,
+    momentum: float = 0.9,
+    decay: float = 5e-4,
+    compare: bool = True,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Train a network on images while most of its synapses go, and report what it keeps.
+
+    Writes OUT and, beside it, OUT.report.json and OUT.png. An interrupted run goes on after its last epoch, from OUT.checkpoint.
+
+    Args:
+      out: the network with its masks, in PyTorch's names; .safetensors or .npz.
+      data: "digits", 8 x 8 pixels, which come with scikit-learn; or a folder of IDX files (MNIST) or of CIFAR-10's, a folder or
+        .zip of images, an .npz.
+      network: dense layers, LeNet-5, a small VGG or ResNet-20.
+      hidden: units of the hidden layers of a dense network; 300 100 for LeNet-300-100.
+      method: counter or survival, which remove what is hardly used and find their own density; or one that ends with the
+        fraction KEEP: exchange, magnitude, information, use, bcm, fisher, information-exchange, use-exchange, random-exchange,
+        set, rigl, static-uniform, static-erdos-renyi.
+      keep: fraction of all synapses at the end; not for counter and survival.
+      alpha: threshold of the counter, in units of the mean use of synapses: more removes more.
+      patience: epochs in a row below it after which the counter removes a synapse.
+      epochs: passes over the data.
+      batch: images to an update; 100 for large data sets.
+      rate: learning rate at first; it falls to zero as a cosine.
+      momentum: of the optimiser.
+      decay: of the weights.
+      compare: also train the same network without removal, from the same start.
+      seed: seed of everything.
+      overwrite: replace existing files.
+    """
+    report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
+    check_outputs(out, report, suffixes=ARRAYS, overwrite=overwrite)
+    if picture.exists() and not overwrite:
+        raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    check_choice("method", method, (*RULES, *deep.METHODS))
+    check_fraction("keep", keep)
+    for name, value, zero in (("rate", rate, False), ("momentum", momentum, True), ("decay", decay, True)):
+        check_positive(name, value, zero=zero)
+    rule = {"counter": lambda: Counter(alpha, patience), "survival": Survival}.get(
+        method, lambda: deep.named_method(method, keep)
+    )()
+    found = digits() if data == "digits" else load_images(data)
+    shape = found.train.images.shape[1:]
+    brightest = float(found.train.images.max())
+    x, test = (jnp.asarray(inputs(part.images, brightest)) for part in found)
+    y, test_y = (jnp.asarray(part.labels) for part in found)
+    steps = epochs * (len(x) // batch)
+    optimiser = optax.chain(
+        optax.add_decayed_weights(decay),
+        optax.sgd(optax.cosine_decay_schedule(rate, max(steps, 1)), momentum=momentum),
+    )
+    model_key, fit_key = jax.random.split(jax.random.key(seed))
+    model, extra = _network(model_key, network, hidden, x.shape[1:], int(y.max()) + 1)
+    results = {}
+    for label, chosen in (("sparse", rule), *((("dense", None),) if compare else ())):
+        place = checkpoint.with_name(f"{checkpoint.name}{'' if label == 'sparse' else '.dense'}")
+        results[label] = _trained(
+            fit_key, model, extra, (x, y, test, test_y), Training(epochs, optimiser, batch, chosen), place, label
+        )
+    state, rows = results["sparse"]
+    layers = deep.cost(state.model, test, forward=lambda m, x: deep.predict(m, state.extra, x)[0])
+    facts = {
+        "method": method, "keep": keep if method not in RULES else None,
+        "alpha": alpha if method == "counter" else None, "patience": patience if method == "counter" else None,
+        "data": data, "network": network, "hidden": hidden if network == "dense" else None, "epochs": epochs,
+        "batch": batch, "rate": rate, "momentum": momentum, "decay": decay, "seed": seed,
+        "synapses": sum(layer.synapses for layer in layers), "kept": sum(layer.kept for layer in layers),
+        "accuracy": rows[-1]["accuracy"], "dense_accuracy": results["dense"][1][-1]["accuracy"] if compare else None,
+        "largest_class": float(jnp.bincount(test_y).max() / len(test_y)),
+        "layers": [layer._asdict() for layer in layers], "epochs_seen": rows,
+    }  # fmt: skip
+    figure = _draw(results, state, network, shape)
+    deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
+    save_figure(figure, picture)
+    write_report(report, facts)
+    for path in checkpoint.parent.glob(f"{checkpoint.name}*"):
+        path.unlink()
+    _show(facts)
+    print(f"\nnetwork {out}   report {report}   figure {picture}")
+
+
+COMMANDS = {"train-sparse": train_sparse}
+
+
+def _network(key, network, hidden, shape, classes):
+    """The network at the start, and its state, in single precision."""
+    channels, rows, columns = shape
+    if network == "dense":
+        made = deep.Dense(key, (channels * rows * columns, *hidden, classes)), None
+    elif network == "lenet5":
+        if rows != columns or rows < 16:
+            raise InputError(
+                f"images have {rows} x {columns} pixels, but lenet5 needs square ones of at least 16 x 16."
+            )
+        made = deep.LeNet5(key, channels=channels, side=rows, classes=classes), None
+    else:
+        kind = {"vgg": deep.VGG, "resnet": deep.ResNet}[network]
+        made = eqx.nn.make_with_state(kind)(key, channels=channels, classes=classes)
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, made)
+
+
+def _trained(key, model, extra, images, training, checkpoint, label):
+    """The state after the last epoch, and what every epoch gave, those before an interruption included."""
+    x, y, test, test_y = images
+    notes = checkpoint.with_name(checkpoint.name + ".json")
+    rows: list[Any] = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() and checkpoint.exists() else []
+
+    def each(state, info):
+        del rows[int(state.epoch) - 1 :]
+        accuracy = deep.accuracy(state.model, state.extra, test, test_y)
+        layers = [float(part) for part in info.layers]
+        rows.append({"loss": float(info.loss), "accuracy": accuracy, "density": float(info.density), "layers": layers})
+        write_whole(notes, json.dumps(rows).encode())
+
+    rich.console.Console(stderr=True).print(f"{label} network")
+    state = deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each, progress=True)
+    return state, rows
+
+
+def _draw(results, state, network, shape):
+    """Accuracy, density of each layer, and the synapses of each pixel where the first layer sees pixels one by one."""
+    with mpl.rc_context(figure_settings()):
+        figure = Figure(figsize=(11 if network == "dense" else 8, 3.4), layout="constrained")
+        axes = figure.subplots(1, 3 if network == "dense" else 2)
+        deep.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])
+        parts = np.array([row["layers"] for row in results["sparse"][1]]).T
+        deep.plot_density(dict(zip(deep.names(state.model), parts, strict=True)), axes[1])
+        if network == "dense":
+            # The network takes channels first.
+            channels_first = (shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
+            mask = np.asarray(state.rule.masks.layers[0].weight).reshape(-1, *channels_first)
+            deep.plot_inputs(mask.sum(axis=1).reshape(len(mask), -1), shape[:2], axes[2])
+    return figure
+
+
+def _show(facts):
+    table = rich.table.Table("layer", "synapses", "kept", "operations", "of kept synapses")
+    for layer in facts["layers"]:
+        table.add_row(
+            layer["name"], f"{layer['synapses']:,}", f"{layer['kept'] / layer['synapses']:.1%}",
+            f"{layer['operations']:,}", f"{layer['kept_operations']:,}",
+        )  # fmt: skip
+    rich.console.Console(width=100).print(table)
+    print(f"{facts['kept']:,} of {facts['synapses']:,} synapses are left ({facts['kept'] / facts['synapses']:.1%})")
+    dense = facts["dense_accuracy"]
+    beside = "" if dense is None else f"   without removal {dense:.2%}"
+    print(
+        f"accuracy on test images {facts['accuracy']:.2%}{beside}   always the largest class {facts['largest_class']:.2%}"
+    )
