@@ -164,7 +164,7 @@ def _draw(results, state, network, shape):
         figure = Figure(figsize=(11 if network == "dense" else 8, 3.4), layout="constrained")
         axes = figure.subplots(1, 3 if network == "dense" else 2)
         deep.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])
-        parts = np.array([row["layers"] for row in results["sparse"][1]]).T
+        parts = np.array([row["layers"] for row in results["sparse"][1]]).T.tolist()
         deep.plot_density(dict(zip(deep.names(state.model), parts, strict=True)), axes[1])
         if network == "dense":
             # The network takes channels first.

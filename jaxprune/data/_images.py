@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int, Num, Shaped
 
 from jaxprune._checks import InputError, check_key, check_positive, check_whole
-from jaxprune._types import PRNGKey
+from jaxprune._types import PRNGKey, Real
 
 Images = Num[np.ndarray, "image row column"]
 
@@ -73,7 +73,7 @@ def _checked(found, where):
     return LabelledImages(images, labels)
 
 
-def inputs(images: Shaped[np.ndarray, "image row column ..."], brightest: float) -> Num[np.ndarray, "image _ _ _"]:
+def inputs(images: Shaped[np.ndarray, "..."], brightest: Real) -> Num[np.ndarray, "image _ _ _"]:
     """Images as networks take them: channels first, in single precision, as fractions of the brightest pixel.
 
     Args:

@@ -39,7 +39,7 @@ class Training:
       optimiser: any Optax optimiser; it is wrapped in `keep_pruned`.
       batch: samples to an update; what is left over of an epoch is not used in it.
       rule: `Counter`, `Survival`, `Sparse`, or None for training without removal.
-      quiet: last epochs without removal.
+      quiet: last epochs in which `Counter` and `Survival` remove nothing; the schedule of `Sparse` has an end of its own.
       probe: samples that the gradient for growth is taken from.
 
     Raises:
@@ -287,8 +287,7 @@ def _removed(key, state, training, W, heard, gradient, squares):
         return earlier
     if isinstance(rule, Sparse):
         time = (state.epoch + 1) / training.epochs
-        found = rule.update(key, earlier, W, heard, time=time, gradient=gradient, squares=squares)
-    else:
-        found = rule.update(earlier, W, heard, gradient=squares)
+        return rule.update(key, earlier, W, heard, time=time, gradient=gradient, squares=squares)
+    found = rule.update(earlier, W, heard, gradient=squares)
     removes = state.epoch + 1 <= training.epochs - training.quiet
     return jax.tree.map(lambda new, old: jnp.where(removes, new, old), found, earlier)
