@@ -1,46 +1,33 @@
 """Pruning while a network learns: use it or lose it, beside the best known sparse training, at the same sparsity.
 
-LeNet-300-100 learns images by momentum, with a learning rate that falls as a cosine. Methods that aim at a density reach it at
-two thirds of the run; the rules of use find their own, which their thresholds move. Everything is measured after the last epoch.
+A dense network learns images. Methods that aim at a density reach it at two thirds of the run; the rules of use find their own,
+which their thresholds move. Everything is measured after the last epoch. Beside them: the same network without removal, and
+dense networks that are so narrow from the start that they have as few synapses.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _images, _study
 from jaxprune import deep
-from jaxprune.data import digits, load_images
-from jaxprune.deep import Counter, Schedule, Sparse, Survival, Training
+from jaxprune.deep import Counter, Survival
 
-DIMS = ("method", "level", "seed")
-MATCHED = {
-    "magnitude": {},
-    "information": {"score": "information"},
-    "use": {"score": "use"},
-    "magnitude, exchange by gradient": {"growth": "gradient"},
-    "information, exchange by gain": {"score": "information", "growth": "gain"},
-    "magnitude, exchange at random": {"growth": "random"},
-    "SET": {"growth": "random", "start": "erdos-renyi", "groups": "layer"},
-    "RigL": {"growth": "gradient", "start": "erdos-renyi", "groups": "layer"},
-    "static, uniform": {"start": "uniform"},
-    "static, Erdos-Renyi": {"start": "erdos-renyi"},
-}
-"""Methods that end at a given density: settings of `Sparse`."""
-LOCAL = ("information", "use", "magnitude", "magnitude, exchange at random", "SET")
-ALPHAS = (0.5, 1.0, 1.5, 3.0, 6.0, 12.0)
-DENSE, COUNTER, SURVIVAL = "dense", "counter", "survival"
+DIMS = ("rule", "level", "seed")
+MATCHED = (
+    "magnitude", "information", "use", "bcm", "fisher", "exchange", "information-exchange", "use-exchange",
+    "random-exchange", "set", "rigl", "static-uniform", "static-erdos-renyi",
+)  # fmt: skip
+"""Methods that end at a given density; all but fisher, exchange and rigl are local."""
+DENSE, NARROW, COUNTER, SURVIVAL = "dense", "narrow", "counter", "survival"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,33 +35,32 @@ class Config:
     """Configuration.
 
     Attributes:
-      data: MNIST, Fashion-MNIST or another data set of images, as in `load_images`; needed by the preset `paper`.
+      data: MNIST, or another data set of images, as in `load_images`; needed by the preset `paper`.
       preset: `quick`, digits of 8 x 8 pixels that come with scikit-learn and a smaller network, or `paper`.
-      epochs: of training; by default those of the preset.
+      long: the run of 100 epochs, with few rules; otherwise of 30.
       keep: fractions kept.
-      seeds: networks.
-      validate: measure on a tenth of the training images, which is not learnt from, instead of on the test images.
-      samples: train on so many images only; all by default.
+      rules: which; by default all, or a few in the long run.
+      alphas: thresholds of the counter.
+      seeds: networks; by default 5, or 10 in the long run.
       seed: seed of everything.
+      workers: networks at a time.
     """
 
     data: Path | None = None
     preset: Literal["quick", "paper"] = "quick"
-    epochs: int | None = None
-    keep: tuple[float, ...] = (0.4, 0.2, 0.1, 0.05, 0.02)
-    seeds: int = 5
-    validate: bool = False
-    samples: int | None = None
+    long: bool = False
+    keep: tuple[float, ...] | None = None
+    rules: tuple[str, ...] | None = None
+    alphas: tuple[float, ...] | None = None
+    seeds: int | None = None
     seed: int = 0
+    workers: int = 1
 
     @property
     def stored_as(self) -> str:
         """Name of the results."""
         name = "use_it_or_lose_it" if self.preset == "paper" else "use_it_or_lose_it_quick"
-        parts = [f"{self.epochs}_epochs"] if self.epochs else []
-        parts += [f"{self.samples}_samples"] if self.samples else []
-        parts += ["validation"] if self.validate else []
-        return "_".join([name, *parts])
+        return f"{name}_long" if self.long else name
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -82,129 +68,144 @@ class Config:
         return (784, 300, 100, 10) if self.preset == "paper" else (64, 100, 50, 10)
 
     @property
-    def run_epochs(self) -> int:
-        """Epochs of training."""
-        return self.epochs or 30
+    def recipe(self) -> _images.Recipe:
+        """How networks learn."""
+        epochs = 100 if self.long else 30
+        return _images.Recipe(epochs, 100) if self.preset == "paper" else _images.Recipe(2 * epochs, 20)
+
+
+LONG = ("magnitude", "information", "exchange", "information-exchange", "random-exchange", "rigl")
 
 
 def points(config: Config) -> list[_study.Row]:
-    """Every method at every level, seed by seed."""
-    found = []
-    for seed in range(config.seeds):
-        found += [{"method": DENSE, "level": 1.0, "seed": seed}, {"method": SURVIVAL, "level": 1.0, "seed": seed}]
-        found += [{"method": COUNTER, "level": alpha, "seed": seed} for alpha in ALPHAS]
-        found += [{"method": name, "level": keep, "seed": seed} for name in MATCHED for keep in config.keep]
+    """Every rule at every level, seed by seed."""
+    keep = config.keep or ((0.1, 0.05, 0.02) if config.long else (0.4, 0.2, 0.1, 0.05, 0.02))
+    rules = config.rules or (LONG if config.long else MATCHED)
+    alphas = config.alphas or ((0.5, 1.5) if config.long else (0.5, 1.0, 1.5, 3.0, 6.0, 12.0))
+    found: list[_study.Row] = []
+    for seed in range(config.seeds or (10 if config.long else 5)):
+        found += [{"rule": DENSE, "level": 1.0, "seed": seed}, {"rule": SURVIVAL, "level": 1.0, "seed": seed}]
+        found += [{"rule": COUNTER, "level": alpha, "seed": seed} for alpha in alphas]
+        found += [{"rule": name, "level": share, "seed": seed} for name in (*rules, NARROW) for share in keep]
     return found
 
 
-@lru_cache(maxsize=1)
-def _data(path, validate, samples):
-    found = digits() if path is None else load_images(path)
-    scale = float(found.train.images.max())
-    train, test = ((part.images.reshape(len(part.images), -1) / scale).astype(np.float32) for part in found)
-    labels, test_labels = (part.labels for part in found)
-    if validate:
-        held = len(train) // 10
-        train, labels, test, test_labels = train[:-held], labels[:-held], train[-held:], labels[-held:]
-    count = samples or len(train)
-    return tuple(map(jnp.asarray, (train[:count], labels[:count], test, test_labels)))
+def narrow(sizes: tuple[int, ...], keep: float) -> tuple[int, ...]:
+    """Sizes of a dense network of the same shape with hidden layers so narrow that it has a fraction of the synapses."""
+    target = keep * _synapses(sizes)
+    best = sizes
+    for share in np.linspace(1, 0, 2000, endpoint=False):
+        hidden = tuple(max(1, round(share * size)) for size in sizes[1:-1])
+        best = (sizes[0], *hidden, sizes[-1])
+        if _synapses(best) <= target:
+            break
+    return best
 
 
-def _rule(method, level):
-    if method == COUNTER:
-        return Counter(alpha=level)
-    if method == SURVIVAL:
-        return Survival()
-    return None if method == DENSE else Sparse(Schedule(level), **MATCHED[method])
+def _synapses(sizes):
+    return sum(a * b for a, b in itertools.pairwise(sizes))
 
 
-def evaluate(config: Config, method: str, level: float, seed: int) -> Iterator[_study.Row]:
+def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_study.Row]:
     """Train one network."""
-    x, y, test, labels = _data(config.data, config.validate, config.samples)
-    # The same start, and the same order of images, for every method.
-    model_key, fit_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), seed))
-    epochs, batch = config.run_epochs, 100 if config.preset == "paper" else 20
-    steps = epochs * (len(x) // batch)
-    optimiser = optax.chain(
-        optax.add_decayed_weights(5e-4), optax.sgd(optax.cosine_decay_schedule(0.1, steps), momentum=0.9)
+    split = _images.load(config.data)
+    model_key, fit_key = _images.keys(config.seed, seed)
+    sizes = narrow(config.sizes, level) if rule == NARROW else config.sizes
+    fixed = {COUNTER: Counter(alpha=level), SURVIVAL: Survival(), DENSE: None, NARROW: None}
+    chosen = fixed[rule] if rule in fixed else deep.named_method(rule, level)
+    found = _images.train(
+        fit_key, deep.Dense(model_key, sizes), split, config.recipe, chosen, every=config.recipe.epochs
     )
-    training = Training(epochs, optimiser, batch, _rule(method, level))
-    curve = []
-
-    def each(state, info):
-        logits, _ = deep.predict(state.model, None, test)
-        curve.append((float(jnp.mean(logits.argmax(axis=1) == labels)), float(info.density)))
-
-    model = deep.Dense(model_key, config.sizes)
-    model = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), model)
-    deep.fit(fit_key, model, x, y, training, each=each)
-    accuracy, density = map(np.array, zip(*curve, strict=True))
+    alive = [int(np.asarray(mask).any(axis=1).sum()) for mask in (m.weight for m in found.state.rule.masks.layers)]
     yield {
-        "accuracy": accuracy[-1],
-        "density": density[-1],
-        "area": accuracy.mean(),
-        **{f"epochs_to_{share}": _first(accuracy >= level) for share, level in ((95, 0.95), (97, 0.97), (98, 0.98))},
+        "accuracy": found.accuracy[-1],
+        "density": found.density[-1] * _synapses(sizes) / _synapses(config.sizes),
+        **{f"layer_{number}": share for number, share in enumerate(found.layers[-1])},
+        "units": sum(alive[:-1]),
     }
 
 
-def _first(reached):
-    """Number of the first epoch that reached it."""
-    return int(np.argmax(reached)) + 1 if reached.any() else None
-
-
 def show(results: xr.Dataset) -> None:
-    """Print accuracy at every density, beside the dense network's."""
+    """Print accuracy at every density, beside the dense network's, with paired differences."""
     console = rich.console.Console(width=150)
-    dense = results.sel(method=DENSE, level=1.0)
+    dense = results.sel(rule=DENSE, level=1.0)
     console.print(f"{results.sizes['seed']} networks; dense: {_percent(dense.accuracy)} %")
-    levels = [
-        level
-        for level in results.level.values
-        if bool(results.accuracy.sel(level=level, method="magnitude").notnull().any())
-    ]
-    table = rich.table.Table("method", *(f"{100 * (1 - level):.0f} % pruned" for level in levels), title="accuracy, %")
-    for method in results.method.values:
-        if method in MATCHED:
-            at = results.sel(method=method)
-            table.add_row(str(method), *(_percent(at.accuracy.sel(level=level)) for level in levels))
-    console.print(table)
+    for title, values in (
+        ("accuracy, %", results.accuracy),
+        ("minus magnitude of the same seed, %", results.accuracy - results.accuracy.sel(rule="magnitude")),
+    ):
+        levels = [
+            level for level in results.level.values if bool(values.sel(level=level, rule="magnitude").notnull().any())
+        ]
+        levels = sorted(levels, reverse=True)
+        table = rich.table.Table("rule", *(f"{100 * (1 - level):.0f} % pruned" for level in levels), title=title)
+        for rule in results.rule.values:
+            if rule in (*MATCHED, NARROW):
+                at = values.sel(rule=rule)
+                table.add_row(str(rule), *(_percent(at.sel(level=level)) for level in levels))
+        console.print(table)
     table = rich.table.Table(
-        "rule", "alpha", "pruned, %", "accuracy, %", "minus dense", title="rules of use, at their own density"
+        "rule",
+        "alpha",
+        "pruned, %",
+        "accuracy, %",
+        "minus dense of the same seed",
+        title="rules of use, at their own density",
     )
-    for method in (COUNTER, SURVIVAL):
-        for level in results.level.values:
-            at = results.sel(method=method, level=level)
-            if bool(at.accuracy.notnull().any()):
-                alpha = f"{level:g}" if method == COUNTER else ""
-                table.add_row(
-                    method,
-                    alpha,
-                    _percent(1 - at.density),
-                    _percent(at.accuracy),
-                    _percent(at.accuracy - dense.accuracy),
-                )
+    for rule, level, at in _own(results):
+        difference = _percent(at.accuracy - dense.accuracy)
+        alpha = f"{level:g}" if rule == COUNTER else ""
+        table.add_row(rule, alpha, _percent(1 - at.density), _percent(at.accuracy), difference)
     console.print(table)
+
+
+def _own(results):
+    """Rules that find their own density, at every threshold."""
+    for rule in (COUNTER, SURVIVAL):
+        for level in results.level.values:
+            at = results.sel(rule=rule, level=level)
+            if bool(at.accuracy.notnull().any()):
+                yield rule, float(level), at
 
 
 def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
+STYLES = {
+    "magnitude": ("#d55e00", "-"), "exchange": ("#d55e00", "--"), "random-exchange": ("#d55e00", ":"),
+    "information": ("#009e73", "-"), "information-exchange": ("#009e73", "--"), "use": ("#0072b2", "-"),
+    "use-exchange": ("#0072b2", "--"), "bcm": ("#56b4e9", ":"), "fisher": ("#e69f00", "-"), "set": ("#cc79a7", ":"),
+    "rigl": ("#cc79a7", "--"), "static-uniform": ("#999999", ":"), "static-erdos-renyi": ("#999999", "-"),
+    NARROW: ("black", "-"), COUNTER: ("black", "--"), SURVIVAL: ("black", ":"),
+}  # fmt: skip
+
+
 def draw(results: xr.Dataset) -> Figure:
-    """Accuracy over the fraction kept."""
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
-    ax = figure.subplots()
-    dense = 100 * results.sel(method=DENSE, level=1.0).accuracy
-    ax.axhline(float(dense.mean()), color="black", lw=0.8, ls=":", label="dense")
-    for method in (*MATCHED, COUNTER, SURVIVAL):
-        at = results.sel(method=method)
-        there = at.accuracy.notnull().any("seed")
-        at = at.isel(level=np.flatnonzero(there)).sortby("level")
-        mean, error = _study.mean_and_error(100 * at.accuracy, "seed")
-        ax.errorbar(100 * at.density.mean("seed"), mean, yerr=error, marker=".", label=method)
-    ax.set(xscale="log", xlabel="synapses kept, %", ylabel="accuracy, %")
-    ax.invert_xaxis()
-    _study.legend_below(figure, ax, 3)
+    """Accuracy over the fraction kept: on the left all rules, on the right those near the dense network."""
+    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    dense, error = (
+        100 * float(part) for part in _study.mean_and_error(results.sel(rule=DENSE, level=1.0).accuracy, "seed")
+    )
+    for ax in axes:
+        ax.axhspan(dense - error, dense + error, color="#dddddd", label="dense ± standard error")
+        for rule, (colour, dashes) in STYLES.items():
+            if rule not in results.rule.values:
+                continue
+            at = results.sel(rule=rule)
+            at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
+            order = np.argsort(at.density.mean("seed").values)
+            at = at.isel(level=order)
+            mean, error_bar = _study.mean_and_error(100 * at.accuracy, "seed")
+            style = {"color": colour, "linestyle": dashes, "marker": ".", "label": rule}
+            ax.errorbar(100 * at.density.mean("seed"), mean, yerr=error_bar, **style)
+        ax.set(xscale="log", xlabel="synapses kept, %")
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.invert_xaxis()
+    axes[0].set(ylabel="accuracy, %")
+    axes[1].set(ylim=(dense - 1.2, dense + 0.3), title="the same, near the dense network")
+    _study.legend_below(figure, axes[0], 6)
     return figure
 
 

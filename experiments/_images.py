@@ -1,0 +1,143 @@
+"""Labelled images for networks that classify them, and one way to train all of them."""
+
+import dataclasses
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxprune import deep
+from jaxprune.data import digits, inputs, load_images
+from jaxprune.deep import Training
+
+LOADING = threading.Lock()
+"""Held while one thread reads what the others wait for."""
+
+
+class Split(NamedTuple):
+    """Images to learn from and to measure on, in single precision, and their classes."""
+
+    x: jax.Array
+    y: jax.Array
+    test: jax.Array
+    labels: jax.Array
+
+
+def load(path: Path | None, *, validate: bool = False, samples: int | None = None) -> Split:
+    """Images of a data set; scikit-learn's small digits without a path.
+
+    Args:
+      path: see `load_images`.
+      validate: measure on the last tenth of the training images, which is then not learnt from, instead of on the test images.
+      samples: learn from the first so many only.
+    """
+    with LOADING:
+        return _load(path, validate, samples)
+
+
+@lru_cache(maxsize=2)
+def _load(path, validate, samples):
+    found = digits() if path is None else load_images(path)
+    brightest = float(found.train.images.max())
+    train, test = (inputs(part.images, brightest) for part in found)
+    labels, test_labels = (part.labels for part in found)
+    if validate:
+        held = len(train) // 10
+        train, labels, test, test_labels = train[:-held], labels[:-held], train[-held:], labels[-held:]
+    return Split(*map(jnp.asarray, (train[:samples], labels[:samples], test, test_labels)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Gradient descent with momentum, a rate that falls to zero as a cosine, and weight decay.
+
+    Attributes:
+      epochs: passes over the data.
+      batch: images to an update.
+      rate: learning rate at first.
+      decay: of the weights.
+      momentum: of the optimiser.
+    """
+
+    epochs: int
+    batch: int = 100
+    rate: float = 0.1
+    decay: float = 5e-4
+    momentum: float = 0.9
+
+    def training(self, images: int, rule: Any) -> Training:
+        """Settings for so many images and a rule."""
+        steps = self.epochs * (images // self.batch)
+        schedule = optax.cosine_decay_schedule(self.rate, steps)
+        optimiser = optax.chain(optax.add_decayed_weights(self.decay), optax.sgd(schedule, momentum=self.momentum))
+        return Training(self.epochs, optimiser, self.batch, rule)
+
+
+class Trained(NamedTuple):
+    """A trained network.
+
+    Attributes:
+      state: after the last epoch.
+      accuracy: on the images to measure on, after every epoch.
+      density: fraction of synapses after every epoch.
+      layers: the same for every layer.
+    """
+
+    state: deep.TrainState
+    accuracy: list[float]
+    density: list[float]
+    layers: list[list[float]]
+
+
+def train(
+    key: jax.Array,
+    model: Any,
+    split: Split,
+    recipe: Recipe,
+    rule: Any,
+    *,
+    extra: Any = None,
+    every: int = 1,
+    **options: Any,
+) -> Trained:
+    """Train a network in single precision, and measure it every so many epochs, and after the last.
+
+    Args:
+      key: random key.
+      model, extra: as in `deep.fit`.
+      split: images.
+      recipe: how it learns.
+      rule: what is removed, or None.
+      every: epochs between measurements.
+      options: `loss` of `deep.fit`, `probe` of `Training`.
+    """
+    model, extra = jax.tree.map(_single, (model, extra))
+    curves: tuple[list, list, list] = [], [], []
+
+    def each(state, info):
+        if int(state.epoch) % every == 0 or int(state.epoch) == recipe.epochs:
+            accuracy = deep.accuracy(state.model, state.extra, split.test, split.labels)
+            seen = accuracy, float(info.density), [float(part) for part in info.layers]
+            for curve, value in zip(curves, seen, strict=True):
+                curve.append(value)
+
+    training = recipe.training(len(split.x), rule)
+    if "probe" in options:
+        training = dataclasses.replace(training, probe=options.pop("probe"))
+    state = deep.fit(key, model, split.x, split.y, training, extra=extra, each=each, **options)
+    return Trained(state, *curves)
+
+
+def _single(leaf):
+    return leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf
+
+
+def keys(seed: int, number: int) -> tuple[jax.Array, jax.Array]:
+    """Keys of a network and of its training: the same start and order of images for every method."""
+    model, fit = jax.random.split(jax.random.fold_in(jax.random.key(seed), number))
+    return model, fit
