@@ -10,11 +10,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from jaxprune import deep
 from jaxprune.data import digits, inputs, load_images
 from jaxprune.deep import Training
 
+SHIFT = 3
 LOADING = threading.Lock()
 """Held while one thread reads what the others wait for."""
 
@@ -114,7 +116,7 @@ def train(
       recipe: how it learns.
       rule: what is removed, or None.
       every: epochs between measurements.
-      options: `loss` of `deep.fit`, `probe` of `Training`.
+      options: `loss` and `checkpoint` of `deep.fit`, `probe` of `Training`.
     """
     model, extra = jax.tree.map(_single, (model, extra))
     curves: tuple[list, list, list] = [], [], []
@@ -141,3 +143,17 @@ def keys(seed: int, number: int) -> tuple[jax.Array, jax.Array]:
     """Keys of a network and of its training: the same start and order of images for every method."""
     model, fit = jax.random.split(jax.random.fold_in(jax.random.key(seed), number))
     return model, fit
+
+
+def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+    """Cross entropy of images that are mirrored with a chance of one half and shifted by up to three pixels; the rim is black."""
+    mirror_key, shift_key = jax.random.split(key)
+    mirrored = jax.random.bernoulli(mirror_key, 0.5, (len(x), 1, 1, 1))
+    x = jnp.where(mirrored, x[..., ::-1], x)
+    margin = ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT))
+    places = jax.random.randint(shift_key, (len(x), 2), 0, 2 * SHIFT + 1)
+
+    def cut(image, place):
+        return lax.dynamic_slice(image, (0, place[0], place[1]), x.shape[1:])
+
+    return deep.cross_entropy(model, extra, jax.vmap(cut)(jnp.pad(x, margin), places), y, key)

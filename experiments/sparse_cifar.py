@@ -11,13 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
-from jax import lax
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
@@ -44,7 +41,6 @@ class Config:
       epochs: of training.
       batch: images to an update.
       samples: learn from the first so many images only.
-      shift: pixels by which images are shifted at most.
       seeds: networks.
       seed: seed of everything.
     """
@@ -57,7 +53,6 @@ class Config:
     epochs: int = 12
     batch: int = 100
     samples: int | None = None
-    shift: int = 3
     seeds: int = 2
     seed: int = 0
 
@@ -89,20 +84,6 @@ def _synapses(widths):
     return sum(9 * a * b for a, b in itertools.pairwise(sizes)) + 10 * widths[-1]
 
 
-def moved(key: jax.Array, x: jax.Array, shift: int) -> jax.Array:
-    """Images mirrored with a chance of one half, and shifted by up to so many pixels; what comes in is black."""
-    mirror_key, shift_key = jax.random.split(key)
-    mirrored = jax.random.bernoulli(mirror_key, 0.5, (len(x), 1, 1, 1))
-    x = jnp.where(mirrored, x[..., ::-1], x)
-    margin = ((0, 0), (0, 0), (shift, shift), (shift, shift))
-    places = jax.random.randint(shift_key, (len(x), 2), 0, 2 * shift + 1)
-
-    def cut(image, place):
-        return lax.dynamic_slice(image, (0, place[0], place[1]), (image.shape[0], *x.shape[2:]))
-
-    return jax.vmap(cut)(jnp.pad(x, margin), places)
-
-
 def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_study.Row]:
     """Train one network."""
     split = _images.load(config.data, samples=config.samples)
@@ -112,13 +93,9 @@ def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_st
     patience = max(1, config.epochs // 10)
     fixed = {COUNTER: Counter(level, patience), SURVIVAL: Survival(), DENSE: None, NARROW: None}
     chosen = fixed[rule] if rule in fixed else deep.named_method(rule, level)
-
-    def loss(model, extra, x, y, key):
-        return deep.cross_entropy(model, extra, moved(key, x, config.shift), y, key)
-
     recipe = _images.Recipe(config.epochs, config.batch)
     found = _images.train(
-        fit_key, model, split, recipe, chosen, extra=state, every=config.epochs, loss=loss, probe=1000
+        fit_key, model, split, recipe, chosen, extra=state, every=config.epochs, loss=_images.augmented, probe=1000
     )
     layers = deep.cost(found.state.model, split.test, forward=lambda m, x: deep.predict(m, found.state.extra, x)[0])
     yield {
@@ -132,9 +109,9 @@ def show(results: xr.Dataset) -> None:
     """Print accuracy and operations at every density, beside the dense network's."""
     console = rich.console.Console(width=130)
     dense = results.sel(rule=DENSE, level=1.0)
+    millions = float(dense.operations.mean()) / 1e6
     console.print(
-        f"{results.sizes['seed']} networks; dense: {_percent(dense.accuracy)} %, {float(dense.operations.mean()) / 1e6:.1f} million "
-        "operations an image"
+        f"{results.sizes['seed']} networks; dense: {_percent(dense.accuracy)} %, {millions:.1f} million operations an image"
     )
     table = rich.table.Table("rule", "level", "pruned, %", "accuracy, %", "minus dense", "operations, % of dense")
     for rule in results.rule.values:

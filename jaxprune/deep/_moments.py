@@ -125,6 +125,8 @@ def input_moments(
     count, sums, second = total[0, 0], total[0, 1:], total[1:, 1:]
     mean = sums / count
     covariance = second / count - jnp.outer(mean, mean)
+    # An input that hardly changes must not get a variance below zero by rounding.
+    covariance = jnp.where(jnp.eye(len(mean), dtype=bool), jnp.maximum(covariance, 0), covariance)
     half = len(mean) // 2
     parts = covariance[:half, :half], covariance[:half, half:], covariance[half:, half:]
     return Inputs(mean[:half], mean[half:], *parts, count)

@@ -41,6 +41,16 @@ def test_moments_of_a_pair_of_models(place):
     check_moments(heard, np.asarray(hidden(MODEL, X, place)), np.asarray(hidden(other, X, place)))
 
 
+@pytest.mark.parametrize("rule", ["activity+regrow", "greedy+compensation", "activity+keep"])
+def test_inputs_that_never_change(rule):
+    # Large and constant: their variance is what rounding leaves of a difference, on either side of zero.
+    constant = jnp.broadcast_to(jnp.array([[1 / 3, 1e3 / 3, 1e5 / 3, 0.0]]), (400, 4))
+    data = jnp.concatenate([X[:, :2], constant], axis=1)
+    pruned = prune_layers(KEY, MODEL, rule, keep=0.5, data=data)
+    assert all(bool(jnp.isfinite(W).all()) for W in jax.tree.leaves(pruned.model) if eqx.is_array(W))
+    assert [layer.kept for layer in pruned.layers] == [48, 128, 24]
+
+
 @pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"dilation": 2}, {"padding": "SAME"}])
 def test_rows_of_a_convolution_are_what_it_multiplies(options):
     layer = eqx.nn.Conv2d(2, 4, 3, key=KEY, dtype=float, **options)
