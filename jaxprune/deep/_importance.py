@@ -51,7 +51,7 @@ def _bcm(W, heard, gradient):
     return jnp.abs(second - threshold.reshape(-1, *(1,) * (first.ndim - 1)) * first)
 
 
-SCORES: dict[str, Callable[[Array, Heard, Array | None], Array]] = {
+SCORES: dict[str, Callable[[Array, Any, Array | None], Array]] = {
     "use": _use,
     "weight": _weight,
     "information": _information,
@@ -61,11 +61,16 @@ SCORES: dict[str, Callable[[Array, Heard, Array | None], Array]] = {
 }
 r"""Scores by name: functions (W, heard, mean squared gradient) -> importance of every synapse of a layer."""
 
+NEEDS: dict[str, str | None] = {
+    "use": "size", "weight": None, "information": "power", "activity": "size", "fisher": None, "bcm": "pairs",
+}  # fmt: skip
+"""The field of `Heard` that each score looks at."""
+
 GRANULARITIES = ("weight", "kernel", "filter")
 
 
 def importance(
-    weights: Tree, heard: Tree, score: str = "use", *, gradient: Tree | None = None, granularity: str = "weight"
+    weights: Tree, heard: Tree | None, score: str = "use", *, gradient: Tree | None = None, granularity: str = "weight"
 ) -> Tree:
     r"""Importance of every synapse.
 
@@ -80,15 +85,15 @@ def importance(
 
     Args:
       weights: from `weights(model)`.
-      heard: from `value_and_gradient` or `activity`; with `pairs=True` for `"bcm"`, whose y is the layer's output where it is
-        positive.
+      heard: from `value_and_gradient` or `activity`; with `hear=("pairs",)` for `"bcm"`, whose y is the layer's output where
+        it is positive. May be None for `"weight"` and `"fisher"`.
       score: as above.
       gradient: mean squared gradients, of the structure of the weights, for `"fisher"`.
       granularity: `"weight"`; `"kernel"` or `"filter"`: all synapses of a convolution that join two channels, or lead to one
         channel, have their mean. In a linear layer a filter is a row, and a kernel a synapse.
 
     Raises:
-      InputError: an unknown score or granularity; `"fisher"` without gradients, `"bcm"` without pairs.
+      InputError: an unknown score or granularity; a score without what it needs: gradients, what layers hear, or pairs.
 
     Example:
       >>> import equinox as eqx
@@ -108,8 +113,11 @@ def importance(
         raise InputError(
             "score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score."
         )
-    if score == "bcm" and any(listened.pairs is None for listened in _listened(heard)):
-        raise InputError("score is 'bcm', which needs both ends of synapses: pass pairs=True where activity is heard.")
+    need = NEEDS[score]
+    if need and (heard is None or any(getattr(part, need) is None for part in listened(heard))):
+        raise InputError(
+            f"score is {score!r}, which needs {need!r} of what layers hear: pass hear=({need!r},) where it is heard."
+        )
     squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
 
     def one(W, heard, square=None):
@@ -118,16 +126,19 @@ def importance(
         return jnp.broadcast_to(jnp.mean(found, axis=axes, keepdims=True), W.shape) if axes else found
 
     leaves, structure = jax.tree.flatten(weights)
-    given = jax.tree.leaves(squares) or [None] * len(leaves)
-    return jax.tree.unflatten(structure, [one(*layer) for layer in zip(leaves, _listened(heard), given, strict=True)])
+    nothing = [None] * len(leaves)
+    given = jax.tree.leaves(squares) or nothing
+    ears = nothing if heard is None else listened(heard)
+    return jax.tree.unflatten(structure, [one(*layer) for layer in zip(leaves, ears, given, strict=True)])
 
 
 def by_inputs(function: Callable[[Array, Array], Array], tree: Tree, heard: Tree) -> Tree:
     """A function of every layer's array and of its inputs' power, one number for each synapse."""
     leaves, structure = jax.tree.flatten(tree)
-    pairs = zip(leaves, _listened(heard), strict=True)
-    return jax.tree.unflatten(structure, [function(leaf, _spread(listened.power, leaf)) for leaf, listened in pairs])
+    pairs = zip(leaves, listened(heard), strict=True)
+    return jax.tree.unflatten(structure, [function(leaf, _spread(ear.power, leaf)) for leaf, ear in pairs])
 
 
-def _listened(heard):
+def listened(heard: Tree) -> list[Heard]:
+    """What every layer heard, one after the other."""
     return jax.tree.leaves(heard, is_leaf=lambda node: isinstance(node, Heard))

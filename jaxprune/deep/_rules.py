@@ -78,7 +78,9 @@ class Counter:
             jax.tree.map(jnp.ones_like, weights), jax.tree.map(lambda W: jnp.zeros(W.shape, jnp.int32), weights)
         )
 
-    def update(self, state: CounterState, weights: Tree, heard: Tree, *, gradient: Tree | None = None) -> CounterState:
+    def update(
+        self, state: CounterState, weights: Tree, heard: Tree | None, *, gradient: Tree | None = None
+    ) -> CounterState:
         """Count once more, and remove.
 
         Args:
@@ -171,7 +173,7 @@ class Survival:
         )
 
     def update(
-        self, state: SurvivalState, weights: Tree, heard: Tree, *, gradient: Tree | None = None
+        self, state: SurvivalState, weights: Tree, heard: Tree | None, *, gradient: Tree | None = None
     ) -> SurvivalState:
         """Change the reserves once more, and remove; arguments as in `Counter.update`."""
         scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_choice
 from jaxprune._types import PRNGKey, Real
-from jaxprune.deep._importance import SCORES, by_inputs, importance
+from jaxprune.deep._importance import SCORES, by_inputs, importance, listened
 from jaxprune.deep._layers import Tree, times
 from jaxprune.deep._schedule import Schedule, random_masks
 from jaxprune.pruning import exchange, keep_probabilities, sample_mask
@@ -81,7 +81,7 @@ class Sparse:
         key: PRNGKey,
         state: SparseState,
         weights: Tree,
-        heard: Tree,
+        heard: Tree | None,
         *,
         time: Real,
         gradient: Tree | None = None,
@@ -139,6 +139,10 @@ class Sparse:
                 f"growth is {self.growth!r}, which needs the gradient of the masked network: pass gradient."
             )
         size = jax.tree.map(jnp.abs, gradient)
-        return (
-            size if self.growth == "gradient" else by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)
-        )
+        if self.growth == "gradient":
+            return size
+        if heard is None or any(part.power is None for part in listened(heard)):
+            raise InputError(
+                "growth is 'gain', which needs 'power' of what layers hear: watch them with hear=('power',)."
+            )
+        return by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)

@@ -13,6 +13,7 @@ from jax import Array, lax
 from jaxprune._checks import InputError, check_key, check_whole
 from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
+from jaxprune.deep._importance import NEEDS
 from jaxprune.deep._layers import density, masked, times, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._rules import Counter, CounterState, Survival, SurvivalState
@@ -68,9 +69,14 @@ class Training:
         return self.rule is not None and self.rule.score == "fisher"
 
     @property
-    def pairs(self) -> bool:
-        """Whether the score asks for both ends of synapses."""
-        return self.rule is not None and self.rule.score == "bcm"
+    def hears(self) -> tuple[str, ...]:
+        """What of `Heard` the rule asks for."""
+        if self.rule is None:
+            return ()
+        needs = {NEEDS[self.rule.score]}
+        if isinstance(self.rule, Sparse) and self.rule.growth == "gain":
+            needs.add("power")
+        return tuple(sorted(need for need in needs if need))
 
 
 class TrainState(NamedTuple):
@@ -230,13 +236,16 @@ def train_epoch(
     arrays, rest = eqx.partition(state.model, eqx.is_inexact_array)
     places = jax.random.permutation(order_key, len(x))[: updates * training.batch].reshape(updates, training.batch)
 
+    def graded(*arguments):
+        if training.hears:
+            return value_and_gradient(loss, *arguments, has_aux=True, hear=training.hears)
+        return *eqx.filter_value_and_grad(loss, has_aux=True)(*arguments), None
+
     def step(carry, arguments):
         arrays, extra, remembered = carry
         key, place = arguments
         model = eqx.combine(arrays, rest)
-        (value, extra), gradient, heard = value_and_gradient(
-            lambda m, *a: loss(m, *a), model, extra, x[place], y[place], key, has_aux=True, pairs=training.pairs
-        )
+        (value, extra), gradient, heard = graded(model, extra, x[place], y[place], key)
         changes, remembered = optimiser.update(gradient, remembered, arrays)
         arrays = optax.apply_updates(arrays, changes)
         squares = jax.tree.map(jnp.square, weights(gradient)) if training.squares else None
@@ -257,10 +266,8 @@ def train_epoch(
     model = eqx.combine(arrays, rest)
     gradient = None
     if training.grows:
-        _, everywhere, _ = value_and_gradient(
-            lambda m, *a: loss(m, *a), model, extra, x[: training.probe], y[: training.probe], rule_key, has_aux=True
-        )
-        gradient = weights(everywhere)
+        probe = x[: training.probe], y[: training.probe], rule_key
+        gradient = weights(eqx.filter_grad(loss, has_aux=True)(model, extra, *probe)[0])
     rule = _removed(rule_key, state, training, weights(model), heard, gradient, squares)
     now = TrainState(
         with_weights(model, times(weights(model), rule.masks)),

@@ -125,7 +125,7 @@ def products(layer, x, y):
 @pytest.mark.parametrize("groups", [1, 2])
 def test_pairs_are_products_of_both_ends(groups):
     model, X = Convolutions(groups), jax.random.normal(KEY, (5, 2, 8, 8))
-    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, pairs=True)
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, hear=("pairs",))
     layers = (model.first, model.second, model.last)
     leaves = jax.tree.leaves(heard, is_leaf=lambda n: isinstance(n, deep.Heard))
     for layer, x, listened in zip(layers, jax.vmap(model.inputs)(X), leaves, strict=True):
@@ -136,7 +136,7 @@ def test_pairs_are_products_of_both_ends(groups):
 
 def test_bcm_is_the_covariance_with_what_moves_the_output():
     model, X = eqx.nn.Linear(3, 4, key=KEY), jax.random.normal(KEY, (50, 3)) + 1
-    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, pairs=True)
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X, hear=("pairs",))
     y = np.asarray(jax.nn.relu(jax.vmap(model)(X)))
     moved = y * (y - (y**2).mean(axis=0) / np.maximum(y.mean(axis=0), 1e-30))
     expected = np.abs(np.einsum("bo,bi->oi", moved, np.asarray(X)) / len(X))
@@ -144,7 +144,7 @@ def test_bcm_is_the_covariance_with_what_moves_the_output():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     # A unit that never speaks learns nothing.
     silent = eqx.tree_at(lambda m: m.bias, model, model.bias.at[0].set(-100.0))
-    heard = deep.activity(lambda m, x: jax.vmap(m)(x), silent, X, pairs=True)
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), silent, X, hear=("pairs",))
     assert not np.asarray(deep.importance(deep.weights(silent), heard, "bcm").weight)[0].any()
-    with pytest.raises(jaxprune.InputError, match="pairs=True"):
+    with pytest.raises(jaxprune.InputError, match="pairs"):
         deep.importance(deep.weights(model), deep.activity(lambda m, x: jax.vmap(m)(x), model, X), "bcm")
