@@ -133,7 +133,7 @@ def draw(results: xr.Dataset) -> Figure:
     for number, name in enumerate(name for name in results.variant.values if name in VARIANTS):
         at = results.sel(variant=name)
         mean, error = _study.mean_and_error(100 * at.accuracy, "seed")
-        style = {"color": f"C{number % 10}", "marker": "os^vD"[number % 5], "linestyle": "", "label": str(name)}
+        style: Any = {"color": f"C{number % 10}", "marker": "os^vD"[number % 5], "linestyle": "", "label": str(name)}
         ax.errorbar([100 * float(at.density.mean("seed"))], [float(mean)], yerr=[float(error)], **style)
     ax.set(xscale="log", xlabel="synapses kept, %", ylabel="accuracy, %")
     ax.xaxis.set_major_formatter("{x:g}")

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from experiments import _images, _study
 from jaxprune import deep
-from jaxprune.deep import Counter, Schedule, Sparse
+from jaxprune.deep import Counter
 
 DIMS = ("rule", "rate", "decay", "share", "seed")
 DENSE, COUNTER = "dense", "counter"
@@ -70,7 +70,7 @@ def evaluate(config: Config, rule: str, rate: float, decay: float, share: float,
     if rule in (DENSE, COUNTER):
         chosen = None if rule == DENSE else Counter(alpha=1.5)
     else:
-        chosen = Sparse(Schedule(config.keep), **(deep.METHODS[rule] | {"share": share}))
+        chosen = dataclasses.replace(deep.named_method(rule, config.keep), share=share)
     recipe = _images.Recipe(config.epochs, rate=rate, decay=decay)
     found = _images.train(fit_key, deep.Dense(model_key), split, recipe, chosen, every=config.epochs)
     yield {"accuracy": found.accuracy[-1], "density": found.density[-1]}

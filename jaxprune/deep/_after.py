@@ -92,7 +92,8 @@ def prune_layers(
         which should be that in which they are called.
       rule: as in `pruning.prune`.
       data: inputs that the network is watched on, one a row; a few thousand are enough.
-      keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4".
+      keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4". With a budget for each row,
+        every output keeps one synapse at least.
       groups: which synapses share a budget: "row" (every output), "layer", "global" (all layers), or a pattern.
       closed_loop: fit to what the pruned layers below deliver; otherwise to the original inputs.
       extra: `eqx.nn.State` of a model that is called with it. Batch normalisation is then calibrated on the data (`recalibrate`):
@@ -104,7 +105,8 @@ def prune_layers(
       The pruned model, its masks, a report of each layer, and extra.
 
     Raises:
-      InputError: a model without prunable layers, a grouped convolution; data that the model does not take; what `prune` refuses.
+      InputError: a model without prunable layers, a grouped convolution; data that the model does not take; a layer that would
+        keep no synapse; what `prune` refuses.
 
     Example:
       >>> model = eqx.nn.MLP(6, 3, 16, 1, key=jax.random.key(0))
@@ -187,6 +189,20 @@ def _shares(rule, pair, keep, groups, run, data, batch, number):
     return [float(jnp.sum(p) / p.size) for p in kept]
 
 
+def _at_least_one(share, W, groups, label):
+    """What is kept of a layer, raised to one synapse for each output where rows share a budget."""
+    if share is None or groups not in ("row", "global"):
+        return share
+    size = W.shape[1] if groups == "row" else W.size
+    if share * size >= 0.5:
+        return share
+    if groups == "row":
+        return 1 / size
+    raise InputError(
+        f"{label} would keep none of its {size} synapses: keep more, or give rows a budget with groups='row'."
+    )
+
+
 def _activity(heard: Inputs, W):
     return Activity(heard.mean_y.astype(W.dtype), heard.covariance.astype(W.dtype))
 
@@ -198,12 +214,15 @@ def _matrix(layer):
 
 def _prune_layer(key, rule, layer, heard, share, groups, label):
     W = _matrix(layer)
+    share = _at_least_one(share, W, groups, label)
     fits, bias = rule.adjust.needs_activity, layer.bias is not None
     target, activity = W, _activity(heard, W)
     if fits:
         # A bias takes over the mean; without one, weights have to carry it.
         means = (0.0, 0.0) if bias else (jnp.outer(heard.mean_x, heard.mean_y), jnp.outer(heard.mean_y, heard.mean_y))
         cross, H = heard.cross + means[0], heard.covariance + means[1]
+        if float(jnp.trace(H)) == 0:  # inputs that never change say nothing: everything is held
+            cross = H = jnp.eye(len(H))
         hold = RIDGE * jnp.trace(H) / len(H) * jnp.eye(len(H))
         target = jnp.where(W == 0, 0, jnp.linalg.solve(H + hold, (W @ (cross + hold)).T).T)
         activity = activity_of(H)

@@ -141,6 +141,26 @@ def test_budgets_are_exact(groups, keep):
             assert (np.asarray(mask).reshape(len(mask), -1, 4).sum(axis=2) == 2).all()
 
 
+@pytest.mark.parametrize("rule", ["activity+regrow", "weight+keep"])
+def test_every_output_keeps_a_synapse_at_least(rule):
+    model = eqx.nn.MLP(6, 3, 40, 1, key=KEY, dtype=float)
+    pruned = prune_layers(KEY, model, rule, keep=0.02, data=X)
+    assert [layer.kept for layer in pruned.layers] == [40, 3]
+    assert [layer.empty for layer in pruned.layers] == [0, 0]
+    with pytest.raises(jaxprune.InputError, match=r"layers\[1\] would keep none of its 120 synapses"):
+        prune_layers(KEY, model, rule, keep=0.003, data=X, groups="layer")
+
+
+def test_a_layer_that_hears_nothing_stays_as_it_is():
+    silent = eqx.tree_at(lambda m: m.layers[0].bias, MODEL, MODEL.layers[0].bias - 1e3)
+    pruned = prune_layers(KEY, silent, keep=0.5, data=X)
+    for old, new, mask in zip(
+        silent.layers[1:], pruned.model.layers[1:], jax.tree.leaves(pruned.masks)[1:], strict=True
+    ):
+        np.testing.assert_allclose(new.weight, old.weight * mask, rtol=1e-6)
+    np.testing.assert_allclose(forward(pruned.model, X), forward(silent, X), atol=1e-6)
+
+
 def test_errors():
     with pytest.raises(jaxprune.InputError, match="no layer that can be pruned"):
         prune_layers(KEY, eqx.nn.LayerNorm(3), keep=0.5, data=X)
