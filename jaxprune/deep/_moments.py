@@ -125,8 +125,10 @@ def input_moments(
     count, sums, second = total[0, 0], total[0, 1:], total[1:, 1:]
     mean = sums / count
     covariance = second / count - jnp.outer(mean, mean)
-    # An input that hardly changes must not get a variance below zero by rounding.
-    covariance = jnp.where(jnp.eye(len(mean), dtype=bool), jnp.maximum(covariance, 0), covariance)
+    # What rounding leaves of the variance of an input that never changes, on either side of zero, is none.
+    power = jnp.diagonal(second) / count
+    moves = jnp.diagonal(covariance) > 100 * jnp.finfo(power.dtype).eps * power
+    covariance = jnp.where(moves[:, None] & moves[None], covariance, 0)
     half = len(mean) // 2
     parts = covariance[:half, :half], covariance[:half, half:], covariance[half:, half:]
     return Inputs(mean[:half], mean[half:], *parts, count)
