@@ -30,6 +30,7 @@ class LayerReport(NamedTuple):
       error: $\langle |W x - S y|^2 \rangle / \langle |W x|^2 \rangle$ around the means, with x its inputs in the original and
         y in the pruned model.
       empty: outputs that were left without a synapse.
+      measured: what `measure` gave once this layer was pruned, and those before it; None without it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LayerReport(NamedTuple):
     kept: int
     error: float
     empty: int
+    measured: float | None = None
 
 
 class PrunedLayers(NamedTuple):
@@ -66,6 +68,7 @@ def prune_layers(
     closed_loop: bool = True,
     extra: Any = None,
     forward: Callable[[Any, Any], Any] | None = None,
+    measure: Callable[[Any, Any], float] | None = None,
     batch: int = 500,
 ) -> PrunedLayers:
     r"""Prune every linear and convolutional layer of a trained network, and let the survivors make up for what is lost.
@@ -99,6 +102,7 @@ def prune_layers(
       extra: `eqx.nn.State` of a model that is called with it. Batch normalisation is then calibrated on the data (`recalibrate`):
         in the closed loop after each layer, and in any case at the end.
       forward: (model, inputs) -> outputs; by default `jax.vmap(model)(inputs)`. Not with extra.
+      measure: (model, extra) -> number, such as its accuracy; called after every layer.
       batch: samples that are looked at together.
 
     Returns:
@@ -143,9 +147,9 @@ def prune_layers(
         pruned, report = _prune_layer(layer_key, rule, _layer(original[0], place), heard, shares[place], inside, label)
         model = _with_layer(model, place, pruned)
         masks[place] = (pruned.weight != 0).astype(pruned.weight.dtype)
-        reports.append(report)
-        if closed_loop or place == len(labels) - 1:
+        if closed_loop or measure is not None or place == len(labels) - 1:
             extra = recalibrate(model, extra, data, batch=batch)
+        reports.append(report if measure is None else report._replace(measured=float(measure(model, extra))))
     found = jax.tree.unflatten(jax.tree.structure(weights(model)), masks)
     return PrunedLayers(masked(model, found), found, tuple(reports), extra)
 

@@ -161,6 +161,20 @@ def test_a_layer_that_hears_nothing_stays_as_it_is():
     np.testing.assert_allclose(forward(pruned.model, X), forward(silent, X), atol=1e-6)
 
 
+def test_measures_after_every_layer():
+    seen = []
+
+    def measure(model, extra):
+        assert extra is None
+        seen.append(model)
+        return output_error(model)
+
+    pruned = prune_layers(KEY, MODEL, keep=0.5, data=X, measure=measure)
+    assert [layer.measured for layer in pruned.layers] == [output_error(model) for model in seen]
+    counts = [[int((layer.weight != 0).sum()) for layer in model.layers] for model in seen]
+    assert counts == [[48, 256, 48], [48, 128, 48], [48, 128, 24]]
+
+
 def test_errors():
     with pytest.raises(jaxprune.InputError, match="no layer that can be pruned"):
         prune_layers(KEY, eqx.nn.LayerNorm(3), keep=0.5, data=X)
