@@ -75,9 +75,7 @@ def prune_boltzmann(
       overwrite: replace existing files.
     """
     report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
-    check_outputs(out, report, suffixes=SUFFIXES, overwrite=overwrite)
-    if picture.exists() and not overwrite:
-        raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    check_outputs(out, report, picture, suffixes=SUFFIXES, overwrite=overwrite)
     # Bad settings are refused before anything is trained; the rate of retraining may then hang on the machine.
     learning, joint = Learning(epochs, rate, batch), Learning(epochs, joint_rate, batch)
     first_rate = RETRAIN_RATE if retrain_rate is None else retrain_rate

@@ -14,9 +14,16 @@ from jaxprune.files import write_whole
 from jaxprune.pruning import Rule, rule_source
 
 
-def check_outputs(out: Path, report: Path, *, suffixes: Iterable[str], overwrite: bool) -> None:
-    """Refuse to overwrite a file unasked, an unknown format, or a directory that is not there, before anything is computed."""
-    for path in (out, report):
+def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: bool) -> None:
+    """Refuse to overwrite a file unasked, an unknown format, or a directory that is not there, before anything is computed.
+
+    Args:
+      out: what a command writes.
+      beside: other files that it writes.
+      suffixes: formats of `out`.
+      overwrite: whether files may be replaced.
+    """
+    for path in (out, *beside):
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists: choose another name, or pass --overwrite. Nothing was changed.")
     if out.suffix not in suffixes:

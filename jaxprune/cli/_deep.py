@@ -70,9 +70,7 @@ def train_sparse(
       overwrite: replace existing files.
     """
     report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
-    check_outputs(out, report, suffixes=ARRAYS, overwrite=overwrite)
-    if picture.exists() and not overwrite:
-        raise InputError(f"{picture} exists: choose another name, or pass --overwrite. Nothing was changed.")
+    check_outputs(out, report, picture, suffixes=ARRAYS, overwrite=overwrite)
     check_choice("method", method, (*RULES, *deep.METHODS))
     check_fraction("keep", keep)
     for name, value, zero in (("rate", rate, False), ("momentum", momentum, True), ("decay", decay, True)):
