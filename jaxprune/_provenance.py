@@ -57,6 +57,8 @@ def _describe(value):
         return f"{type(value).__qualname__}({_describe(fields)})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_describe(key)}: {_describe(value[key])}' for key in value)}}}"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(_describe, value)))}}}"
     if isinstance(value, tuple | list):
         return f"({', '.join(map(_describe, value))})"
     if hasattr(value, "__array__"):
@@ -70,4 +72,6 @@ def _describe(value):
         return f"{value.__module__}.{value.__qualname__}({inside})"
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
+    if type(value).__repr__ is object.__repr__:  # which would give its address
+        return f"{type(value).__qualname__}({_describe(getattr(value, '__dict__', {}))})"
     return repr(value)

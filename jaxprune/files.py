@@ -68,7 +68,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a file that is not named as one of arrays."""
+    """Refuse a file that is not named as one of arrays, or safetensors without its package."""
     if path.suffix not in ARRAYS:
         hint = (
             " (a PyTorch pickle can run code when it is read: save it as safetensors)"
@@ -76,6 +76,8 @@ def check_suffix(path: Path) -> None:
             else ""
         )
         raise InputError(f"{path} has suffix {path.suffix!r}, but must be one of {', '.join(ARRAYS)}{hint}.")
+    if path.suffix == ".safetensors":
+        _safetensors()
 
 
 def _safetensors():

@@ -16,6 +16,8 @@
 
 # %%
 import os
+import tempfile
+from pathlib import Path
 
 import jax
 
@@ -151,6 +153,9 @@ plt.show()
 
 # %%
 found = deep.prune_layers(prune_key, trained, "activity+regrow", keep=0.1, data=x[:1000])
-deep.save_model("pruned.safetensors", found.model, found.masks)
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "pruned.npz"
+    deep.save_model(path, found.model, found.masks)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 for layer in found.layers:
     print(f"{layer.name}: {layer.kept} of {layer.synapses} synapses, {layer.error:.1%} of its output's variance is off")

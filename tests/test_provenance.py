@@ -2,6 +2,9 @@
 
 import dataclasses
 import functools
+import os
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +32,26 @@ def test_settings_that_do_the_same_have_one_name():
         lambda: {"a": [np.arange(3), None, "b"]},
     ):
         assert fingerprint(make()) == fingerprint(make())
+
+
+def test_names_are_the_same_in_every_process():
+    program = """
+import jax, equinox as eqx, jaxprune
+class Settings:
+    def __init__(self): self.rate, self.kinds = 0.1, {"a", "b", "c"}
+class Step(Settings):
+    def __call__(self, x): return x
+model = eqx.nn.MLP(2, 2, 4, 1, jax.nn.gelu, key=jax.random.key(0))
+print(jaxprune.fingerprint(model, lambda x: x in {"a", "b", "c"}, Settings(), Step(), object(), jax.nn.relu))
+"""
+    names = set()
+    for seed in "12":
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        names.add(done.stdout)
+    assert len(names) == 1
 
 
 def test_settings_that_differ_have_different_names():

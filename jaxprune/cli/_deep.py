@@ -15,11 +15,11 @@ import rich.table
 from matplotlib.figure import Figure
 
 from jaxprune import deep
-from jaxprune._checks import InputError, check_choice, check_fraction, check_positive
+from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_whole
 from jaxprune.cli._common import check_outputs, write_report
 from jaxprune.data import digits, inputs, load_images
 from jaxprune.deep import Counter, Survival, Training
-from jaxprune.files import ARRAYS, write_whole
+from jaxprune.files import ARRAYS, check_suffix, write_whole
 from jaxprune.sweep import figure_settings, save_figure
 
 RULES = ("counter", "survival")
@@ -72,7 +72,10 @@ def train_sparse(
     report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
     check_outputs(out, report, picture, suffixes=ARRAYS, overwrite=overwrite)
     check_choice("method", method, (*RULES, *deep.METHODS))
+    check_suffix(out)
     check_fraction("keep", keep)
+    for name, value in (("epochs", epochs), ("batch", batch), *(("hidden", size) for size in hidden)):
+        check_whole(name, value, least=1)
     for name, value, zero in (("rate", rate, False), ("momentum", momentum, True), ("decay", decay, True)):
         check_positive(name, value, zero=zero)
     rule = {"counter": lambda: Counter(alpha, patience), "survival": Survival}.get(
@@ -90,12 +93,11 @@ def train_sparse(
     )
     model_key, fit_key = jax.random.split(jax.random.key(seed))
     model, extra = _network(model_key, network, hidden, x.shape[1:], int(y.max()) + 1)
+    places = {"sparse": checkpoint, "dense": checkpoint.with_name(f"{checkpoint.name}.dense")}
     results = {}
     for label, chosen in (("sparse", rule), *((("dense", None),) if compare else ())):
-        place = checkpoint.with_name(f"{checkpoint.name}{'' if label == 'sparse' else '.dense'}")
-        results[label] = _trained(
-            fit_key, model, extra, (x, y, test, test_y), Training(epochs, optimiser, batch, chosen), place, label
-        )
+        training = Training(epochs, optimiser, batch, chosen)
+        results[label] = _trained(fit_key, model, extra, (x, y, test, test_y), training, places[label], label)
     state, rows = results["sparse"]
     layers = deep.cost(state.model, test, forward=lambda m, x: deep.predict(m, state.extra, x)[0])
     facts = {
@@ -112,8 +114,9 @@ def train_sparse(
     deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
     save_figure(figure, picture)
     write_report(report, facts)
-    for path in checkpoint.parent.glob(f"{checkpoint.name}*"):
-        path.unlink()
+    for path in places.values():
+        path.unlink(missing_ok=True)
+        _notes(path).unlink(missing_ok=True)
     _show(facts)
     print(f"\nnetwork {out}   report {report}   figure {picture}")
 
@@ -138,10 +141,15 @@ def _network(key, network, hidden, shape, classes):
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, made)
 
 
+def _notes(checkpoint):
+    """File of what every epoch gave."""
+    return checkpoint.with_name(checkpoint.name + ".json")
+
+
 def _trained(key, model, extra, images, training, checkpoint, label):
     """The state after the last epoch, and what every epoch gave, those before an interruption included."""
     x, y, test, test_y = images
-    notes = checkpoint.with_name(checkpoint.name + ".json")
+    notes = _notes(checkpoint)
     rows: list[Any] = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() and checkpoint.exists() else []
 
     def each(state, info):

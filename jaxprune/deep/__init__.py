@@ -1,18 +1,20 @@
 """Pruning of deep networks: while they learn, and after."""
 
 from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
-from jaxprune.deep._compact import compact, sparse_weights
-from jaxprune.deep._cost import LayerCost, SparseLinear, Times, cost, inference_times, sparse_layers
+from jaxprune.deep._compact import compact
+from jaxprune.deep._cost import LayerCost, Times, cost, inference_times
 from jaxprune.deep._export import save_model, state_dict
 from jaxprune.deep._figures import plot_accuracy, plot_density, plot_inputs
 from jaxprune.deep._fit import fit
-from jaxprune.deep._importance import SCORES, importance
+from jaxprune.deep._importance import SCORES, Score, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
+from jaxprune.deep._matrices import SparseLinear, sparse_layers, sparse_weights
 from jaxprune.deep._methods import METHODS, named_method
 from jaxprune.deep._networks import VGG, Dense, LeNet5, ResNet
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._recalibrate import recalibrate
 from jaxprune.deep._rules import Constants, Counter, CounterState, Survival, SurvivalState
+from jaxprune.deep._run import accuracy, predict
 from jaxprune.deep._schedule import Schedule, random_masks
 from jaxprune.deep._sparse import Sparse, SparseState
 from jaxprune.deep._train import (
@@ -20,10 +22,8 @@ from jaxprune.deep._train import (
     TrainCode,
     Training,
     TrainState,
-    accuracy,
     cross_entropy,
     init_training,
-    predict,
     train_epoch,
 )
 from jaxprune.deep._watch import Heard, Pairs, activity, value_and_gradient, watch
@@ -46,6 +46,7 @@ __all__ = [
     "PrunedLayers",
     "ResNet",
     "Schedule",
+    "Score",
     "Sparse",
     "SparseLinear",
     "SparseState",

@@ -1,5 +1,6 @@
 """Pruning a trained network, layer by layer, with one call."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,14 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxprune._checks import InputError, check_fraction, check_key
+from jaxprune._checks import InputError, check_fraction, check_key, check_whole
 from jaxprune._types import PRNGKey, Real
-from jaxprune.deep._layers import Tree, each_layer, is_layer, masked, names, ones, weights
+from jaxprune.deep._layers import Tree, check_single, each_layer, layers, masked, names, ones, weights
 from jaxprune.deep._moments import Inputs, input_moments
 from jaxprune.deep._recalibrate import recalibrate
-from jaxprune.deep._train import predict
+from jaxprune.deep._run import on_data, predict
 from jaxprune.dynamics import Activity, activity_of
-from jaxprune.pruning import Rule, keep_probabilities, named_rule, prune
+from jaxprune.pruning import Keep, Rule, compensate, keep_probabilities, named_rule, prune, readjust
 
 RIDGE = 1e-6
 
@@ -95,8 +96,8 @@ def prune_layers(
         which should be that in which they are called.
       rule: as in `pruning.prune`.
       data: inputs that the network is watched on, one a row; a few thousand are enough.
-      keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4". With a budget for each row,
-        every output keeps one synapse at least.
+      keep: fraction to keep of the synapses that are there (weights that are not zero), in (0, 1]; left out with a pattern such
+        as groups="2:4". With a budget for each row, every output keeps at least one of those it has.
       groups: which synapses share a budget: "row" (every output), "layer", "global" (all layers), or a pattern.
       closed_loop: fit to what the pruned layers below deliver; otherwise to the original inputs.
       extra: `eqx.nn.State` of a model that is called with it. Batch normalisation is then calibrated on the data (`recalibrate`):
@@ -109,8 +110,9 @@ def prune_layers(
       The pruned model, its masks, a report of each layer, and extra.
 
     Raises:
-      InputError: a model without prunable layers, a grouped convolution; data that the model does not take; a layer that would
-        keep no synapse; what `prune` refuses.
+      InputError: a model without prunable layers, a grouped convolution, stacked layers; data that the model does not take; a
+        layer that hears nothing, or would keep no synapse; "greedy" with one budget for all layers, as its ranks cannot be
+        compared; what `prune` refuses.
 
     Example:
       >>> model = eqx.nn.MLP(6, 3, 16, 1, key=jax.random.key(0))
@@ -127,24 +129,35 @@ def prune_layers(
         raise InputError(
             "extra and forward are given, but a model with extra is run as deep.predict does: leave one out."
         )
+    check_whole("batch", batch, least=1)
+    if not len(data):
+        raise InputError("there are no inputs to watch the network on.")
+    check_single(model)
     run = _forward(forward)
     labels, original = names(model), (model, extra)
-    for layer in filter(is_layer, jax.tree.leaves(model, is_leaf=is_layer)):
+    for layer in layers(model):
         if getattr(layer, "groups", 1) != 1:
             raise InputError(
                 f"a convolution has {layer.groups} groups, but layers are pruned whole: leave it out of the model."
             )
-    shares = _shares(rule, original, keep, groups, run, data, batch, len(labels))
+
+    def moments(place, now):
+        with on_data():
+            heard = input_moments(run, original, now, place, _batches(data, batch))
+        if not heard.count:
+            raise InputError(
+                f"{labels[place]} hears nothing: forward does not call it, or it stands behind a stop_gradient; take it out of "
+                "the model, or pass a forward that depends on it."
+            )
+        return heard
+
+    shares = _shares(rule, original, keep, groups, moments, len(labels))
     inside = "global" if groups in ("layer", "global") else groups
     masks, reports = jax.tree.leaves(ones(model)), []
     for place, label in enumerate(labels):
-        now = (model, extra) if closed_loop else original
-        try:
-            heard = input_moments(run, original, now, place, _batches(data, batch))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the model cannot be run on the data: {' '.join(str(error).split())[:200]}") from error
-        layer_key = jax.random.fold_in(key, place)
-        pruned, report = _prune_layer(layer_key, rule, _layer(original[0], place), heard, shares[place], inside, label)
+        heard = moments(place, (model, extra) if closed_loop else original)
+        layer_key, layer = jax.random.fold_in(key, place), layers(original[0])[place]
+        pruned, report = _prune_layer(layer_key, rule, layer, heard, shares[place], inside, label)
         model = _with_layer(model, place, pruned)
         masks[place] = (pruned.weight != 0).astype(pruned.weight.dtype)
         if closed_loop or measure is not None or place == len(labels) - 1:
@@ -169,35 +182,38 @@ def _batches(data, batch) -> Iterator[Array]:
         yield data[at : at + batch]
 
 
-def _layer(model, place):
-    return [node for node in jax.tree.leaves(model, is_leaf=is_layer) if is_layer(node)][place]
-
-
 def _with_layer(model, place, layer):
     number = itertools.count()
     return each_layer(lambda node: layer if next(number) == place else node, model)
 
 
-def _shares(rule, pair, keep, groups, run, data, batch, number):
+def _shares(rule, pair, keep, groups, moments, number):
     """What is kept of each layer: of a global budget, by the importance of all layers in the original network."""
     if groups != "global":
         return [keep] * number
+    if keep is None:
+        raise InputError("keep is not given: pass the fraction of synapses to keep, in (0, 1].")
     check_fraction("keep", keep)
-    scores = []
+    if rule.importance is named_rule("greedy+keep").importance:
+        raise InputError(
+            "groups is 'global', but greedy importance is a rank within a layer: choose another rule, or groups='layer'."
+        )
+    scorer, scores, there = dataclasses.replace(rule, adjust=Keep()), [], []
     for place in range(number):
-        heard = input_moments(run, pair, pair, place, _batches(data, batch))
-        W = _matrix(_layer(pair[0], place))
-        found = prune(jax.random.key(0), W, rule, keep=keep, kind="layer", activity=_activity(heard, W))
-        scores.append(found.importance)
-    kept = keep_probabilities(scores, keep=keep)
-    return [float(jnp.sum(p) / p.size) for p in kept]
+        layer, heard = layers(pair[0])[place], moments(place, pair)
+        W = _matrix(layer)
+        activity = _aim(rule, layer, W, heard)[1]
+        scores.append(prune(jax.random.key(0), W, scorer, keep=keep, kind="layer", activity=activity).importance)
+        there.append(W != 0)
+    kept = keep_probabilities(scores, keep=keep, where=there)
+    return [float(jnp.sum(p) / jnp.sum(exists)) for p, exists in zip(kept, there, strict=True)]
 
 
 def _at_least_one(share, W, groups, label):
-    """What is kept of a layer, raised to one synapse for each output where rows share a budget."""
+    """What is kept of a layer, raised to one synapse for each full row where rows share a budget."""
     if share is None or groups not in ("row", "global"):
         return share
-    size = W.shape[1] if groups == "row" else W.size
+    size = W.shape[1] if groups == "row" else int(jnp.sum(W != 0))
     if share * size >= 0.5:
         return share
     if groups == "row":
@@ -207,8 +223,16 @@ def _at_least_one(share, W, groups, label):
     )
 
 
-def _activity(heard: Inputs, W):
-    return Activity(heard.mean_y.astype(W.dtype), heard.covariance.astype(W.dtype))
+def _refill(target, pruned, adjust, activity):
+    """Give every row that lost all its synapses the most important of them back."""
+    lost = ((target != 0).any(axis=1) & (pruned.matrix == 0).all(axis=1))[:, None]
+    if not bool(lost.any()):
+        return pruned
+    best = jnp.where(target != 0, pruned.importance, -jnp.inf).argmax(axis=1)
+    mask = jnp.where(lost, jax.nn.one_hot(best, target.shape[1], dtype=pruned.mask.dtype), pruned.mask)
+    probabilities = jnp.where(lost & (mask > 0), 1, pruned.probabilities)
+    pruned = pruned._replace(mask=mask, probabilities=probabilities)
+    return readjust(target, pruned, adjust, activity, kind="layer", groups="row")
 
 
 def _matrix(layer):
@@ -216,24 +240,35 @@ def _matrix(layer):
     return W.reshape(len(W), -1).astype(float)
 
 
+def _aim(rule, layer, W, heard: Inputs):
+    """The weights that a layer should have on what it hears now, and the activity that they are pruned under."""
+    if not rule.adjust.needs_activity:
+        return W, Activity(heard.mean_y.astype(W.dtype), heard.covariance.astype(W.dtype))
+    # A bias takes over the mean; without one, weights have to carry it.
+    x, y = heard.mean_x, heard.mean_y
+    means = (0.0, 0.0) if layer.bias is not None else (jnp.outer(x, y), jnp.outer(y, y))
+    cross, H = heard.cross + means[0], heard.covariance + means[1]
+    if float(jnp.trace(H)) == 0:  # inputs that never change say nothing: everything is held
+        cross = H = jnp.eye(len(H))
+    hold = RIDGE * jnp.trace(H) / len(H) * jnp.eye(len(H))
+    target = jnp.linalg.solve(H + hold, (W @ (cross + hold)).T).T
+    if bool((W == 0).any()):  # what is best with the synapses that are there
+        target = compensate(target, (W != 0).astype(W.dtype), H + hold, leak=False, solver="cholesky", symmetric=False)
+    return target, activity_of(H)
+
+
 def _prune_layer(key, rule, layer, heard, share, groups, label):
     W = _matrix(layer)
+    if not bool((W != 0).any()):
+        raise InputError(f"{label} has no synapse: all its weights are zero; take it out of the model.")
     share = _at_least_one(share, W, groups, label)
-    fits, bias = rule.adjust.needs_activity, layer.bias is not None
-    target, activity = W, _activity(heard, W)
-    if fits:
-        # A bias takes over the mean; without one, weights have to carry it.
-        means = (0.0, 0.0) if bias else (jnp.outer(heard.mean_x, heard.mean_y), jnp.outer(heard.mean_y, heard.mean_y))
-        cross, H = heard.cross + means[0], heard.covariance + means[1]
-        if float(jnp.trace(H)) == 0:  # inputs that never change say nothing: everything is held
-            cross = H = jnp.eye(len(H))
-        hold = RIDGE * jnp.trace(H) / len(H) * jnp.eye(len(H))
-        target = jnp.where(W == 0, 0, jnp.linalg.solve(H + hold, (W @ (cross + hold)).T).T)
-        activity = activity_of(H)
+    target, activity = _aim(rule, layer, W, heard)
     pruned = prune(key, target, rule, keep=share, kind="layer", activity=activity, groups=groups)
+    if groups == "row":
+        pruned = _refill(target, pruned, rule.adjust, activity)
     S = pruned.matrix
     new = eqx.tree_at(lambda part: part.weight, layer, S.reshape(layer.weight.shape).astype(layer.weight.dtype))
-    if fits and bias:
+    if rule.adjust.needs_activity and layer.bias is not None:
         moved = (W @ heard.mean_x - S @ heard.mean_y).reshape(layer.bias.shape)
         new = eqx.tree_at(lambda part: part.bias, new, (layer.bias + moved).astype(layer.bias.dtype))
     power = jnp.sum((W @ heard.original) * W)

@@ -8,12 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 from jax import Array
 
 from jaxprune._checks import InputError
-from jaxprune.deep._layers import each_layer, is_layer, names, weights
+from jaxprune.deep._layers import check_single, each_layer, layers, names
 from jaxprune.deep._moments import input_moments
+from jaxprune.deep._run import on_data, outputs
 
 
 def compact(
@@ -36,7 +36,8 @@ def compact(
       The model with smaller arrays.
 
     Raises:
-      InputError: a model that is no chain, or holds normalisation between its layers; outputs that would change.
+      InputError: a model that is no chain, holds normalisation or grouped convolutions, or does not take the data; outputs that
+        would change.
 
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
@@ -46,23 +47,39 @@ def compact(
       >>> small.layers[0].weight.shape, small.layers[1].weight.shape
       ((5, 4), (2, 5))
     """
-    run = forward or (lambda m, x: jax.vmap(m)(x))
-    layers = [node for node in jax.tree.leaves(model, is_leaf=is_layer) if is_layer(node)]
-    labels = names(model)
-    for a, b, name, after in zip(layers[:-1], layers[1:], labels[:-1], labels[1:], strict=True):
-        units, hears = a.weight.shape[0], b.weight.shape[1] * getattr(b, "groups", 1)
+    run = outputs(forward)
+    check_single(model)
+    chain, labels = layers(model), names(model)
+    for kind in (eqx.nn.BatchNorm, eqx.nn.LayerNorm, eqx.nn.GroupNorm, eqx.nn.RMSNorm):
+        if any(
+            isinstance(node, kind) for node in jax.tree.leaves(model, is_leaf=lambda n, kind=kind: isinstance(n, kind))
+        ):
+            raise InputError(
+                f"the model holds {kind.__name__}, but only chains of layers without normalisation can be compacted."
+            )
+    for name, layer in zip(labels, chain, strict=True):
+        if getattr(layer, "groups", 1) != 1:
+            raise InputError(f"{name} has {layer.groups} groups, but only whole layers can be compacted.")
+    for a, b, name, after in zip(chain[:-1], chain[1:], labels[:-1], labels[1:], strict=True):
+        units, hears = a.weight.shape[0], b.weight.shape[1]
         if hears % units or (not isinstance(b, eqx.nn.Linear) and hears != units):
             raise InputError(
                 f"{after} has {hears} inputs and {name} {units} outputs: only chains of layers can be compacted."
             )
-    wanted = run(model, data)
+    with on_data():
+        wanted = run(model, data)
     small = model
     while True:
-        smaller = _once(small, run, data, len(layers))
+        smaller = _once(small, run, data, len(chain))
         if smaller is None:
             break
         small = smaller
-    found = run(small, data)
+    try:
+        found = run(small, data)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the layers are no chain: something between them needs all units; it was left as it is."
+        ) from error
     scale = max(float(jnp.max(jnp.abs(wanted))), 1e-30)
     if not float(jnp.max(jnp.abs(found - wanted))) <= tolerance * scale:
         raise InputError(
@@ -73,9 +90,9 @@ def compact(
 
 def _once(model, run, data, count):
     """The model without the units of one layer that can go, or None."""
-    layers = [node for node in jax.tree.leaves(model, is_leaf=is_layer) if is_layer(node)]
+    chain = layers(model)
     for place in range(count - 1):
-        a, b = layers[place], layers[place + 1]
+        a, b = chain[place], chain[place + 1]
         W, V = np.asarray(a.weight), np.asarray(b.weight)
         units = len(W)
         repeat = V.shape[1] // units
@@ -118,7 +135,7 @@ def _with(layer, W, bias):
     if isinstance(layer, eqx.nn.Linear):
         changes = {"out_features": W.shape[0], "in_features": W.shape[1]}
     else:
-        changes = {"out_channels": W.shape[0], "in_channels": W.shape[1] * layer.groups}
+        changes = {"out_channels": W.shape[0], "in_channels": W.shape[1]}
     values = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
     values |= {name: size for name, size in changes.items() if not isinstance(values[name], str)}
     # Layers draw their weights when they are made: this one is put together from its parts.
@@ -126,18 +143,3 @@ def _with(layer, W, bias):
     for name, value in (values | {"weight": W, "bias": bias}).items():
         object.__setattr__(made, name, value)
     return made
-
-
-def sparse_weights(model: Any) -> dict[str, scipy.sparse.csr_array]:
-    """The weights that are left, as SciPy matrices in compressed rows [post, pre]; kernels of convolutions are flattened.
-
-    Example:
-      >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
-      >>> {name: W.shape for name, W in sparse_weights(model).items()}
-      {'layers[0]': (8, 4), 'layers[1]': (2, 8)}
-    """
-    leaves = jax.tree.leaves(weights(model))
-    return {
-        name: scipy.sparse.csr_array(np.asarray(W).reshape(len(W), -1))
-        for name, W in zip(names(model), leaves, strict=True)
-    }

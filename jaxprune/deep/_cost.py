@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.custom_batching import custom_vmap
-from jax.experimental.sparse import BCSR
 
 from jaxprune._checks import InputError, check_whole
 from jaxprune.deep._compact import compact
-from jaxprune.deep._layers import each_layer, names, weights
+from jaxprune.deep._layers import Around, check_single, each_layer, names, weights
+from jaxprune.deep._matrices import sparse_layers
+from jaxprune.deep._run import on_data, outputs
+from jaxprune.deep._watch import count_positions, sum_of_outputs
 
 
 class LayerCost(NamedTuple):
@@ -36,7 +37,7 @@ class LayerCost(NamedTuple):
 
 
 def cost(model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | None = None) -> tuple[LayerCost, ...]:
-    """Synapses and operations of every prunable layer.
+    """Synapses and operations of every prunable layer, over all its calls: each token of a sequence, each step of a `scan`.
 
     Operations of zeros are saved only by code that leaves them out: see `inference_times`.
 
@@ -46,111 +47,66 @@ def cost(model: Any, data: Array, *, forward: Callable[[Any, Any], Any] | None =
       forward: (model, inputs) -> outputs; by default `jax.vmap(model)(inputs)`.
 
     Raises:
-      InputError: a model without prunable layers, or that does not take the data.
+      InputError: a model without prunable layers, with stacked ones, or that does not take the data.
 
     Example:
       >>> model = eqx.nn.Conv2d(1, 2, 3, key=jax.random.key(0))
       >>> cost(model, jnp.ones((5, 1, 6, 6)))[0].operations  # 18 synapses at 16 positions
       576
     """
-    run = forward or (lambda m, x: jax.vmap(m)(x))
-    positions: dict[int, int] = {}
-    counted = _counted(model, positions)
-    try:
-        jax.eval_shape(lambda x: run(counted, x), jnp.asarray(data[:1]))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the model cannot be run on the data: {' '.join(str(error).split())[:200]}") from error
+    check_single(model)
+    with on_data():
+        calls = _calls(model, outputs(forward), jnp.asarray(data[:1]))
     found = []
-    for place, (name, W) in enumerate(zip(names(model), jax.tree.leaves(weights(model)), strict=True)):
-        times = 2 * positions.get(place, 0)
+    for name, W, positions in zip(names(model), jax.tree.leaves(weights(model)), calls, strict=True):
+        times = 2 * int(positions)
         kept = int(np.count_nonzero(W))
         found.append(LayerCost(name, W.size, kept, times * W.size, times * kept))
     return tuple(found)
 
 
-class _Counted(eqx.Module):
-    layer: Any
-    note: Callable[[int], None] = eqx.field(static=True)
+@jax.custom_vjp
+def _tap(y, total):
+    """y as it is; the gradient of anything with respect to the total is the number of output positions."""
+    del total
+    return y
+
+
+def _forward(y, total):
+    del total
+    return y, y
+
+
+def _backward(y, cotangent):
+    return cotangent, count_positions(y).astype(float)
+
+
+_tap.defvjp(_forward, _backward)
+
+
+class _Counted(Around):
+    total: Array
 
     def __call__(self, x, *arguments, **options):
-        y = self.layer(x, *arguments, **options)
-        self.note(y.size // y.shape[0] if y.ndim else 1)
-        return y
-
-    def __getattr__(self, name):
-        return getattr(object.__getattribute__(self, "layer"), name)
+        return _tap(self.layer(x, *arguments, **options), self.total)
 
 
-def _counted(model, positions):
-    """The model with layers that note how many output positions they have, whenever they are called."""
-    number = iter(range(len(names(model))))
+def _calls(model, run, x):
+    """How many output positions every layer has, over all its calls."""
 
-    def one(layer):
-        place = next(number)
+    def loss(totals):
+        number = iter(totals)
+        return sum_of_outputs(run(each_layer(lambda layer: _Counted(layer, next(number)), model), x))
 
-        def note(size):
-            positions[place] = positions.get(place, 0) + size
-
-        return _Counted(layer, note)
-
-    return each_layer(one, model)
-
-
-class SparseLinear(eqx.Module):
-    """A linear layer whose matrix holds only what is not zero, in compressed rows.
-
-    Attributes:
-      matrix: [post, pre].
-      bias: or None.
-    """
-
-    matrix: BCSR
-    bias: Array | None
-
-    def __call__(self, x: Array, *, key: Any = None) -> Array:
-        """Output for one input; under `vmap`, one product of the matrix with all of them."""
-        del key
-        y = _times(self.matrix, x)
-        return y if self.bias is None else y + self.bias
-
-
-@custom_vmap
-def _times(matrix, x):
-    return matrix @ x
-
-
-@_times.def_vmap
-def _(size, batched, matrix, x):
-    del size
-    if any(jax.tree.leaves(batched[0])):
-        raise InputError("the matrix of a SparseLinear cannot be mapped over, only its inputs.")
-    return (matrix @ x.T).T, True
-
-
-def sparse_layers(model: Any) -> Any:
-    """The model with `SparseLinear` in place of its linear layers; convolutions stay as they are.
-
-    Example:
-      >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
-      >>> x = jnp.ones((3, 4))
-      >>> bool(jnp.allclose(jax.vmap(sparse_layers(model))(x), jax.vmap(model)(x)))
-      True
-    """
-
-    def one(layer):
-        if not isinstance(layer, eqx.nn.Linear):
-            return layer
-        return SparseLinear(BCSR.fromdense(layer.weight, nse=max(1, int(np.count_nonzero(layer.weight)))), layer.bias)
-
-    return each_layer(one, model)
+    return jax.jit(jax.grad(loss))([jnp.zeros(())] * len(names(model)))
 
 
 class Times(NamedTuple):
-    """Seconds for all samples: as it is, without dead units, and with sparse linear layers; NaN where that cannot be done.
+    """Seconds for all samples: as it is, without dead units, and with sparse linear layers.
 
     Attributes:
       dense: with all zeros.
-      compact: from `compact`.
+      compact: from `compact`; NaN for a model that it refuses.
       sparse: from `sparse_layers`.
     """
 
@@ -176,7 +132,7 @@ def inference_times(
       True
     """
     check_whole("repeats", repeats, least=1)
-    run = eqx.filter_jit(forward or (lambda m, x: jax.vmap(m)(x)))
+    run = eqx.filter_jit(outputs(forward))
     models = {"dense": model, "sparse": sparse_layers(model)}
     with contextlib.suppress(InputError):  # no chain: it has no smaller form
         models["compact"] = compact(model, data[:200], forward=forward)

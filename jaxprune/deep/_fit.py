@@ -6,12 +6,14 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 from jax import Array
 from jaxtyping import Int, Num
 
 from jaxprune._checks import InputError, check_key
 from jaxprune._provenance import fingerprint
 from jaxprune._types import PRNGKey
+from jaxprune.deep._run import on_data, predict
 from jaxprune.deep._train import (
     EpochInfo,
     Loss,
@@ -49,7 +51,7 @@ def fit(
       training: settings.
       extra: as in `cross_entropy`.
       loss: as in `train_epoch`.
-      checkpoint: file that is written after every epoch; one that is there already is gone on with.
+      checkpoint: file that is written after every epoch; training continues from it if it exists.
       each: called with the state and what was seen after every epoch that is run here, before the checkpoint is written.
       progress: show a bar on standard error; needs the package rich.
 
@@ -57,8 +59,9 @@ def fit(
       The state after the last epoch.
 
     Raises:
-      InputError: fewer samples than a batch, or than labels; a model without prunable layers; a checkpoint of something else; a
-        loss that stopped being finite (the checkpoint is then that of the last good epoch).
+      InputError: fewer samples than a batch, or than labels; inputs that are not finite; labels that the cross entropy has no
+        logit for; a model without prunable layers; a checkpoint of something else, or in a folder that does not exist; a loss
+        that stopped being finite (the checkpoint is then that of the last good epoch).
 
     Example:
       >>> import optax
@@ -75,14 +78,24 @@ def fit(
         raise InputError(f"there are {len(x)} inputs but {len(y)} labels.")
     if len(x) < training.batch:
         raise InputError(f"there are {len(x)} samples, fewer than a batch of {training.batch}: lower batch.")
+    if not np.isfinite(x).all():
+        raise InputError("inputs hold numbers that are not finite: leave those samples out.")
+    if loss is cross_entropy:
+        with on_data():
+            logits = eqx.filter_eval_shape(predict, model, extra, x[:1])[0].shape[-1]
+        if int(np.min(y)) < 0 or int(np.max(y)) >= logits:
+            raise InputError(
+                f"labels are from {int(np.min(y))} to {int(np.max(y))}, but the model has {logits} outputs: they must be from 0 "
+                f"to {logits - 1}."
+            )
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise InputError(f"{Path(checkpoint).parent} does not exist: make the folder first.")
     start_key, epoch_key = jax.random.split(key)
     state = init_training(start_key, model, training, extra=extra)
     origin = ""
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
-        origin = fingerprint(
-            jax.random.key_data(key), jax.tree.leaves(eqx.filter(model, eqx.is_array)), x, y, training, loss
-        )
+        origin = fingerprint(jax.random.key_data(key), model, jax.tree.leaves(extra), x, y, training, loss)
         if checkpoint.exists():
             if read_head(checkpoint) != {"kind": KIND, "origin": origin}:
                 raise InputError(

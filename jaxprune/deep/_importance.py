@@ -1,7 +1,7 @@
 """What a synapse of a deep network is worth, by what it can see."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,20 +51,27 @@ def _bcm(W, heard, gradient):
     return jnp.abs(second - threshold.reshape(-1, *(1,) * (first.ndim - 1)) * first)
 
 
-SCORES: dict[str, Callable[[Array, Any, Array | None], Array]] = {
-    "use": _use,
-    "weight": _weight,
-    "information": _information,
-    "activity": _activity,
-    "fisher": _fisher,
-    "bcm": _bcm,
-}
-r"""Scores by name: functions (W, heard, mean squared gradient) -> importance of every synapse of a layer."""
+class Score(NamedTuple):
+    """How important a synapse is.
 
-NEEDS: dict[str, str | None] = {
-    "use": "size", "weight": None, "information": "power", "activity": "size", "fisher": None, "bcm": "pairs",
-}  # fmt: skip
-"""The field of `Heard` that each score looks at."""
+    Attributes:
+      function: (W, heard, mean squared gradient) -> importance of every synapse of a layer.
+      needs: the field of `Heard` that it looks at, `"gradient"`, or None.
+    """
+
+    function: Callable[[Array, Any, Array | None], Array]
+    needs: str | None
+
+
+SCORES: dict[str, Score] = {
+    "use": Score(_use, "size"),
+    "weight": Score(_weight, None),
+    "information": Score(_information, "power"),
+    "activity": Score(_activity, "size"),
+    "fisher": Score(_fisher, "gradient"),
+    "bcm": Score(_bcm, "pairs"),
+}
+"""Scores by name; add your own."""
 
 GRANULARITIES = ("weight", "kernel", "filter")
 
@@ -104,28 +111,36 @@ def importance(
       Array(0., dtype=float64)
 
     Reference: the score `"use"` is that of activity-driven pruning (2021), `"information"` that of Wanda (Sun2024).
-    `"bcm"` is the change of weights of Bienenstock1982 with a threshold for which the mean of $y (y - \theta)$ is zero, so that
-    it does not depend on the unit of y.
+    `"bcm"` is the change of weights of Bienenstock1982 with a threshold for which the mean of $y (y - \theta)$ is zero; the unit
+    of y does not change its sign. `"fisher"` is a yardstick: squares of gradients that are means over a batch, so smaller for
+    larger batches; only their order counts.
     """
     check_choice("score", score, tuple(SCORES))
     check_choice("granularity", granularity, GRANULARITIES)
-    if score == "fisher" and gradient is None:
+    function, need = SCORES[score]
+    if need == "gradient" and gradient is None:
         raise InputError(
-            "score is 'fisher', which needs mean squared gradients: pass gradient, or choose a local score."
+            f"score is {score!r}, which needs mean squared gradients: pass gradient, or choose a local score."
         )
-    need = NEEDS[score]
-    if need and (heard is None or any(getattr(part, need) is None for part in listened(heard))):
+    if need not in (None, "gradient") and (
+        heard is None or any(getattr(part, need) is None for part in listened(heard))
+    ):
         raise InputError(
             f"score is {score!r}, which needs {need!r} of what layers hear: pass hear=({need!r},) where it is heard."
         )
     squares = jax.tree.map(lambda W: None, weights) if gradient is None else gradient
 
     def one(W, heard, square=None):
-        found = SCORES[score](W, heard, square)
+        found = function(W, heard, square)
         axes: Any = {"weight": (), "kernel": tuple(range(2, W.ndim)), "filter": tuple(range(1, W.ndim))}[granularity]
         return jnp.broadcast_to(jnp.mean(found, axis=axes, keepdims=True), W.shape) if axes else found
 
     leaves, structure = jax.tree.flatten(weights)
+    for tree, entries in (("heard", [] if heard is None else listened(heard)), ("gradient", jax.tree.leaves(squares))):
+        if entries and len(entries) != len(leaves):
+            raise InputError(
+                f"{tree} is of {len(entries)} layers, but the weights of {len(leaves)}: they are of two models."
+            )
     nothing = [None] * len(leaves)
     given = jax.tree.leaves(squares) or nothing
     ears = nothing if heard is None else listened(heard)

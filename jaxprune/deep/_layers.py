@@ -22,8 +22,24 @@ def is_layer(node: Any) -> bool:
     return isinstance(node, LAYERS)
 
 
+def layers(model: Any) -> list[Any]:
+    """All layers that can be pruned, in the order of `names(model)`."""
+    return [node for node in jax.tree.leaves(model, is_leaf=is_layer) if is_layer(node)]
+
+
+class Around(eqx.Module):
+    """A layer in something else that takes its place; what the model's own code asks of its layer, it still finds."""
+
+    layer: Any
+
+    def __getattr__(self, name):
+        return getattr(object.__getattribute__(self, "layer"), name)
+
+
 def weights(model: Any) -> Tree:
     """The weights that can be pruned: a model of the same structure with None in place of everything else.
+
+    Transposed convolutions, embeddings and recurrent cells are left alone, as is everything that is no layer of Equinox.
 
     Args:
       model: any Equinox model, or pytree of them.
@@ -32,7 +48,7 @@ def weights(model: Any) -> Tree:
       Weights [post, pre] of linear layers and [post channel, pre channel, ...] of convolutions, wherever they are.
 
     Raises:
-      InputError: a model without linear or convolutional layers.
+      InputError: a model without linear or convolutional layers; a weight that is no array, such as one of `eqx.nn.Shared`.
 
     Example:
       >>> model = eqx.nn.MLP(4, 2, width_size=8, depth=1, key=jax.random.key(0))
@@ -43,6 +59,11 @@ def weights(model: Any) -> Tree:
     def only_weight(node):
         if not is_layer(node):
             return None
+        if not (node.weight is None or hasattr(node.weight, "shape")):
+            raise InputError(
+                f"a layer's weight is a {type(node.weight).__name__}, but must be an array: weights that several layers share "
+                "cannot be pruned."
+            )
         empty = jax.tree.map(lambda _: None, node)
         return eqx.tree_at(lambda layer: layer.weight, empty, node.weight, is_leaf=lambda leaf: leaf is None)
 
@@ -121,6 +142,21 @@ def check_masks(model: Any, masks: Tree) -> None:
     for name, mask, W in zip(names(model), jax.tree.leaves(masks), jax.tree.leaves(wanted), strict=True):
         if mask.shape != W.shape:
             raise InputError(f"the mask of {name} has shape {mask.shape}, but its weights have {W.shape}.")
+
+
+def check_single(model: Any) -> None:
+    """Refuse a model without layers, and one whose arrays are those of several layers or models stacked.
+
+    Raises:
+      InputError: as said.
+    """
+    for name, layer in zip(names(model), layers(model), strict=True):
+        axes, wanted = layer.weight.ndim, 2 if isinstance(layer, eqx.nn.Linear) else 2 + layer.num_spatial_dims
+        if axes != wanted:
+            raise InputError(
+                f"the weights of {name} have {axes} axes instead of {wanted}: stacked layers cannot be pruned together; map over "
+                "models with eqx.filter_vmap."
+            )
 
 
 def density(masks: Tree) -> Array:

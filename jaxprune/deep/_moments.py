@@ -11,7 +11,8 @@ from jax import Array, lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Float
 
-from jaxprune.deep._layers import each_layer
+from jaxprune.deep._layers import Around, each_layer
+from jaxprune.deep._watch import sum_of_outputs
 
 PAIR = "jaxprune pair"
 
@@ -65,8 +66,7 @@ def _backward(rows, cotangent):
 _tap.defvjp(_forward, _backward)
 
 
-class _Listening(eqx.Module):
-    layer: Any
+class _Listening(Around):
     sums: Array
 
     def __call__(self, x, *arguments, **options):
@@ -80,21 +80,17 @@ def input_rows(layer: Any, x: Array) -> Array:
     """What a layer multiplies by its weights, one row for each output position, of the default precision."""
     if isinstance(layer, eqx.nn.Linear):
         return x.reshape(1, -1).astype(float)
-    padding = layer.padding if isinstance(layer.padding, str) else list(layer.padding)
+    x, padding = x.astype(float), layer.padding
+    if layer.padding_mode != "ZEROS":
+        if isinstance(padding, str):
+            reach = [(size - 1) * step + 1 for size, step in zip(layer.kernel_size, layer.dilation, strict=True)]
+            padding = lax.padtype_to_pads(x.shape[1:], reach, layer.stride, padding)
+        mode = {"REFLECT": "reflect", "REPLICATE": "edge", "CIRCULAR": "wrap"}[layer.padding_mode]
+        x, padding = jnp.pad(x, [(0, 0), *padding], mode), "VALID"
     patches = lax.conv_general_dilated_patches(
-        x[None].astype(float), layer.kernel_size, layer.stride, padding, rhs_dilation=layer.dilation
+        x[None], layer.kernel_size, layer.stride, padding, rhs_dilation=layer.dilation
     )[0]
     return patches.reshape(len(patches), -1).T
-
-
-def fan_in(layer: Any) -> int:
-    """Number of inputs of `input_rows`."""
-    if isinstance(layer, eqx.nn.Linear):
-        return layer.weight.shape[1]
-    size = layer.in_channels
-    for side in layer.kernel_size:
-        size *= side
-    return size
 
 
 def input_moments(
@@ -109,12 +105,15 @@ def input_moments(
       original, pruned: models of one structure.
       place: of the layer among the prunable ones, in the order of `names`.
       batches: data.
+
+    Returns:
+      The moments; a count of zero for a layer that is not called, or that no output depends on by its gradient.
     """
     number = itertools.count()
 
     def listen(layer):
         here = next(number) == place
-        size = 1 + 2 * fan_in(layer)
+        size = 1 + 2 * (layer.weight.size // len(layer.weight))
         return _Listening(layer, jnp.zeros((size, size), float)) if here else layer
 
     watched = each_layer(listen, original)
@@ -123,6 +122,7 @@ def input_moments(
     for batch in batches:
         total = total + _sums(forward, watched, twin, batch)
     count, sums, second = total[0, 0], total[0, 1:], total[1:, 1:]
+    count = jnp.maximum(count, 1)
     mean = sums / count
     covariance = second / count - jnp.outer(mean, mean)
     # What rounding leaves of the variance of an input that never changes, on either side of zero, is none.
@@ -131,7 +131,7 @@ def input_moments(
     covariance = jnp.where(moves[:, None] & moves[None], covariance, 0)
     half = len(mean) // 2
     parts = covariance[:half, :half], covariance[:half, half:], covariance[half:, half:]
-    return Inputs(mean[:half], mean[half:], *parts, count)
+    return Inputs(mean[:half], mean[half:], *parts, total[0, 0])
 
 
 def _is_listening(node):
@@ -160,9 +160,7 @@ def _sums(forward, watched, twin, batch):
             # The sums are the same for both: unmapped, they collect from the pair once.
             nodes, structure = jax.tree.flatten(model, is_leaf=_is_listening)
             nodes = [_Listening(n.layer, sums) if _is_listening(n) else n for n in nodes]
-            found = forward(jax.tree.unflatten(structure, nodes), batch)
-            leaves = [leaf for leaf in jax.tree.leaves(found) if eqx.is_inexact_array(leaf)]
-            return sum(jnp.sum(leaf) for leaf in leaves)
+            return sum_of_outputs(forward(jax.tree.unflatten(structure, nodes), batch))
 
         return jnp.sum(eqx.filter_vmap(one, in_axes=(eqx.if_array(0),), axis_name=PAIR)(stacked))
 

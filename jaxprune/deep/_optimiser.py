@@ -22,14 +22,14 @@ class MaskedState(NamedTuple):
     inner: Any
 
 
-def keep_pruned(inner: optax.GradientTransformation) -> optax.GradientTransformation:
+def keep_pruned(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
     """Let an optimiser train a pruned model: gradients, moments and updates of pruned synapses are exactly zero.
 
     Gradients are masked before the inner optimiser sees them, so its moments stay zero, and updates behind it, so that weight
     decay or noise cannot bring a weight back. `set_masks` says which synapses are pruned; at first none is.
 
     Args:
-      inner: any Optax optimiser.
+      inner: an Optax optimiser. Moments that are shared by many synapses, such as those of rows in Adafactor, are left to it.
 
     Example:
       >>> import equinox as eqx
@@ -47,11 +47,13 @@ def keep_pruned(inner: optax.GradientTransformation) -> optax.GradientTransforma
     def init(params):
         return MaskedState(jax.tree.map(lambda leaf: jnp.ones((), leaf.dtype), params), inner.init(params))
 
-    def update(updates, state, params=None):
-        changes, now = inner.update(times(updates, state.masks), state.inner, params)
+    inside = optax.with_extra_args_support(inner)
+
+    def update(updates, state, params=None, **more):
+        changes, now = inside.update(times(updates, state.masks), state.inner, params, **more)
         return times(changes, state.masks), MaskedState(state.masks, now)
 
-    return optax.GradientTransformation(init, update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def set_masks(inner: optax.GradientTransformation, state: Any, masks: Tree) -> MaskedState:
@@ -68,4 +70,5 @@ def set_masks(inner: optax.GradientTransformation, state: Any, masks: Tree) -> M
 
 
 def _zero(leaf, mask):
-    return jnp.where(mask > 0, leaf, jnp.zeros((), leaf.dtype))
+    """A moment of every synapse, with zeros; anything else as it is."""
+    return times(leaf, mask) if leaf.shape == mask.shape else leaf

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxprune._checks import InputError, check_choice, check_positive
+from jaxprune._checks import InputError, check_choice, check_positive, check_whole
 from jaxprune._types import Real
 from jaxprune.deep._importance import GRANULARITIES, SCORES, importance
 from jaxprune.deep._layers import Tree, times
@@ -34,7 +34,8 @@ class Counter:
       m_{ij} \leftarrow 0 \text{ where } n_{ij} \ge K$$
 
     in every layer, with c the importance of the synapses that are there and N the number that the layer had at first: as synapses
-    go, the threshold falls, and pruning ends by itself.
+    go, the threshold falls. For alpha up to 1 pruning ends by itself, as something is always at or above it. What would empty a
+    layer is not done. Nothing comes back; for an exchange see `Sparse`.
 
     Attributes:
       alpha: threshold in units of the mean importance; nothing is removed at 0.
@@ -94,12 +95,17 @@ class Counter:
 
         def count(c, mask, n):
             low = (c < self.alpha * jnp.sum(c) / c.size) & (mask > 0)
-            # A layer in which nothing is active says nothing of any of its synapses; the rest of the network may.
+            # Nothing is low in a layer in which nothing is active.
             return jnp.where(low, n + 1, 0)
 
         counts = jax.tree.map(count, scores, state.masks, state.counts)
         masks = jax.tree.map(lambda mask, n: jnp.where(n >= self.patience, 0, mask), state.masks, counts)
-        return CounterState(masks, counts)
+        return CounterState(_never_empty(masks, state.masks), counts)
+
+
+def _never_empty(masks, before):
+    """Masks, or those before where a layer would lose its last synapses."""
+    return jax.tree.map(lambda mask, old: jnp.where(jnp.any(mask > 0), mask, old), masks, before)
 
 
 class SurvivalState(NamedTuple):
@@ -135,16 +141,18 @@ class Survival:
     $$R_{ij} \leftarrow 0.999 R_{ij} + d_{ij} e^{-\lfloor t / \tau \rfloor}, \qquad d_{ij} = 2 u_{ij} - \theta
       \quad (+ \text{bonus where } d_{ij} > 0), \qquad m_{ij} \leftarrow 0 \text{ where } R_{ij} < 0$$
 
-    with u the importance, minus the layer's least and in units of the 75th percentile above it, at most 1, and t the number of
-    updates before.
+    with $u = \min(1, (c - c_{\min}) / (c_{75} - c_{\min}))$, where c is the importance, $c_{75}$ its 75th percentile among the
+    layer's survivors, and t the number of updates before that counted. A layer whose survivors are all alike stays as it is,
+    and what would empty a layer is not done.
 
     Attributes:
       convolution, linear: constants of both kinds of layers.
       decay: of the reserve.
+      begin: number of updates at first that do not count.
       score, granularity: as in `importance`.
 
     Raises:
-      InputError: a time scale or decay that is not positive, an unknown score or granularity.
+      InputError: a time scale or decay that is not positive, a begin that is no whole number, an unknown score or granularity.
 
     Reference: a later form of the rule by the same group; a reconstruction, as for `Counter`.
     """
@@ -154,8 +162,10 @@ class Survival:
     decay: Real = 0.999
     score: str = "use"
     granularity: str = "weight"
+    begin: int = 4
 
     def __post_init__(self):
+        check_whole("begin", self.begin)
         for constants in (self.convolution, self.linear):
             check_positive("time", constants.time)
         check_positive("decay", self.decay)
@@ -183,12 +193,13 @@ class Survival:
             there = jnp.where(mask > 0, c, jnp.nan)
             least = jnp.nanmin(there)
             span = jnp.nanpercentile(there, 75) - least
-            u = jnp.where(span > 0, jnp.clip((c - least) / jnp.where(span > 0, span, 1), 0, 1), 0)
-            return self.spend(u, R, state.number, constants)
+            u = jnp.clip((c - least) / jnp.where(span > 0, span, 1), 0, 1)
+            spent = self.spend(u, R, state.number - self.begin, constants)
+            return jnp.where((span > 0) & (state.number >= self.begin), spent, R)
 
         reserves = jax.tree.map(spend, scores, state.masks, state.reserves)
         masks = jax.tree.map(lambda mask, R: jnp.where(R < 0, 0, mask), state.masks, reserves)
-        return SurvivalState(masks, reserves, state.number + 1)
+        return SurvivalState(_never_empty(masks, state.masks), reserves, state.number + 1)
 
     def spend(self, u: Array, reserve: Array, number: Array | int, constants: Constants) -> Array:
         """The reserve after one more update at a normalised importance u."""

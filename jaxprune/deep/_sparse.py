@@ -31,7 +31,8 @@ class Sparse:
     r"""Keep the most important synapses along a schedule, and exchange a share of them.
 
     At time t of training, $d(t) N$ synapses stay. Then a share $s (1 - \text{progress})$ of the survivors is exchanged: the least
-    important go, and as many come back, at zero, where growth promises most:
+    important go, and as many of those that were absent come, at zero, where growth promises most. With a dense start there is
+    little to exchange until enough have gone.
 
     | growth | where | needs |
     |---|---|---|
@@ -39,6 +40,8 @@ class Sparse:
     | `"random"` | anywhere | |
     | `"gradient"` | $|g_{ij}|$ of the masked network is largest | a gradient where there is no synapse |
     | `"gain"` | $|g_{ij}| / \sqrt{\langle x_j^2 \rangle}$ is largest: what a synapse fitted to its input gains | the same |
+
+    The most important synapse of every layer stays in any case, so that no layer goes empty.
 
     Attributes:
       schedule: of the density.
@@ -102,7 +105,7 @@ class Sparse:
           InputError: growth by gradients without them.
         """
         drop_key, grow_key = jax.random.split(key)
-        scores = times(importance(weights, heard, self.score, gradient=squares), state.masks)
+        scores = _best_stays(times(importance(weights, heard, self.score, gradient=squares), state.masks))
         masks = state.masks
         if self.start == "dense":
             masks = self._drop(drop_key, scores, masks, self.schedule.density(time))
@@ -110,11 +113,13 @@ class Sparse:
             return SparseState(masks)
         share = self.share * (1 - self.schedule.progress(time))
         gain = self._gain(grow_key, masks, heard, gradient)
+        # What has just gone does not come back at once: its gradient and weight are those of a network that had it.
+        where = jax.tree.map(lambda before, now: 1 - (before - now), state.masks, masks)
         if self.groups == "global":
             count = share * sum(jnp.sum(mask) for mask in jax.tree.leaves(masks))
         else:
             count = jax.tree.map(lambda mask: share * jnp.sum(mask), masks)
-        return SparseState(exchange(masks, scores, gain, count, groups=self.groups))
+        return SparseState(exchange(masks, scores, gain, count, where=where, groups=self.groups))
 
     def _drop(self, key, scores, masks, density):
         sizes = [mask.size for mask in jax.tree.leaves(masks)]
@@ -146,3 +151,9 @@ class Sparse:
                 "growth is 'gain', which needs 'power' of what layers hear: watch them with hear=('power',)."
             )
         return by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)
+
+
+def _best_stays(scores):
+    """Scores in which the best synapse of every layer is among the best of all."""
+    greatest = jnp.max(jnp.stack([jnp.max(score) for score in jax.tree.leaves(scores)]))
+    return jax.tree.map(lambda score: jnp.where(score == jnp.max(score), greatest, score), scores)

@@ -1,6 +1,7 @@
 """A thin loop that trains and prunes: an epoch is one compiled call, and between epochs the rule removes."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ from jax import Array, lax
 from jaxprune._checks import InputError, check_key, check_whole
 from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
-from jaxprune.deep._importance import NEEDS
-from jaxprune.deep._layers import density, masked, times, weights, with_weights
+from jaxprune.deep._importance import SCORES
+from jaxprune.deep._layers import check_single, density, masked, times, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
 from jaxprune.deep._rules import Counter, CounterState, Survival, SurvivalState
+from jaxprune.deep._run import predict
 from jaxprune.deep._sparse import Sparse, SparseState
 from jaxprune.deep._watch import value_and_gradient
 
@@ -28,7 +30,10 @@ class TrainCode(Code):
     """How an epoch ended."""
 
     FINISHED = 0, "All updates were made."
-    DIVERGED = 1, "The loss stopped being finite; the state is that before the epoch: lower the learning rate."
+    DIVERGED = (
+        1,
+        "The loss stopped being finite; the state is that before the epoch: lower the learning rate, or look at the loss.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +42,14 @@ class Training:
 
     Attributes:
       epochs: passes over the data.
-      optimiser: any Optax optimiser; it is wrapped in `keep_pruned`.
-      batch: samples to an update; what is left over of an epoch is not used in it.
+      optimiser: of Optax; it is wrapped in `keep_pruned`, and told the loss as `value`.
+      batch: samples to an update; the last, incomplete batch of an epoch is skipped.
       rule: `Counter`, `Survival`, `Sparse`, or None for training without removal.
       quiet: last epochs in which `Counter` and `Survival` remove nothing; the schedule of `Sparse` has an end of its own.
-      probe: samples that the gradient for growth is taken from.
+      probe: samples that the gradient for growth is taken from, in batches: the first of the epoch's random order.
 
     Raises:
-      InputError: numbers out of range.
+      InputError: numbers out of range; so few epochs that `Counter` could not remove anything.
     """
 
     epochs: int
@@ -57,6 +62,12 @@ class Training:
     def __post_init__(self):
         for name, least in (("epochs", 1), ("batch", 1), ("quiet", 0), ("probe", 1)):
             check_whole(name, getattr(self, name), least=least)
+        counting = self.epochs - self.quiet
+        if isinstance(self.rule, Counter) and counting < self.rule.patience < math.inf:
+            raise InputError(
+                f"there are {self.epochs} epochs, the last {self.quiet} of them quiet, but a patience of {self.rule.patience:g}: "
+                "nothing would ever be removed; train longer, or lower patience or quiet."
+            )
 
     @property
     def grows(self) -> bool:
@@ -66,17 +77,17 @@ class Training:
     @property
     def squares(self) -> bool:
         """Whether the score asks for mean squared gradients."""
-        return self.rule is not None and self.rule.score == "fisher"
+        return self.rule is not None and SCORES[self.rule.score].needs == "gradient"
 
     @property
     def hears(self) -> tuple[str, ...]:
         """What of `Heard` the rule asks for."""
         if self.rule is None:
             return ()
-        needs = {NEEDS[self.rule.score]}
+        needs = {SCORES[self.rule.score].needs}
         if isinstance(self.rule, Sparse) and self.rule.growth == "gain":
             needs.add("power")
-        return tuple(sorted(need for need in needs if need))
+        return tuple(sorted(need for need in needs if need not in (None, "gradient")))
 
 
 class TrainState(NamedTuple):
@@ -134,47 +145,6 @@ def cross_entropy(model: Any, extra: Any, x: Array, y: Array, key: PRNGKey) -> t
     return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, y)), extra
 
 
-def predict(model: Any, extra: Any, x: Array) -> tuple[Array, Any]:
-    """Outputs of a model for many samples, and what it carries along; arguments as in `cross_entropy`.
-
-    Example:
-      >>> predict(eqx.nn.Linear(2, 3, key=jax.random.key(0)), None, jnp.ones((4, 2)))[0].shape
-      (4, 3)
-    """
-    if extra is None:
-        return jax.vmap(model)(x), None
-    return jax.vmap(model, in_axes=(0, None), out_axes=(0, None), axis_name="batch")(x, extra)
-
-
-def accuracy(model: Any, extra: Any, x: Array, y: Array, *, batch: int = 1000) -> float:
-    """Fraction of samples whose largest logit is that of their class, in inference mode.
-
-    Args:
-      model, extra: as in `cross_entropy`.
-      x, y: inputs and classes.
-      batch: samples that are looked at together.
-
-    Raises:
-      InputError: no samples, or not as many classes.
-
-    Example:
-      >>> model = eqx.nn.Linear(2, 2, key=jax.random.key(0))
-      >>> x = jnp.eye(2)
-      >>> accuracy(model, None, x, jax.vmap(model)(x).argmax(axis=1))
-      1.0
-    """
-    if not len(x) or len(x) != len(y):
-        raise InputError(f"there are {len(x)} inputs and {len(y)} labels, but must be as many, and some.")
-    model = eqx.nn.inference_mode(model)
-    right = [_right(model, extra, x[at : at + batch], y[at : at + batch]) for at in range(0, len(x), batch)]
-    return float(sum(int(number) for number in right) / len(x))
-
-
-@eqx.filter_jit
-def _right(model, extra, x, y):
-    return jnp.sum(predict(model, extra, x)[0].argmax(axis=1) == y)
-
-
 def init_training(key: PRNGKey, model: Any, training: Training, *, extra: Any = None) -> TrainState:
     """State before the first epoch.
 
@@ -185,7 +155,7 @@ def init_training(key: PRNGKey, model: Any, training: Training, *, extra: Any = 
       extra: as in `cross_entropy`.
 
     Raises:
-      InputError: a model without prunable layers.
+      InputError: a model without prunable layers, or with stacked ones.
 
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
@@ -193,6 +163,7 @@ def init_training(key: PRNGKey, model: Any, training: Training, *, extra: Any = 
       0
     """
     check_key("key", key)
+    check_single(model)
     W = weights(model)
     if training.rule is None:
         state: Any = SparseState(jax.tree.map(jnp.ones_like, W))
@@ -221,6 +192,9 @@ def train_epoch(
     Returns:
       The state after it, or as it was if the loss stopped being finite; and what was seen.
 
+    Raises:
+      InputError: fewer samples than a batch.
+
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
       >>> training = Training(3, optax.sgd(0.1), batch=5, rule=Counter(patience=1), quiet=0)
@@ -232,6 +206,8 @@ def train_epoch(
     """
     order_key, step_key, rule_key = jax.random.split(jax.random.fold_in(key, state.epoch), 3)
     updates = len(x) // training.batch
+    if not updates:
+        raise InputError(f"there are {len(x)} samples, fewer than a batch of {training.batch}: lower batch.")
     optimiser = keep_pruned(training.optimiser)
     arrays, rest = eqx.partition(state.model, eqx.is_inexact_array)
     places = jax.random.permutation(order_key, len(x))[: updates * training.batch].reshape(updates, training.batch)
@@ -246,7 +222,7 @@ def train_epoch(
         key, place = arguments
         model = eqx.combine(arrays, rest)
         (value, extra), gradient, heard = graded(model, extra, x[place], y[place], key)
-        changes, remembered = optimiser.update(gradient, remembered, arrays)
+        changes, remembered = optimiser.update(gradient, remembered, arrays, value=value)
         arrays = optax.apply_updates(arrays, changes)
         squares = jax.tree.map(jnp.square, weights(gradient)) if training.squares else None
         return (arrays, extra, remembered), (value, heard, squares)
@@ -266,8 +242,8 @@ def train_epoch(
     model = eqx.combine(arrays, rest)
     gradient = None
     if training.grows:
-        probe = x[: training.probe], y[: training.probe], rule_key
-        gradient = weights(eqx.filter_grad(loss, has_aux=True)(model, extra, *probe)[0])
+        probe = places[: max(1, training.probe // training.batch)]
+        gradient = _mean_gradient(rule_key, loss, model, extra, x, y, probe)
     rule = _removed(rule_key, state, training, weights(model), heard, gradient, squares)
     now = TrainState(
         with_weights(model, times(weights(model), rule.masks)),
@@ -285,6 +261,17 @@ def train_epoch(
         jnp.where(finite, int(TrainCode.FINISHED), int(TrainCode.DIVERGED)),
     )
     return kept, info
+
+
+def _mean_gradient(key, loss, model, extra, x, y, places):
+    """Gradient of the weights over some batches."""
+
+    def add(total, place):
+        found = weights(eqx.filter_grad(loss, has_aux=True)(model, extra, x[place], y[place], key)[0])
+        return jax.tree.map(jnp.add, total, found), None
+
+    total, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, weights(model)), places)
+    return jax.tree.map(lambda leaf: leaf / len(places), total)
 
 
 def _removed(key, state, training, W, heard, gradient, squares):

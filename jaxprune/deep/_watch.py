@@ -10,8 +10,8 @@ from jax import Array
 from jax.custom_batching import custom_vmap
 from jaxtyping import Float
 
-from jaxprune._checks import check_choice
-from jaxprune.deep._layers import Tree, each_layer, weights
+from jaxprune._checks import InputError, check_choice
+from jaxprune.deep._layers import Around, Tree, check_single, each_layer, weights
 
 
 class Pairs(NamedTuple):
@@ -80,9 +80,15 @@ def _over_samples(x):
     return jnp.ones(len(x), x.dtype) @ jnp.sum(x, axis=2)
 
 
-_number = _total(lambda x: jnp.asarray(x.shape[0] * x.shape[2], x.dtype))
 _size = _total(lambda x: _over_samples(jnp.abs(x)))
 _power = _total(lambda x: _over_samples(x**2))
+
+
+def count_positions(x: Array) -> Array:
+    """Number of positions of an array of (unit, position, ...), as a sum over its values, so that JAX adds it up over whatever is
+    mapped."""
+    positions = x.reshape(x.shape[0] if x.ndim else 1, -1)[0]
+    return jnp.sum(jnp.where(jnp.isnan(positions), 1.0, 1.0))
 
 
 @jax.custom_vjp
@@ -99,9 +105,10 @@ def _forward(x, sums):
 def _backward(seen, cotangent):
     # The sums do not depend on what the gradient is of, and are added up by JAX over calls and time.
     x, sums = seen
-    size = None if sums.size is None else _size(x)
-    power = None if sums.power is None else _power(x)
-    return cotangent, _Sums(_number(x), size, power)
+    wide = x.astype(sums.number.dtype)
+    size = None if sums.size is None else _size(wide)
+    power = None if sums.power is None else _power(wide)
+    return cotangent, _Sums(count_positions(wide).astype(wide.dtype), size, power)
 
 
 _tap.defvjp(_forward, _backward)
@@ -161,18 +168,13 @@ def _is_none(leaf):
     return leaf is None
 
 
-class _Watched(eqx.Module):
-    layer: Any
+class _Watched(Around):
     sums: _Sums
     pairs: tuple[Array, Array, Array] | None
 
     def __call__(self, x, *arguments, **options):
         y = self.layer(_tap(x, self.sums), *arguments, **options)
         return y if self.pairs is None else _tap_pairs(self.layer, x, y, self.pairs)
-
-    def __getattr__(self, name):
-        # What the model's own code asks of its layer, such as `in_features`.
-        return getattr(object.__getattribute__(self, "layer"), name)
 
 
 def watch(model: Any, *, hear: Sequence[str] = INPUTS) -> Any:
@@ -185,7 +187,7 @@ def watch(model: Any, *, hear: Sequence[str] = INPUTS) -> Any:
       hear: as in `value_and_gradient`.
 
     Raises:
-      InputError: a model without prunable layers; an unknown name in hear.
+      InputError: a model without prunable layers, or with stacked ones; an unknown name in hear.
 
     Example:
       >>> model = eqx.nn.Linear(4, 2, key=jax.random.key(0))
@@ -197,11 +199,12 @@ def watch(model: Any, *, hear: Sequence[str] = INPUTS) -> Any:
 
     def listen(layer):
         units, W = layer.weight.shape[1] * getattr(layer, "groups", 1), layer.weight
-        size, power = (jnp.zeros(units, W.dtype) if name in hear else None for name in INPUTS)
+        dtype = jnp.promote_types(W.dtype, jnp.float32)  # half precision does not hold sums
+        size, power = (jnp.zeros(units, dtype) if name in hear else None for name in INPUTS)
         pairs = (jnp.zeros((3, len(W)), W.dtype), jnp.zeros_like(W), jnp.zeros_like(W)) if "pairs" in hear else None
-        return _Watched(layer, _Sums(jnp.zeros((), W.dtype), size, power), pairs)
+        return _Watched(layer, _Sums(jnp.zeros((), dtype), size, power), pairs)
 
-    weights(model)  # refuses a model without layers
+    check_single(model)
     return each_layer(listen, model)
 
 
@@ -255,6 +258,16 @@ def _means(node):
     return Heard(size, power, Pairs(rate / count, square / count, *(found / count for found in products)))
 
 
+def sum_of_outputs(found: Any) -> Array:
+    """Something to differentiate, so that every layer that outputs depend on is heard."""
+    leaves = [leaf for leaf in jax.tree.leaves(found) if eqx.is_inexact_array(leaf)]
+    if not leaves:
+        raise InputError(
+            "the outputs hold no floats: return what the last layer gives, such as logits rather than classes."
+        )
+    return sum((jnp.sum(leaf) for leaf in leaves), jnp.zeros(()))
+
+
 def activity(forward: Callable[..., Any], model: Any, *arguments: Any, hear: Sequence[str] = INPUTS) -> Tree:
     """What every prunable layer hears while a model runs.
 
@@ -265,7 +278,11 @@ def activity(forward: Callable[..., Any], model: Any, *arguments: Any, hear: Seq
       hear: as in `value_and_gradient`.
 
     Returns:
-      A `Heard` for every prunable layer, in a tree like `weights(model)`; zero for one that is not called.
+      A `Heard` for every prunable layer, in a tree like `weights(model)`; zero for one that is not called, or that no output
+      depends on by its gradient, such as one behind `stop_gradient`.
+
+    Raises:
+      InputError: as `value_and_gradient`; outputs without any number that is differentiable.
 
     Example:
       >>> model = eqx.nn.Linear(2, 1, key=jax.random.key(0))
@@ -274,7 +291,6 @@ def activity(forward: Callable[..., Any], model: Any, *arguments: Any, hear: Seq
     """
 
     def loss(model, *arguments):
-        found = [leaf for leaf in jax.tree.leaves(forward(model, *arguments)) if eqx.is_inexact_array(leaf)]
-        return sum(jnp.sum(leaf) for leaf in found)
+        return sum_of_outputs(forward(model, *arguments))
 
     return value_and_gradient(loss, model, *arguments, hear=hear)[2]

@@ -180,7 +180,14 @@ def apply_rule(
 
 
 def readjust(
-    A: Matrix, pruned: Pruned, adjust: Adjust, activity: Activity, *, kind: Kind, symmetric: bool = False
+    A: Matrix,
+    pruned: Pruned,
+    adjust: Adjust,
+    activity: Activity,
+    *,
+    kind: Kind,
+    symmetric: bool = False,
+    groups: str = "global",
 ) -> Pruned:
     """Adjust the weights of a pruned network once more, for another activity or in another way.
 
@@ -189,7 +196,7 @@ def readjust(
       pruned: from `prune` or `apply_rule`.
       adjust: what survivors do now.
       activity: of the presynaptic neurons.
-      kind, symmetric: as in `prune`.
+      kind, symmetric, groups: as in `prune`.
 
     Example:
       >>> from jaxprune.dynamics import activity_of
@@ -201,7 +208,8 @@ def readjust(
       Array(2., dtype=float64)
     """
     fixed = fixed_entries(A, kind)
-    survivors = Survivors(A, pruned.mask, fixed, pruned.probabilities, activity.astype(A.dtype), kind, symmetric)
+    activity = activity.astype(A.dtype)
+    survivors = Survivors(A, pruned.mask, fixed, pruned.probabilities, activity, kind, symmetric, groups)
     matrix, mask = adjust(survivors)
     return pruned._replace(matrix=matrix, mask=mask)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jaxprune
+from jaxprune import deep
 from jaxprune.deep import prune_layers
 from jaxprune.deep._moments import input_moments, input_rows
 
@@ -51,7 +52,13 @@ def test_inputs_that_never_change(rule):
     assert [layer.kept for layer in pruned.layers] == [48, 128, 24]
 
 
-@pytest.mark.parametrize("options", [{"stride": 2, "padding": 1}, {"dilation": 2}, {"padding": "SAME"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 2, "padding": 1}, {"dilation": 2}, {"padding": "SAME"}, {"padding": 2, "padding_mode": "CIRCULAR"},
+        {"padding": 1, "padding_mode": "REFLECT", "dilation": 2}, {"padding": "SAME", "padding_mode": "REPLICATE"},
+    ],
+)  # fmt: skip
 def test_rows_of_a_convolution_are_what_it_multiplies(options):
     layer = eqx.nn.Conv2d(2, 4, 3, key=KEY, dtype=float, **options)
     x = jax.random.normal(KEY, (6, 2, 9, 8))
@@ -151,6 +158,70 @@ def test_every_output_keeps_a_synapse_at_least(rule):
         prune_layers(KEY, model, rule, keep=0.003, data=X, groups="layer")
 
 
+@pytest.mark.parametrize("rule", ["weight+keep", "activity+regrow", "weight"])
+def test_a_sparse_model_is_pruned_further_and_keeps_a_synapse_for_every_output(rule):
+    once = prune_layers(KEY, MODEL, "weight+keep", keep=0.5, data=X).model
+    pruned = prune_layers(KEY, once, rule, keep=0.1, data=X)
+    assert [layer.empty for layer in pruned.layers] == [0, 0, 0]
+    assert [layer.synapses for layer in pruned.layers] == [48, 128, 24]
+    for old, new in zip(once.layers, pruned.model.layers, strict=True):
+        assert not ((np.asarray(old.weight) == 0) & (np.asarray(new.weight) != 0)).any() or rule == "activity+regrow"
+    if rule == "activity+regrow":
+        assert all(0 <= layer.error < 1 for layer in pruned.layers)
+    if rule != "weight":  # coins keep the fraction on average
+        assert [layer.kept for layer in pruned.layers] == [16, 16, 3]
+
+
+@pytest.mark.parametrize("rule", ["activity+keep", "weight+keep", "activity+compensation"])
+def test_one_budget_for_all_layers_counts_dead_inputs_too(rule):
+    """Half of the inputs are dead. The fraction is that of all synapses, and they go first where activity counts."""
+    dead = X.at[:, 3:].set(0)
+    pruned = prune_layers(KEY, MODEL, rule, keep=0.5, groups="global", data=dead)
+    total = sum(layer.synapses for layer in pruned.layers)
+    assert sum(layer.kept for layer in pruned.layers) == pytest.approx(0.5 * total, abs=2)
+    if rule == "activity+keep":
+        assert not np.asarray(pruned.masks.layers[0].weight)[:, 3:].any()
+        scores = [
+            np.abs(layer.weight) * np.sqrt((np.asarray(hidden(MODEL, dead, depth)) ** 2).mean(axis=0))
+            for depth, layer in enumerate(MODEL.layers)
+        ]
+        every, kept = (
+            np.concatenate([np.ravel(part) for part in parts])
+            for parts in (scores, map(np.asarray, jax.tree.leaves(pruned.masks)))
+        )
+        # Shares by water-filling: what is capped at one is in.
+        assert kept[np.argsort(every)[-20:]].all()
+
+
+@pytest.mark.parametrize("kind", [deep.VGG, deep.ResNet])
+def test_networks_with_normalisation(kind):
+    options = {"widths": (4, 6)} if kind is deep.VGG else {"widths": (4, 6), "depth": 1}
+    model, extra = eqx.nn.make_with_state(kind)(KEY, **options)
+    model = eqx.nn.inference_mode(model)
+    images = jax.random.normal(KEY, (40, 3, 8, 8))
+    extra = deep.recalibrate(model, extra, images)
+    pruned = prune_layers(KEY, model, keep=0.5, data=images, extra=extra)
+    assert all(layer.kept < layer.synapses for layer in pruned.layers)
+    wanted, found = (deep.predict(m, e, images)[0] for m, e in ((model, extra), (pruned.model, pruned.extra)))
+    assert 0 < float(jnp.mean((wanted - found) ** 2) / jnp.var(wanted)) < 1
+
+
+def test_a_layer_that_is_not_called_is_refused():
+    class Blocked(eqx.Module):
+        first: eqx.nn.Linear
+        second: eqx.nn.Linear
+        behind: bool = eqx.field(static=True)
+
+        def __call__(self, x):
+            x = self.first(x) if self.behind else x[:3]
+            return self.second(jax.lax.stop_gradient(x))
+
+    layers = eqx.nn.Linear(6, 3, key=KEY), eqx.nn.Linear(3, 2, key=KEY)
+    for behind in (False, True):
+        with pytest.raises(jaxprune.InputError, match="first hears nothing"):
+            prune_layers(KEY, Blocked(*layers, behind), keep=0.5, data=X)
+
+
 def test_a_layer_that_hears_nothing_stays_as_it_is():
     silent = eqx.tree_at(lambda m: m.layers[0].bias, MODEL, MODEL.layers[0].bias - 1e3)
     pruned = prune_layers(KEY, silent, keep=0.5, data=X)
@@ -182,5 +253,19 @@ def test_errors():
         prune_layers(KEY, MODEL, keep=0.5, data=X[:, :4])
     with pytest.raises(jaxprune.InputError, match="2 groups"):
         prune_layers(KEY, eqx.nn.Conv2d(2, 4, 3, groups=2, key=KEY), keep=0.5, data=jnp.ones((3, 2, 5, 5)))
-    with pytest.raises(jaxprune.InputError, match="keep is not given"):
-        prune_layers(KEY, MODEL, data=X)
+    for groups in ("row", "global"):
+        with pytest.raises(jaxprune.InputError, match="keep is not given"):
+            prune_layers(KEY, MODEL, data=X, groups=groups)
+    with pytest.raises(jaxprune.InputError, match="cannot be run on the data"):
+        prune_layers(KEY, MODEL, keep=0.5, data=X[:, :4], groups="global")
+    with pytest.raises(jaxprune.InputError, match="rank within a layer"):
+        prune_layers(KEY, MODEL, "greedy+compensation", keep=0.5, data=X, groups="global")
+    with pytest.raises(jaxprune.InputError, match="no inputs"):
+        prune_layers(KEY, MODEL, keep=0.5, data=X[:0])
+    with pytest.raises(jaxprune.InputError, match="batch is 0"):
+        prune_layers(KEY, MODEL, keep=0.5, data=X, batch=0)
+    with pytest.raises(jaxprune.InputError, match="no floats"):
+        prune_layers(KEY, MODEL, keep=0.5, data=X, forward=lambda m, x: forward(m, x).argmax(axis=1))
+    empty = eqx.tree_at(lambda m: m.layers[1].weight, MODEL, jnp.zeros_like(MODEL.layers[1].weight))
+    with pytest.raises(jaxprune.InputError, match=r"layers\[1\] has no synapse"):
+        prune_layers(KEY, empty, keep=0.5, data=X)

@@ -8,7 +8,7 @@ import pytest
 
 import jaxprune
 from jaxprune import deep
-from jaxprune.deep._compact import compact, sparse_weights
+from jaxprune.deep import compact, sparse_weights
 from jaxprune.deep._networks import Dense, LeNet5
 
 KEY = jax.random.key(0)
@@ -72,6 +72,32 @@ def test_nothing_to_do_and_no_chain():
     attention = eqx.nn.MultiheadAttention(2, 6, qk_size=4, key=KEY)
     with pytest.raises(jaxprune.InputError, match="only chains of layers can be compacted"):
         compact(attention, jnp.ones((2, 3, 6)), forward=lambda m, x: jax.vmap(lambda one: m(one, one, one))(x))
+
+
+def test_models_that_are_no_chain_are_refused():
+    class Residual(eqx.Module):
+        first: eqx.nn.Linear
+        second: eqx.nn.Linear
+
+        def __call__(self, x):
+            return x + self.second(jax.nn.relu(self.first(x)) + x)
+
+    layers = eqx.nn.Linear(6, 6, key=KEY), eqx.nn.Linear(6, 6, key=KEY)
+    dead = eqx.tree_at(lambda layer: layer.weight, layers[0], layers[0].weight.at[:3].set(0))
+    dead = eqx.tree_at(lambda layer: layer.bias, dead, jnp.zeros(6))
+    normed = eqx.nn.Sequential([layers[0], eqx.nn.LayerNorm(6), layers[1]])
+    grouped = eqx.nn.Sequential([eqx.nn.Conv2d(2, 4, 1, key=KEY), eqx.nn.Conv2d(4, 4, 1, groups=2, key=KEY)])
+    for model, data, message in (
+        (Residual(dead, layers[1]), jnp.ones((3, 6)), "no chain"),
+        (normed, jnp.ones((3, 6)), "holds LayerNorm"),
+        (grouped, jnp.ones((3, 2, 4, 4)), "2 groups"),
+        (Dense(KEY, (6, 5, 4)), jnp.ones((3, 5)), "cannot be run on the data"),
+    ):
+        with pytest.raises(jaxprune.InputError, match=message):
+            compact(model, data)
+    times = deep.inference_times(normed, jnp.ones((3, 6)), repeats=1)
+    assert np.isnan(times.compact)
+    assert times.dense > 0
 
 
 def test_sparse_matrices():

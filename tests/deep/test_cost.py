@@ -52,3 +52,15 @@ def test_times_where_there_is_a_smaller_form_and_where_not():
     )
     assert np.isnan(found.compact)
     assert found.dense > 0 < found.sparse
+
+
+def test_operations_count_every_call():
+    attention = eqx.nn.MultiheadAttention(2, 6, key=KEY)
+    found = deep.cost(attention, jnp.ones((3, 7, 6)), forward=lambda m, x: jax.vmap(lambda one: m(one, one, one))(x))
+    assert [layer.operations for layer in found] == [2 * 7 * 36] * 4
+    again = eqx.nn.Linear(6, 6, key=KEY)
+
+    def five_times(m, x):
+        return jax.vmap(lambda one: jax.lax.scan(lambda c, _: (m(c), None), one, None, length=5)[0])(x)
+
+    assert deep.cost(again, jnp.ones((3, 6)), forward=five_times)[0].operations == 2 * 5 * 36

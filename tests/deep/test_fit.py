@@ -11,13 +11,32 @@ from helpers import untyped
 
 import jaxprune
 from jaxprune import deep
-from jaxprune.deep import Counter, Schedule, Sparse, Training, fit
+from jaxprune.deep import Constants, Counter, Schedule, Sparse, Survival, Training, fit
 
 KEY = jax.random.key(0)
 X = jax.random.normal(KEY, (60, 5))
 Y = (X[:, 0] > 0).astype(int)
 MODEL = eqx.nn.MLP(5, 2, 8, 1, key=KEY)
 TRAINING = Training(5, optax.adam(0.01), batch=20, rule=Sparse(Schedule(0.3), growth="gradient"), quiet=1)
+RULES = {
+    "exchange": TRAINING.rule,
+    "counter": Counter(patience=2),
+    "survival": Survival(linear=Constants(1.0, 1.5, 13.0, 2.0), begin=1),
+}
+
+
+class Normed(eqx.Module):
+    first: eqx.nn.Linear
+    norm: eqx.nn.BatchNorm
+    last: eqx.nn.Linear
+
+    def __init__(self):
+        self.first, self.last = eqx.nn.Linear(5, 8, key=KEY), eqx.nn.Linear(8, 2, key=KEY)
+        self.norm = eqx.nn.BatchNorm(8, axis_name="batch", mode="batch")
+
+    def __call__(self, x, state):
+        x, state = self.norm(self.first(x), state)
+        return self.last(jax.nn.relu(x)), state
 
 
 def same(a, b):
@@ -27,9 +46,13 @@ def same(a, b):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("done", [1, 3])
-def test_goes_on_where_it_was_exactly(tmp_path, done):
-    whole = fit(KEY, MODEL, X, Y, TRAINING)
+def test_goes_on_where_it_was_exactly(tmp_path, done, rule):
+    training = dataclasses.replace(TRAINING, rule=RULES[rule])
+    model, extra = (MODEL, None) if rule == "exchange" else eqx.nn.make_with_state(Normed)()
+    whole = fit(KEY, model, X, Y, training, extra=extra)
+    assert float(deep.density(whole.rule.masks)) < 1
     path = tmp_path / "c.eqx"
 
     def stop(state, info):
@@ -37,9 +60,10 @@ def test_goes_on_where_it_was_exactly(tmp_path, done):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(KEY, MODEL, X, Y, TRAINING, checkpoint=path, each=stop)
+        fit(KEY, model, X, Y, training, extra=extra, checkpoint=path, each=stop)
     seen = []
-    after = fit(KEY, MODEL, X, Y, TRAINING, checkpoint=path, each=lambda s, i: seen.append(int(s.epoch)), progress=True)
+    each = {"each": lambda s, i: seen.append(int(s.epoch)), "progress": True}
+    after = fit(KEY, model, X, Y, training, extra=extra, checkpoint=path, **each)
     assert seen == list(range(done + 1, 6))
     same(whole, after)
     assert [file.name for file in tmp_path.iterdir()] == ["c.eqx"]
@@ -55,6 +79,7 @@ def test_checkpoint_of_something_else(tmp_path):
         {"x": X + 1},
         {"model": eqx.nn.MLP(5, 2, 8, 1, key=jax.random.key(1))},
         {"key": jax.random.key(1)},
+        {"model": eqx.nn.MLP(5, 2, 8, 1, jax.nn.tanh, key=KEY)},
     ):
         arguments = {"key": KEY, "model": MODEL, "x": X, "y": Y, "training": TRAINING} | change
         with pytest.raises(jaxprune.InputError, match="is of another network, or of other data or settings"):
@@ -77,6 +102,13 @@ def test_divergence_leaves_the_last_good_checkpoint(tmp_path):
 
 
 def test_errors():
+    for labels, message in ((Y - 1, "from -1 to 0, but the model has 2 outputs"), (Y + 1, "from 1 to 2")):
+        with pytest.raises(jaxprune.InputError, match=message):
+            fit(KEY, MODEL, X, labels, TRAINING)
+    with pytest.raises(jaxprune.InputError, match="not finite"):
+        fit(KEY, MODEL, X.at[3, 2].set(np.nan), Y, TRAINING)
+    with pytest.raises(jaxprune.InputError, match="nowhere does not exist"):
+        fit(KEY, MODEL, X, Y, TRAINING, checkpoint="nowhere/c.eqx")
     with untyped(), pytest.raises(jaxprune.InputError, match="60 inputs but 59 labels"):
         fit(KEY, MODEL, X, Y[:-1], TRAINING)
     with pytest.raises(jaxprune.InputError, match="fewer than a batch of 20"):

@@ -62,7 +62,7 @@ def test_threshold_counts_what_was_pruned_too():
     assert 0 < mask.sum() < W.size
 
 
-@pytest.mark.parametrize("rule", [Counter(alpha=1.0, patience=2), Survival()])
+@pytest.mark.parametrize("rule", [Counter(alpha=1.0, patience=2), Survival(begin=0)])
 def test_a_convolution_on_one_pixel_is_a_linear_layer(rule):
     conv = eqx.nn.Conv2d(4, 3, 1, key=KEY)
     conv = eqx.tree_at(lambda c: c.weight, conv, LAYER.weight[:, :, None, None])
@@ -92,7 +92,7 @@ def test_epochs_until_a_constant_importance_is_removed(u, convolution, linear):
 
 
 def test_survival_spends_what_is_in_the_middle_of_its_layer():
-    rule = Survival(linear=Constants(1.0, 1.0, 1000.0, 0.0), decay=1.0)
+    rule = Survival(linear=Constants(1.0, 1.0, 1000.0, 0.0), decay=1.0, begin=0)
     a = np.array([1.0, 2.0, 0.5, 3.0])
     c = np.abs(np.asarray(LAYER.weight)) * a
     u = np.clip((c - c.min()) / (np.percentile(c, 75) - c.min()), 0, 1)
@@ -102,12 +102,41 @@ def test_survival_spends_what_is_in_the_middle_of_its_layer():
     np.testing.assert_allclose(state.reserves.weight, 2 * u, rtol=1e-5, atol=1e-6)
 
 
+def test_survival_begins_when_it_is_told():
+    epochs = [heard(1.0, 2.0, 0.5, 3.0)] * 20
+    at_once = run(Survival(begin=0), epochs)
+    later = run(Survival(begin=3), epochs)
+    assert all(mask.all() for mask in later[:3])
+    for a, b in zip(at_once[:-3], later[3:], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not at_once[-4].all()
+
+
+@pytest.mark.parametrize("rule", [Counter(alpha=1.1, patience=2), Survival(begin=0)])
+def test_a_layer_whose_synapses_are_all_alike_is_not_emptied(rule):
+    alike = jax.tree.map(jnp.ones_like, weights(LAYER))
+    masks = run(rule, [heard(1, 1, 1, 1)] * 30, alike)
+    assert all(mask.all() for mask in masks)
+
+
+@pytest.mark.parametrize("granularity", ["kernel", "filter"])
+def test_whole_kernels_and_filters_go_together(granularity):
+    conv = eqx.nn.Conv2d(4, 3, 2, key=KEY)
+    found = activity(lambda m, x: jax.vmap(m)(x), conv, jax.random.uniform(KEY, (20, 4, 5, 5)))
+    mask = run(Counter(patience=1, granularity=granularity), [found], weights(conv))[-1]
+    score = np.abs(np.asarray(conv.weight)) * np.asarray(found.weight.size)[None, :, None, None]
+    means = score.mean(axis=(2, 3) if granularity == "kernel" else (1, 2, 3), keepdims=True)
+    np.testing.assert_array_equal(mask, np.broadcast_to(means >= score.mean(), mask.shape))
+    assert 0 < mask.mean() < 1
+
+
 def test_errors():
     for make, message in (
         (lambda: Counter(alpha=-1.0), "alpha is -1"),
         (lambda: Counter(patience=0), "patience is 0, but must be at least 1"),
         (lambda: Counter(score="size"), "score is 'size', but must be one of 'use'"),
         (lambda: Survival(granularity="row"), "granularity is 'row'"),
+        (lambda: Survival(begin=-1), "begin is -1"),
     ):
         with pytest.raises(jaxprune.InputError, match=message):
             make()

@@ -1,5 +1,7 @@
 """Sparse training against its definition in NumPy."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -54,6 +56,9 @@ def test_random_masks(layers, keep):
 def test_the_most_important_stay_along_the_schedule(score, groups):
     rule = Sparse(Schedule(0.1, 0, 1), score=score, groups=groups)
     scores, state = deep.importance(W, HEARD, score), rule.init(KEY, W)
+    # The best of every layer stays in any case.
+    greatest = flat(scores).max()
+    scores = jax.tree.map(lambda part: jnp.where(part == part.max(), greatest, part), scores)
     earlier = np.ones(TOTAL)
     for time in (0.0, 0.2, 0.6, 1.0):
         state = rule.update(KEY, state, W, HEARD, time=time)
@@ -95,6 +100,36 @@ def test_exchange_at_a_constant_number(growth, start):
         assert gain[come].min() >= gain[(before == 0) & (now == 0)].max()
     later = rule.update(KEY, state, W, HEARD, time=1.0, gradient=GRADIENT)
     np.testing.assert_array_equal(flat(later.masks), before)
+
+
+@pytest.mark.parametrize("groups", ["global", "layer"])
+@pytest.mark.parametrize("growth", ["gradient", "random"])
+def test_what_the_schedule_takes_does_not_come_back_at_once(growth, groups):
+    rule = Sparse(Schedule(0.1, 0, 1), growth=growth, share=0.5, groups=groups)
+    state, came = rule.init(KEY, W), 0
+    for number, time in enumerate((0.1, 0.3, 0.5, 0.7)):
+        after = rule.update(jax.random.key(number), state, W, HEARD, time=time, gradient=GRADIENT)
+        before, now = flat(state.masks), flat(after.masks)
+        assert now.sum() == pytest.approx(float(rule.schedule.density(time)) * TOTAL, abs=1)
+        came += ((before == 0) & (now == 1)).sum()
+        kept = flat(dataclasses.replace(rule, growth="none").update(KEY, state, W, HEARD, time=time).masks)
+        assert not ((before == 1) & (kept == 0) & (now == 1)).any()
+        state = after
+    assert came > 0
+
+
+def test_no_layer_goes_empty():
+    tiny = eqx.tree_at(lambda w: w.layers[1].weight, W, W.layers[1].weight * 1e-6)
+    for growth in ("none", "gradient"):
+        rule = Sparse(Schedule(0.05), growth=growth)
+        state = rule.init(KEY, tiny)
+        for time in (0.3, 0.7, 1.0):
+            state = rule.update(KEY, state, tiny, HEARD, time=time, gradient=GRADIENT)
+        counts = [int(mask.sum()) for mask in jax.tree.leaves(state.masks)]
+        assert counts[1] >= 1
+        assert sum(counts) == round(0.05 * TOTAL)
+        if growth == "none":
+            assert int(np.asarray(state.masks.layers[1].weight).argmax()) == int(np.abs(tiny.layers[1].weight).argmax())
 
 
 def test_errors():

@@ -9,8 +9,19 @@ import numpy as np
 import optax
 import pytest
 
+import jaxprune
 from jaxprune import deep
-from jaxprune.deep import Counter, Schedule, Sparse, Survival, TrainCode, Training, init_training, train_epoch
+from jaxprune.deep import (
+    Constants,
+    Counter,
+    Schedule,
+    Sparse,
+    Survival,
+    TrainCode,
+    Training,
+    init_training,
+    train_epoch,
+)
 
 KEY = jax.random.key(0)
 rng = np.random.default_rng(0)
@@ -21,7 +32,7 @@ PLAIN = Training(6, optax.sgd(0.1, momentum=0.9), batch=20)
 RULES = {
     "counter": Counter(patience=1),
     "fisher": Counter(patience=1, score="fisher"),
-    "survival": Survival(),
+    "survival": Survival(linear=Constants(1.0, 1.5, 13.0, 2.0), begin=0),
     "gradual": Sparse(Schedule(0.2)),
     "set": Sparse(Schedule(0.2), growth="random", start="erdos-renyi"),
     "rigl": Sparse(Schedule(0.2), growth="gradient", start="erdos-renyi"),
@@ -30,12 +41,14 @@ RULES = {
 
 
 def run(training, model=MODEL, epochs=None, key=KEY):
+    """The state after the last epoch, and of every epoch its infos and masks."""
     state = init_training(KEY, model, training)
-    infos = []
+    infos, masks = [], []
     for _ in range(epochs or training.epochs):
         state, info = train_epoch(key, state, X, Y, training)
         infos.append(info)
-    return state, infos
+        masks.append(state.rule.masks)
+    return state, infos, masks
 
 
 def leaves(model):
@@ -45,24 +58,25 @@ def leaves(model):
 @pytest.mark.parametrize("name", RULES)
 def test_rules_prune_while_it_learns(name):
     training = dataclasses.replace(PLAIN, rule=RULES[name])
-    state, infos = run(training)
+    state, infos, masks = run(training)
     assert [int(info.code) for info in infos] == [TrainCode.FINISHED] * 6
     for W, mask in zip(jax.tree.leaves(deep.weights(state.model)), jax.tree.leaves(state.rule.masks), strict=True):
         np.testing.assert_array_equal(W[mask == 0], 0)
     assert float(infos[-1].loss) < float(infos[0].loss)
     final = float(infos[-1].density)
-    assert final < 1 or name == "survival"
+    assert final < 1
     if name in ("gradual", "set", "rigl", "exchange"):
         np.testing.assert_allclose(final, 0.2, atol=0.01)
     # Nothing changes in the last two epochs.
-    assert float(infos[3].density) == final
+    for a, b in zip(jax.tree.leaves(masks[3]), jax.tree.leaves(masks[-1]), strict=True):
+        np.testing.assert_array_equal(a, b)
     logits, _ = deep.predict(state.model, None, X)
     assert float((logits.argmax(axis=1) == Y).mean()) > 0.7
 
 
 def test_infinite_patience_is_the_plain_run_bit_for_bit():
-    plain, _ = run(PLAIN)
-    same, _ = run(dataclasses.replace(PLAIN, rule=Counter(patience=np.inf)))
+    plain, *_ = run(PLAIN)
+    same, *_ = run(dataclasses.replace(PLAIN, rule=Counter(patience=np.inf)))
     for a, b in zip(leaves(plain.model), leaves(same.model), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -89,6 +103,33 @@ def test_divergence_keeps_the_last_good_state():
     for a, b in zip(leaves(state.model), leaves(after.model), strict=True):
         np.testing.assert_array_equal(a, b)
     assert "lower the learning rate" in TrainCode(int(info.code)).words
+
+
+def test_growth_looks_at_the_random_order_not_at_the_first_samples():
+    """The first half of the data is silent: only a probe of both halves gives a gradient to the first layer."""
+    x = jnp.concatenate([jnp.zeros_like(X), X])
+    y = jnp.concatenate([Y, Y])
+    rule = Sparse(Schedule(0.3), growth="gradient", start="uniform", share=0.5)
+    grown = []
+    for probe in (20, 200):
+        training = dataclasses.replace(PLAIN, rule=rule, probe=probe)
+        state = init_training(KEY, MODEL, training)
+        after, _ = train_epoch(KEY, state, x, y, training)
+        came = (np.asarray(state.rule.masks.layers[0].weight) == 0) & (
+            np.asarray(after.rule.masks.layers[0].weight) == 1
+        )
+        grown.append(came.sum())
+    assert min(grown) > 0
+
+
+def test_errors():
+    with pytest.raises(jaxprune.InputError, match="200 samples, fewer than a batch of 500"):
+        train_epoch(KEY, init_training(KEY, MODEL, PLAIN), X, Y, dataclasses.replace(PLAIN, batch=500))
+    with pytest.raises(jaxprune.InputError, match="nothing would ever be removed"):
+        Training(4, optax.sgd(0.1), rule=Counter(patience=3))
+    stacked = eqx.filter_vmap(lambda k: eqx.nn.Linear(6, 3, key=k))(jax.random.split(KEY, 2))
+    with pytest.raises(jaxprune.InputError, match="3 axes instead of 2"):
+        init_training(KEY, stacked, PLAIN)
 
 
 def test_a_model_with_state():

@@ -80,6 +80,35 @@ def test_attention_scan_and_checkpoint():
     assert deep.names(model) == ["query_proj", "key_proj", "value_proj", "output_proj"]
 
 
+@pytest.mark.parametrize("hear", [("size", "power"), ("pairs",)])
+def test_tokens_of_samples_of_models(hear):
+    """Maps within maps, inside what is differentiated and outside of it."""
+    models = eqx.filter_vmap(lambda k: eqx.nn.MultiheadAttention(2, 6, key=k))(jax.random.split(KEY, 4))
+    X = jax.random.normal(KEY, (4, 5, 7, 6))
+
+    def attend(m, x):
+        return jax.vmap(lambda one: m(one, one, one))(x)
+
+    heard = eqx.filter_vmap(lambda m, x: deep.activity(attend, m, x, hear=hear))(models, X)
+    for number in range(4):
+        layer = jax.tree.map(lambda leaf, number=number: leaf[number], models.query_proj)
+        flat = X[number].reshape(-1, 6)
+        if hear == ("pairs",):
+            found = jax.tree.map(lambda leaf, number=number: leaf[number], heard.query_proj.weight.pairs)
+            for mine, expected in zip(found, products(layer, flat, jax.nn.relu(jax.vmap(layer)(flat))), strict=True):
+                np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_allclose(heard.query_proj.weight.size[number], np.abs(flat).mean(axis=0), rtol=1e-6)
+            np.testing.assert_allclose(heard.query_proj.weight.power[number], (flat**2).mean(axis=0), rtol=1e-6)
+
+
+def test_sums_of_half_precision_are_kept_in_single():
+    model = eqx.nn.Linear(3, 2, key=KEY, dtype=jnp.float16)
+    X = jnp.full((5000, 3), 10.0, jnp.float16)
+    heard = deep.activity(lambda m, x: jax.vmap(m)(x), model, X)
+    np.testing.assert_allclose(heard.weight.power, 100.0, rtol=1e-5)
+
+
 def test_many_models_at_once():
     models = eqx.filter_vmap(lambda k: eqx.nn.MLP(3, 2, 4, 1, key=k))(jax.random.split(KEY, 3))
     X = jax.random.normal(KEY, (3, 10, 3))
@@ -96,6 +125,14 @@ def test_layers_that_are_not_called_and_auxiliary_values():
     np.testing.assert_array_equal(heard.layers[1].weight.size, 0)
     with pytest.raises(jaxprune.InputError, match="no layer that can be pruned"):
         deep.activity(lambda m, x: m(x), eqx.nn.LayerNorm(3), jnp.ones(3))
+    with pytest.raises(jaxprune.InputError, match="hold no floats"):
+        deep.activity(lambda m, x: m(x).argmax(), model, jnp.ones(3))
+    layer = eqx.nn.Linear(2, 2, key=KEY)
+    shared = eqx.nn.Shared(
+        (layer, eqx.nn.Linear(2, 2, key=KEY)), lambda pair: pair[1].weight, lambda pair: pair[0].weight
+    )
+    with pytest.raises(jaxprune.InputError, match="SharedNode, but must be an array"):
+        deep.ones(shared)
 
 
 def test_scalar_inputs():
@@ -148,3 +185,12 @@ def test_bcm_is_the_covariance_with_what_moves_the_output():
     assert not np.asarray(deep.importance(deep.weights(silent), heard, "bcm").weight)[0].any()
     with pytest.raises(jaxprune.InputError, match="pairs"):
         deep.importance(deep.weights(model), deep.activity(lambda m, x: jax.vmap(m)(x), model, X), "bcm")
+    other = eqx.nn.MLP(3, 2, 4, 1, key=KEY)
+    with pytest.raises(jaxprune.InputError, match="they are of two models"):
+        deep.importance(
+            deep.weights(other),
+            deep.activity(
+                lambda m, x: jax.vmap(m)(x), eqx.nn.Linear(3, 2, key=KEY), X[:, :3] if X.ndim == 2 else jnp.ones((2, 3))
+            ),
+            "use",
+        )
