@@ -1,4 +1,4 @@
-"""What of the rule of use matters: its score, its patience, its threshold, weight decay, or when it ends.
+"""What of the rule of use matters: its score, its patience, its threshold, weight decay, or whether synapses come elsewhere.
 
 One thing is changed at a time from the counter with alpha 1.5 and a patience of 3 epochs. As a rule finds its own density, its
 accuracy is held against that of gradual magnitude pruning at the same density, interpolated between levels of the same seed.
@@ -36,6 +36,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no weight decay": {"decay": 0.0},
     "twice the weight decay": {"decay": 1e-3},
     "whole rows (filters)": {"granularity": "filter"},
+    "half of them elsewhere, at random": {"growth": "random"},
+    "half of them elsewhere, by gradient": {"growth": "gradient"},
     "survival": {"survival": True},
 }
 LEVELS = (0.6, 0.4, 0.2, 0.1, 0.05, 0.02)

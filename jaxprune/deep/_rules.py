@@ -8,9 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxprune._checks import InputError, check_choice, check_positive, check_whole
-from jaxprune._types import Real
+from jaxprune._types import PRNGKey, Real
+from jaxprune.deep._growth import GROWTH, promise
 from jaxprune.deep._importance import GRANULARITIES, SCORES, importance
 from jaxprune.deep._layers import Tree, times
+from jaxprune.pruning import exchange
 
 
 class CounterState(NamedTuple):
@@ -35,15 +37,18 @@ class Counter:
 
     in every layer, with c the importance of the synapses that are there and N the number that the layer had at first: as synapses
     go, the threshold falls. For alpha up to 1 pruning ends by itself, as something is always at or above it. What would empty a
-    layer is not done. Nothing comes back; for an exchange see `Sparse`.
+    layer is not done. With growth, a share of the number that an update removes comes elsewhere in the same layer, at zero, as in
+    `Sparse`; what has come has K updates to prove itself.
 
     Attributes:
       alpha: threshold in units of the mean importance; nothing is removed at 0.
       patience: K, in updates; infinite for never.
       score, granularity: as in `importance`.
+      growth: `"none"`, `"random"`, `"gradient"` or `"gain"`.
+      share: of the number that is removed, what comes.
 
     Raises:
-      InputError: a negative alpha, a patience below 1, an unknown score or granularity.
+      InputError: a negative alpha, a patience below 1, a share outside [0, 1]; an unknown score, granularity or growth.
 
     Example:
       >>> import equinox as eqx
@@ -65,8 +70,15 @@ class Counter:
     patience: Real = 3
     score: str = "use"
     granularity: str = "weight"
+    growth: str = "none"
+    share: Real = 0.5
 
     def __post_init__(self):
+        check_choice("growth", self.growth, GROWTH)
+        if not 0 <= self.share <= 1:
+            raise InputError(
+                f"share is {self.share}, but must be in [0, 1]: of the number that is removed, what comes."
+            )
         check_positive("alpha", self.alpha, zero=True)
         if not self.patience >= 1:
             raise InputError(f"patience is {self.patience}, but must be at least 1: updates in a row.")
@@ -80,7 +92,14 @@ class Counter:
         )
 
     def update(
-        self, state: CounterState, weights: Tree, heard: Tree | None, *, gradient: Tree | None = None
+        self,
+        state: CounterState,
+        weights: Tree,
+        heard: Tree | None,
+        *,
+        key: PRNGKey | None = None,
+        gradient: Tree | None = None,
+        squares: Tree | None = None,
     ) -> CounterState:
         """Count once more, and remove.
 
@@ -88,9 +107,14 @@ class Counter:
           state: from `init`, or the update before.
           weights: those of now.
           heard: activity since the last update.
-          gradient: as in `importance`.
+          key: random key, for growth at random.
+          gradient: of the loss of the masked network, everywhere; for growth.
+          squares: mean squared gradients, for the score "fisher".
+
+        Raises:
+          InputError: a score or growth without what it needs.
         """
-        scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)
+        scores = importance(weights, heard, self.score, gradient=squares, granularity=self.granularity)
         scores = times(scores, state.masks)
 
         def count(c, mask, n):
@@ -100,7 +124,20 @@ class Counter:
 
         counts = jax.tree.map(count, scores, state.masks, state.counts)
         masks = jax.tree.map(lambda mask, n: jnp.where(n >= self.patience, 0, mask), state.masks, counts)
-        return CounterState(_never_empty(masks, state.masks), counts)
+        masks = _never_empty(masks, state.masks)
+        if self.growth != "none":
+            masks = self._grown(key, state.masks, masks, heard, gradient)
+        return CounterState(masks, counts)
+
+    def _grown(self, key, before, masks, heard, gradient):
+        """Masks with some synapses that were absent."""
+        removed = jax.tree.map(lambda old, new: old - new, before, masks)
+        gain = promise(key, self.growth, masks, heard, gradient)
+        # What goes first in the exchange is among the removed, so that the rest of them can go after it.
+        loss = jax.tree.map(lambda gone: 1 - gone, removed)
+        count = jax.tree.map(lambda gone: self.share * jnp.sum(gone), removed)
+        swapped = exchange(before, loss, gain, count, groups="layer")
+        return jax.tree.map(lambda new, gone: jnp.where(gone > 0, 0, new), swapped, removed)
 
 
 def _never_empty(masks, before):
@@ -183,10 +220,10 @@ class Survival:
         )
 
     def update(
-        self, state: SurvivalState, weights: Tree, heard: Tree | None, *, gradient: Tree | None = None
+        self, state: SurvivalState, weights: Tree, heard: Tree | None, *, squares: Tree | None = None
     ) -> SurvivalState:
         """Change the reserves once more, and remove; arguments as in `Counter.update`."""
-        scores = importance(weights, heard, self.score, gradient=gradient, granularity=self.granularity)
+        scores = importance(weights, heard, self.score, gradient=squares, granularity=self.granularity)
 
         def spend(c, mask, R):
             constants = self._constants(c)

@@ -8,12 +8,11 @@ import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_choice
 from jaxprune._types import PRNGKey, Real
-from jaxprune.deep._importance import SCORES, by_inputs, importance, listened
+from jaxprune.deep._growth import GROWTH, promise
+from jaxprune.deep._importance import SCORES, importance
 from jaxprune.deep._layers import Tree, times
 from jaxprune.deep._schedule import Schedule, random_masks
 from jaxprune.pruning import exchange, keep_probabilities, sample_mask
-
-GROWTH = ("none", "gradient", "gain", "random")
 
 
 class SparseState(NamedTuple):
@@ -112,7 +111,7 @@ class Sparse:
         if self.growth == "none":
             return SparseState(masks)
         share = self.share * (1 - self.schedule.progress(time))
-        gain = self._gain(grow_key, masks, heard, gradient)
+        gain = promise(grow_key, self.growth, masks, heard, gradient)
         # What has just gone does not come back at once: its gradient and weight are those of a network that had it.
         where = jax.tree.map(lambda before, now: 1 - (before - now), state.masks, masks)
         if self.groups == "global":
@@ -131,26 +130,6 @@ class Sparse:
             kept = keep_probabilities(score, count=density * mask.size, where=mask)
             parts.append(sample_mask(jax.random.fold_in(key, place), kept, symmetric=False, method="top"))
         return jax.tree.unflatten(jax.tree.structure(masks), parts)
-
-    def _gain(self, key, masks, heard, gradient):
-        leaves, structure = jax.tree.flatten(masks)
-        if self.growth == "random":
-            keys = jax.random.split(key, len(leaves))
-            return jax.tree.unflatten(
-                structure, [jax.random.uniform(k, mask.shape) for k, mask in zip(keys, leaves, strict=True)]
-            )
-        if gradient is None:
-            raise InputError(
-                f"growth is {self.growth!r}, which needs the gradient of the masked network: pass gradient."
-            )
-        size = jax.tree.map(jnp.abs, gradient)
-        if self.growth == "gradient":
-            return size
-        if heard is None or any(part.power is None for part in listened(heard)):
-            raise InputError(
-                "growth is 'gain', which needs 'power' of what layers hear: watch them with hear=('power',)."
-            )
-        return by_inputs(lambda g, power: g / jnp.sqrt(power + 1e-12), size, heard)
 
 
 def _best_stays(scores):

@@ -14,6 +14,7 @@ from jax import Array, lax
 from jaxprune._checks import InputError, check_key, check_whole
 from jaxprune._codes import Code
 from jaxprune._types import PRNGKey
+from jaxprune.deep._growth import GRADED
 from jaxprune.deep._importance import SCORES
 from jaxprune.deep._layers import check_single, density, masked, times, weights, with_weights
 from jaxprune.deep._optimiser import MaskedState, keep_pruned, set_masks
@@ -72,7 +73,7 @@ class Training:
     @property
     def grows(self) -> bool:
         """Whether growth asks for a gradient."""
-        return isinstance(self.rule, Sparse) and self.rule.growth in ("gradient", "gain")
+        return getattr(self.rule, "growth", "none") in GRADED
 
     @property
     def squares(self) -> bool:
@@ -85,7 +86,7 @@ class Training:
         if self.rule is None:
             return ()
         needs = {SCORES[self.rule.score].needs}
-        if isinstance(self.rule, Sparse) and self.rule.growth == "gain":
+        if getattr(self.rule, "growth", "none") == "gain":
             needs.add("power")
         return tuple(sorted(need for need in needs if need not in (None, "gradient")))
 
@@ -282,6 +283,7 @@ def _removed(key, state, training, W, heard, gradient, squares):
     if isinstance(rule, Sparse):
         time = (state.epoch + 1) / training.epochs
         return rule.update(key, earlier, W, heard, time=time, gradient=gradient, squares=squares)
-    found = rule.update(earlier, W, heard, gradient=squares)
+    growth = {"key": key, "gradient": gradient} if isinstance(rule, Counter) else {}
+    found = rule.update(earlier, W, heard, squares=squares, **growth)
     removes = state.epoch + 1 <= training.epochs - training.quiet
     return jax.tree.map(lambda new, old: jnp.where(removes, new, old), found, earlier)

@@ -102,6 +102,36 @@ def test_survival_spends_what_is_in_the_middle_of_its_layer():
     np.testing.assert_allclose(state.reserves.weight, 2 * u, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("growth", ["random", "gradient", "gain"])
+def test_some_come_elsewhere(growth):
+    tree = weights(eqx.nn.Linear(20, 10, key=KEY))
+    size = jax.random.uniform(KEY, (20,))
+    found = jax.tree.map(lambda W: Heard(size, size**2), tree)
+    gradient = jax.tree.map(lambda W: jax.random.normal(jax.random.key(1), W.shape), tree)
+    rule = Counter(alpha=0.8, patience=1, growth=growth, share=0.5)
+    state, plain = rule.init(tree), Counter(alpha=0.8, patience=1)
+    came = 0
+    for number in range(4):
+        tree = jax.tree.map(lambda W, number=number: jax.random.normal(jax.random.key(number), W.shape), tree)
+        arguments = {"key": jax.random.key(number), "gradient": gradient}
+        after = rule.update(state, tree, found, **arguments)
+        without = plain.update(state, tree, found)
+        before, now, kept = (np.asarray(s.masks.weight) for s in (state, after, without))
+        removed, absent = (before == 1) & (kept == 0), before == 0
+        new = (now == 1) & ~(kept == 1)
+        assert not new[~absent].any()
+        assert new.sum() == min(removed.sum() // 2, absent.sum())
+        np.testing.assert_array_equal(now[~absent], kept[~absent])
+        if growth != "random" and new.any():
+            gain = np.abs(np.asarray(gradient.weight)) / (np.asarray(size)[None] if growth == "gain" else 1)
+            assert gain[new].min() >= gain[absent & ~new].max()
+        came += new.sum()
+        state = after
+    assert came > 0
+    with pytest.raises(jaxprune.InputError, match="growth is"):
+        rule.update(state, tree, found)
+
+
 def test_survival_begins_when_it_is_told():
     epochs = [heard(1.0, 2.0, 0.5, 3.0)] * 20
     at_once = run(Survival(begin=0), epochs)
@@ -136,6 +166,8 @@ def test_errors():
         (lambda: Counter(patience=0), "patience is 0, but must be at least 1"),
         (lambda: Counter(score="size"), "score is 'size', but must be one of 'use'"),
         (lambda: Survival(granularity="row"), "granularity is 'row'"),
+        (lambda: Counter(growth="hope"), "growth is 'hope'"),
+        (lambda: Counter(share=1.5), "share is 1.5"),
         (lambda: Survival(begin=-1), "begin is -1"),
     ):
         with pytest.raises(jaxprune.InputError, match=message):
