@@ -76,7 +76,7 @@ def evaluate(config: Config, variant: str, seed: int) -> Iterator[_study.Row]:
     """Train one network."""
     split = _images.load(config.data)
     changes = dict(VARIANTS.get(variant, {}))
-    recipe = _images.Recipe(config.epochs, config.batch, decay=changes.pop("decay", 5e-4))
+    recipe = _images.Recipe(config.epochs, config.batch, rate=_images.RATE, decay=changes.pop("decay", 5e-4))
     rule: Any = None
     if changes.pop("survival", False):
         rule = Survival()

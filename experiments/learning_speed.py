@@ -77,7 +77,7 @@ def evaluate(config: Config, samples: int, rule: str, seed: int) -> Iterator[_st
     model_key, fit_key = _images.keys(config.seed, seed)
     pixels = int(np.prod(split.x.shape[1:]))
     model = deep.Dense(model_key, (pixels, 300, 100, int(split.y.max()) + 1))
-    recipe = _images.Recipe(epochs, config.batch)
+    recipe = _images.Recipe(epochs, config.batch, rate=_images.RATE)
     found = _images.train(fit_key, model, split, recipe, chosen, every=max(1, epochs // TIMES))
     for time, (accuracy, density) in enumerate(zip(found.accuracy, found.density, strict=True), 1):
         yield {"time": time / len(found.accuracy), "accuracy": accuracy, "density": density}

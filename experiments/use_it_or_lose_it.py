@@ -71,7 +71,9 @@ class Config:
     def recipe(self) -> _images.Recipe:
         """How networks learn."""
         epochs = 100 if self.long else 30
-        return _images.Recipe(epochs, 100) if self.preset == "paper" else _images.Recipe(2 * epochs, 20)
+        return (
+            _images.Recipe(epochs, 100, rate=_images.RATE) if self.preset == "paper" else _images.Recipe(2 * epochs, 20)
+        )
 
 
 LONG = ("magnitude", "information", "exchange", "information-exchange", "random-exchange", "rigl")
