@@ -99,12 +99,11 @@ def _trained(config, network, seed):
         model, extra = deep.Dense(key, (pixels, 300, 100, classes)), None
     else:
         model, extra = eqx.nn.make_with_state(deep.VGG)(key, widths=config.widths)
+    recipe = _images.Recipe(epochs, rate=_images.RATE) if network == DENSE else _images.Recipe(epochs)
     options = {} if network == DENSE else {"loss": _images.augmented}
     widths = "-".join(map(str, config.widths))
     place = _study.cache() / f"prune_layers-{network}-{config.seed}-{seed}-{epochs}-{len(split.x)}-{widths}.eqx"
-    found = _images.train(
-        fit_key, model, split, _images.Recipe(epochs), None, extra=extra, every=epochs, checkpoint=place, **options
-    )
+    found = _images.train(fit_key, model, split, recipe, None, extra=extra, every=epochs, checkpoint=place, **options)
     return eqx.nn.inference_mode(found.state.model), found.state.extra, split
 
 
