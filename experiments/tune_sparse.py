@@ -78,7 +78,8 @@ def evaluate(config: Config, rule: str, rate: float, decay: float, share: float,
 
 def show(results: xr.Dataset) -> None:
     """Print accuracy with every rate and decay, and with every share."""
-    console = rich.console.Console(width=130)
+    console = rich.console.Console(width=160)
+    results = results.sortby("share")
     share = _most(results.accuracy.notnull().sum(("rule", "rate", "decay", "seed")))
     pairs = list(itertools.product(results.rate.values, results.decay.values))
     table = rich.table.Table(
