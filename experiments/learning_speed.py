@@ -50,7 +50,7 @@ class Config:
     samples: tuple[int, ...] = (1000, 5000, 0)
     epochs: tuple[int, ...] = (300, 90, 30)
     batch: int = 100
-    seeds: int = 10
+    seeds: int = 5
     seed: int = 0
 
 
