@@ -68,8 +68,8 @@ class Config:
     coloured: Path | None = None
     pruned: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     calibration: int = 2000
-    epochs: tuple[int, int] = (30, 20)
-    widths: tuple[int, ...] = (32, 32, 64, 64, 128, 128)
+    epochs: tuple[int, int] = (30, 12)
+    widths: tuple[int, ...] = (16, 16, 32, 32, 64, 64)
     seeds: tuple[int, int] = (5, 1)
     seed: int = 0
 
