@@ -65,10 +65,15 @@ def set_masks(inner: optax.GradientTransformation, state: Any, masks: Tree) -> M
       masks: ones where synapses are, of the structure of `weights(model)`.
     """
     everything = with_weights(state.masks, masks)
-    remembered = optax.tree_utils.tree_map_params(inner, _zero, state.inner, everything)
+    remembered = optax.tree_utils.tree_map_params(inner, _zero, state.inner, everything, is_leaf=_elsewhere)
     return MaskedState(everything, remembered)
+
+
+def _elsewhere(node):
+    """Whether a part of an optimiser for several kinds of parameters leaves this one to another part."""
+    return isinstance(node, optax.MaskedNode)
 
 
 def _zero(leaf, mask):
     """A moment of every synapse, with zeros; anything else as it is."""
-    return times(leaf, mask) if leaf.shape == mask.shape else leaf
+    return times(leaf, mask) if getattr(leaf, "shape", None) == mask.shape else leaf

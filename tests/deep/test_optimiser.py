@@ -22,6 +22,7 @@ OPTIMISERS = {
     "adafactor": optax.adafactor(0.01),
     "rows": optax.adafactor(0.01, min_dim_size_to_factor=2),
     "plateau": optax.chain(optax.adam(0.01), optax.contrib.reduce_on_plateau(patience=2)),
+    "muon": optax.contrib.muon(0.01),
 }
 
 
