@@ -74,10 +74,14 @@ class Recipe:
 
     def training(self, images: int, rule: Any) -> Training:
         """Settings for so many images and a rule."""
-        steps = self.epochs * (images // self.batch)
-        schedule = optax.cosine_decay_schedule(self.rate, steps)
-        optimiser = optax.chain(optax.add_decayed_weights(self.decay), optax.sgd(schedule, momentum=self.momentum))
-        return Training(self.epochs, optimiser, self.batch, rule)
+        return Training(self.epochs, _optimiser(self, images), self.batch, rule)
+
+
+@lru_cache(maxsize=16)
+def _optimiser(recipe, images):
+    # The same object for all networks that learn alike: a new one would be compiled anew.
+    schedule = optax.cosine_decay_schedule(recipe.rate, recipe.epochs * (images // recipe.batch))
+    return optax.chain(optax.add_decayed_weights(recipe.decay), optax.sgd(schedule, momentum=recipe.momentum))
 
 
 RATE = 0.2

@@ -33,6 +33,7 @@ from jaxprune.pruning import FragmentationWarning
 from jaxprune.sweep import figure_settings, rule_style, save_figure
 
 RESULTS = Path(__file__).parent / "results"
+MAPS, MANY_MAPS = Path("/proc/self/maps"), 20_000
 WRITING = threading.Lock()
 Row = dict[str, Any]
 Config = TypeVar("Config")
@@ -202,12 +203,22 @@ def compute(
 def _evaluate(evaluate, config, label, point, file):
     started = time.perf_counter()
     rows = [{**point, **row} for row in evaluate(config, **point)]
+    make_room()
     line = json.dumps({"point": label, "rows": rows, "seconds": round(time.perf_counter() - started, 1)})
     with WRITING:
         file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
     return label, rows
+
+
+def make_room() -> None:
+    """Drop compiled code before there is too much of it.
+
+    Linux lets a process have 65,530 memory maps, and every compiled function takes some: beyond, the compiler crashes.
+    """
+    if MAPS.exists() and len(MAPS.read_bytes().splitlines()) > MANY_MAPS:
+        jax.clear_caches()
 
 
 def _head(config):

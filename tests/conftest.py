@@ -5,7 +5,6 @@ And `run`, which every test of the command line uses.
 
 import os
 import sys
-from pathlib import Path
 
 # Before JAX starts: two CPU devices, so that sharding is exercised; and code that is compiled fast rather than fast code, as
 # most of what is compiled here runs once. Processes that tests start have both, too.
@@ -24,19 +23,13 @@ from jaxtyping import install_import_hook  # noqa: E402
 install_import_hook("jaxprune", "beartype.beartype")
 
 
-MAPS = Path("/proc/self/maps")
-MANY = 20_000
-
-
 @pytest.fixture(autouse=True, scope="module")
 def compiled_code_has_room():
-    """Drop compiled code after a file of tests before there is too much of it.
+    """Drop compiled code after a file of tests before there is too much of it."""
+    from experiments import _study
 
-    Linux lets a process have 65,530 memory maps, and every compiled function takes some: beyond, the compiler crashes.
-    """
     yield
-    if MAPS.exists() and len(MAPS.read_bytes().splitlines()) > MANY:
-        jax.clear_caches()
+    _study.make_room()
 
 
 @pytest.fixture
