@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import json
 import os
 import shlex
@@ -172,7 +173,8 @@ def compute(
     """Evaluate points, each written to a journal as soon as it is done; as many at a time, in threads, as `config.workers` says.
 
     A point is a row of coordinates; what `evaluate(config, **point)` returns are rows of results for it. Points that the journal,
-    or one of the others, holds already from a run of the same config and versions are not computed again.
+    or one of the others, holds already from a run of the same config and versions are not computed again. A journal of another run
+    is moved aside.
 
     Raises:
       InputError: workers is below 1; what `evaluate` refuses, once the points that were already being computed are written.
@@ -181,6 +183,7 @@ def compute(
     if workers < 1:
         raise InputError(f"--workers is {workers}, but must be at least 1.")
     found = {entry["point"]: entry for path in (*others, journal) for entry in _entries(path, head)}
+    _keep_aside(journal, head)
     write_whole(journal, "".join(f"{line}\n" for line in (head, *map(json.dumps, found.values()))).encode())
     done: dict[str, list[Row]] = {point: entry["rows"] for point, entry in found.items()}
     labels = {json.dumps(point, sort_keys=True): point for point in points}
@@ -225,6 +228,19 @@ def _head(config):
     """First line of a journal: what its points depend on."""
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name != "workers"}
     return json.dumps({"config": settings, "versions": provenance()["versions"]}, sort_keys=True, default=str)
+
+
+def _keep_aside(journal, head):
+    """A journal of another config or of other versions moves away, and is not replaced."""
+    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
+    if len(lines) < 2 or lines[0] == head:
+        return
+    places = (journal.with_name(f"{journal.name}.{number}") for number in itertools.count(1))
+    aside = next(place for place in places if not place.exists())
+    journal.rename(aside)
+    print(
+        f"{len(lines) - 1} points of another configuration, or of other versions, are now in {aside}", file=sys.stderr
+    )
 
 
 def _entries(journal, head):

@@ -91,11 +91,17 @@ def test_points_in_the_journal_are_not_computed_again(tmp_path):
     assert longer[:6] == rows
 
 
-def test_another_version_starts_anew(tmp_path, monkeypatch):
-    compute(Config(), tmp_path / "journal")
-    versions = {"versions": {"jaxprune": "0"}}
-    monkeypatch.setattr(_study, "provenance", lambda: versions)
-    assert compute(Config(), tmp_path / "journal")[1] == [0, 1, 2]
+def test_another_version_or_config_starts_anew_and_throws_nothing_away(tmp_path, monkeypatch, capsys):
+    journal = tmp_path / "journal"
+    compute(Config(), journal)
+    first = journal.read_text()
+    monkeypatch.setattr(_study, "provenance", lambda: {"versions": {"jaxprune": "0"}})
+    assert compute(Config(), journal)[1] == [0, 1, 2]
+    assert "3 points of another configuration" in capsys.readouterr().err
+    second = journal.read_text()
+    compute(Config(number=4), journal)
+    assert (tmp_path / "journal.1").read_text() == first
+    assert (tmp_path / "journal.2").read_text() == second
 
 
 def test_what_a_kill_leaves_of_the_last_line_is_dropped(tmp_path):
