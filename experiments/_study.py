@@ -173,8 +173,8 @@ def compute(
     """Evaluate points, each written to a journal as soon as it is done; as many at a time, in threads, as `config.workers` says.
 
     A point is a row of coordinates; what `evaluate(config, **point)` returns are rows of results for it. Points that the journal,
-    or one of the others, holds already from a run of the same config and versions are not computed again. A journal of another run
-    is moved aside.
+    or one of the others, holds already from a run of the same config and versions are not computed again. A journal of another
+    run is moved aside.
 
     Raises:
       InputError: workers is below 1; what `evaluate` refuses, once the points that were already being computed are written.
