@@ -92,30 +92,47 @@ def _epoch(config, key, rule, *, dense):
     state = deep.init_training(key, model, training, extra=extra)
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
 
+    updates = count // config.batch
+
+    def step(carry, arguments):
+        arrays, extra, remembered = carry
+        key, place = arguments
+
+        def loss(arrays):
+            return deep.cross_entropy(eqx.combine(arrays, rest), extra, x[place], y[place], key)
+
+        (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(arrays)
+        changes, remembered = optimiser.update(gradient, remembered, arrays)
+        return (optax.apply_updates(arrays, changes), extra, remembered), value
+
     @jax.jit
-    def plain(key, arrays, remembered, extra):
-        updates = count // config.batch
+    def order(key):
         order_key, step_key = jax.random.split(key)
         places = jax.random.permutation(order_key, count)[: updates * config.batch].reshape(updates, config.batch)
+        return jax.random.split(step_key, updates), places
 
-        def step(carry, arguments):
-            arrays, extra, remembered = carry
-            key, place = arguments
+    @jax.jit
+    def in_a_loop(carry, steps):
+        return lax.scan(step, carry, steps)[0]
 
-            def loss(arrays):
-                return deep.cross_entropy(eqx.combine(arrays, rest), extra, x[place], y[place], key)
+    one_update = jax.jit(step)
 
-            (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(arrays)
-            changes, remembered = optimiser.update(gradient, remembered, arrays)
-            return (optax.apply_updates(arrays, changes), extra, remembered), value
+    def plain(key, arrays, remembered, extra):
+        carry, steps = (arrays, extra, remembered), order(key)
+        if dense:
+            return in_a_loop(carry, steps)
+        # Convolutions are slow inside compiled loops on a CPU.
+        for number in range(updates):
+            carry, _ = one_update(carry, jax.tree.map(lambda leaf, number=number: leaf[number], steps))
+        return carry
 
-        return lax.scan(step, (arrays, extra, remembered), (jax.random.split(step_key, updates), places))
+    one_epoch = deep.train_epoch if dense else deep.train_epoch_by_steps
 
     remembered = optimiser.init(arrays)
     jax.block_until_ready(plain(key, arrays, remembered, extra))
     return _study.compare(
-        lambda: jax.tree.leaves(eqx.filter(deep.train_epoch(key, state, x, y, training), eqx.is_array)),
-        lambda: jax.tree.leaves(plain(key, arrays, remembered, extra)[0][0]),
+        lambda: jax.tree.leaves(eqx.filter(one_epoch(key, state, x, y, training), eqx.is_array)),
+        lambda: jax.tree.leaves(plain(key, arrays, remembered, extra)[0]),
         config.repeats,
     )
 

@@ -25,6 +25,7 @@ from jaxprune.deep._train import (
     cross_entropy,
     init_training,
     train_epoch,
+    train_epoch_by_steps,
 )
 from jaxprune.deep._watch import Heard, Pairs, activity, value_and_gradient, watch
 
@@ -84,6 +85,7 @@ __all__ = [
     "sparse_weights",
     "state_dict",
     "train_epoch",
+    "train_epoch_by_steps",
     "value_and_gradient",
     "watch",
     "weights",

@@ -13,6 +13,7 @@ from jaxtyping import Int, Num
 from jaxprune._checks import InputError, check_key
 from jaxprune._provenance import fingerprint
 from jaxprune._types import PRNGKey
+from jaxprune.deep._layers import has_convolutions
 from jaxprune.deep._run import on_data, predict
 from jaxprune.deep._train import (
     EpochInfo,
@@ -23,6 +24,7 @@ from jaxprune.deep._train import (
     cross_entropy,
     init_training,
     train_epoch,
+    train_epoch_by_steps,
 )
 from jaxprune.files import read_head, read_tree, write_tree
 
@@ -102,8 +104,10 @@ def fit(
                     f"{checkpoint} is of another network, or of other data or settings: move it away, or choose another name."
                 )
             state = read_tree(checkpoint, state)
+    # There, convolutions are slow inside compiled loops.
+    one_epoch = train_epoch_by_steps if jax.default_backend() == "cpu" and has_convolutions(model) else train_epoch
     for number in _track(range(int(state.epoch), training.epochs), progress):
-        after, info = train_epoch(epoch_key, state, x, y, training, loss)
+        after, info = one_epoch(epoch_key, state, x, y, training, loss)
         if int(info.code) != TrainCode.FINISHED:
             raise InputError(f"epoch {number + 1}: {TrainCode.DIVERGED.words}")
         state = after

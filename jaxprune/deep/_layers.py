@@ -27,6 +27,13 @@ def layers(model: Any) -> list[Any]:
     return [node for node in jax.tree.leaves(model, is_leaf=is_layer) if is_layer(node)]
 
 
+def has_convolutions(model: Any) -> bool:
+    """Whether a convolution, plain or transposed, is anywhere in a model."""
+    kinds = (eqx.nn.Conv, eqx.nn.ConvTranspose)
+    nodes = jax.tree.leaves(model, is_leaf=lambda node: isinstance(node, kinds))
+    return any(isinstance(node, kinds) for node in nodes)
+
+
 class Around(eqx.Module):
     """A layer in something else that takes its place; what the model's own code asks of its layer, it still finds."""
 

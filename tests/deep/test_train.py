@@ -21,6 +21,7 @@ from jaxprune.deep import (
     Training,
     init_training,
     train_epoch,
+    train_epoch_by_steps,
 )
 
 KEY = jax.random.key(0)
@@ -130,6 +131,32 @@ def test_errors():
     stacked = eqx.filter_vmap(lambda k: eqx.nn.Linear(6, 3, key=k))(jax.random.split(KEY, 2))
     with pytest.raises(jaxprune.InputError, match="3 axes instead of 2"):
         init_training(KEY, stacked, PLAIN)
+
+
+@pytest.mark.parametrize("name", ["counter", "rigl", "fisher"])
+def test_one_update_after_the_other_is_the_same(name):
+    training = dataclasses.replace(PLAIN, rule=RULES[name])
+    state = other = init_training(KEY, MODEL, training)
+    for _ in range(3):
+        state, info = train_epoch(KEY, state, X, Y, training)
+        other, seen = train_epoch_by_steps(KEY, other, X, Y, training)
+    for a, b in zip((*leaves(state.model), *info), (*leaves(other.model), *seen), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_updates_one_by_one_are_compiled_once():
+    class Counted:
+        calls = 0
+
+        def __call__(self, model, extra, x, y, key):
+            Counted.calls += 1
+            return deep.cross_entropy(model, extra, x, y, key)
+
+    loss, state = Counted(), init_training(KEY, MODEL, PLAIN)
+    train_epoch_by_steps(KEY, state, X, Y, PLAIN, loss)
+    first = Counted.calls
+    train_epoch_by_steps(KEY, state, X, Y, PLAIN, loss)
+    assert Counted.calls <= first + 1  # shapes are looked up again; nothing is compiled
 
 
 def test_a_model_with_state():
