@@ -50,7 +50,7 @@ class Config:
     keep: tuple[float, ...] = (0.1,)
     rules: tuple[str, ...] = MATCHED
     alphas: tuple[float, ...] = (1.0, 3.0)
-    epochs: int = 12
+    epochs: int = 10
     batch: int = 100
     samples: int = 20_000
     seeds: int = 2
