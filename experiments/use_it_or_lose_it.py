@@ -203,7 +203,9 @@ def draw(results: xr.Dataset) -> Figure:
             style = {"color": colour, "linestyle": dashes, "marker": ".", "label": rule}
             ax.errorbar(100 * at.density.mean("seed"), mean, yerr=error_bar, **style)
         ax.set(xscale="log", xlabel="synapses kept, %")
-        ax.xaxis.set_major_formatter("{x:g}")
+        ticks = 100 * results.level.values[results.accuracy.sel(rule="magnitude").notnull().any("seed").values]
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
         ax.invert_xaxis()
     axes[0].set(ylabel="accuracy, %")
     axes[1].set(ylim=(dense - 1.2, dense + 0.3), title="the same, near the dense network")
