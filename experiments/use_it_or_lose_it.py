@@ -164,7 +164,7 @@ def show(results: xr.Dataset) -> None:
 def _own(results):
     """Rules that find their own density, at every threshold."""
     for rule in (rule for rule in (COUNTER, SURVIVAL) if rule in results.rule.values):
-        for level in results.level.values:
+        for level in sorted(results.level.values):
             at = results.sel(rule=rule, level=level)
             if bool(at.accuracy.notnull().any()):
                 yield rule, float(level), at
