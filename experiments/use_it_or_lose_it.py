@@ -208,7 +208,9 @@ def draw(results: xr.Dataset) -> Figure:
         ax.minorticks_off()
         ax.invert_xaxis()
     axes[0].set(ylabel="accuracy, %")
-    axes[1].set(ylim=(dense - 1.2, dense + 0.3), title="the same, near the dense network")
+    levels = [float(tick) for tick in axes[1].get_xticks()]
+    view = {"xlim": (1.15 * max(levels), min(levels) / 1.15), "ylim": (dense - 1.2, dense + 0.3)}
+    axes[1].set(title="the same, near the dense network", **view)
     _study.legend_below(figure, axes[0], 6)
     return figure
 
