@@ -126,21 +126,29 @@ def _percent(values):
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Every variant at its density, and the line of magnitude pruning."""
-    figure = Figure(figsize=(8.5, 5), layout="constrained")
+    """Every variant at its density, and the line of magnitude pruning; variants far below it stand at the lower edge."""
+    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
     ax = figure.subplots()
     levels = results.sel(variant=[_magnitude(level) for level in LEVELS])
     mean, error = _study.mean_and_error(100 * levels.accuracy, "seed")
     ax.errorbar(100 * levels.density.mean("seed"), mean, yerr=error, color="black", label="magnitude")
+    floor = float(mean.min()) - 0.5
     for number, name in enumerate(name for name in results.variant.values if name in VARIANTS):
         at = results.sel(variant=name)
-        mean, error = _study.mean_and_error(100 * at.accuracy, "seed")
-        style: Any = {"color": f"C{number % 10}", "marker": "os^vD"[number % 5], "linestyle": "", "label": str(name)}
-        ax.errorbar([100 * float(at.density.mean("seed"))], [float(mean)], yerr=[float(error)], **style)
-    ax.set(xscale="log", xlabel="synapses kept, %", ylabel="accuracy, %")
-    ax.xaxis.set_major_formatter("{x:g}")
+        mean, error = (float(value) for value in _study.mean_and_error(100 * at.accuracy, "seed"))
+        kept, label = 100 * float(at.density.mean("seed")), str(name)
+        style: Any = {"color": f"C{number % 10}", "marker": "os^vDP"[(number + number // 10) % 6], "linestyle": ""}
+        if mean < floor:
+            label += f" ({mean:.0f} ± {error:.0f} %)"
+            ax.plot([kept], [floor], label=label, **style, clip_on=False)
+        else:
+            ax.errorbar([kept], [mean], yerr=[error], label=label, **style)
+    ticks = (60, 40, 20, 10, 5, 2)
+    ax.set(xscale="log", xlabel="synapses kept, %", ylabel="accuracy, %", ylim=(floor, None))
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     ax.invert_xaxis()
-    _study.legend_below(figure, ax, 4)
+    _study.legend_below(figure, ax, 3)
     return figure
 
 

@@ -20,7 +20,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, fingerprint
 
 DIMS = ("network", "way", "pruned", "seed")
 
@@ -101,8 +101,10 @@ def _trained(config, network, seed):
         model, extra = eqx.nn.make_with_state(deep.VGG)(key, widths=config.widths)
     recipe = _images.Recipe(epochs, rate=_images.RATE) if network == DENSE else _images.Recipe(epochs)
     options = {} if network == DENSE else {"loss": _images.augmented}
-    widths = "-".join(map(str, config.widths))
-    place = _study.cache() / f"prune_layers-{network}-{config.seed}-{seed}-{epochs}-{len(split.x)}-{widths}.eqx"
+    # All that training depends on is in the name: what was trained otherwise, or by other code, is not in the way.
+    training, loss = recipe.training(len(split.x), None), options.get("loss", deep.cross_entropy)
+    origin = fingerprint(jax.random.key_data(fit_key), model, jax.tree.leaves(extra), split.x, split.y, training, loss)
+    place = _study.cache() / f"prune_layers-{network}-{origin}.eqx"
     found = _images.train(fit_key, model, split, recipe, None, extra=extra, every=epochs, checkpoint=place, **options)
     return eqx.nn.inference_mode(found.state.model), found.state.extra, split
 
