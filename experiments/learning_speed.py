@@ -1,7 +1,6 @@
 """Does a network learn faster, or better, when synapses that are hardly used go? With many images, and with few.
 
-Curves of test accuracy over training, with 1,000, 5,000 and all training images and the same number of updates for each number
-of images. The dense network, the counter rule at two thresholds, and gradual magnitude pruning and exchange at the density that
+Curves of test accuracy over training, with 1,000, 5,000 and all training images, and as many updates for all rules. The dense network, the counter rule at two thresholds, and gradual magnitude pruning and exchange at the density that
 the counter ends near. Speed is the first time at which a share of the dense network's own final accuracy is reached.
 """
 
@@ -121,7 +120,7 @@ def _percent(values):
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy over the run (above), and what is left of the synapses (below), for every number of images."""
     figure = Figure(figsize=(10, 5.5), layout="constrained")
-    axes = figure.subplots(2, results.sizes["samples"], sharex=True, sharey="row", squeeze=False)
+    axes = figure.subplots(2, results.sizes["samples"], sharex=True, squeeze=False)
     for column, samples in zip(axes.T, results.samples.values, strict=True):
         at = results.sel(samples=samples)
         for rule, colour in zip(results.rule.values, COLOURS, strict=True):
@@ -130,11 +129,12 @@ def draw(results: xr.Dataset) -> Figure:
             column[0].plot(100 * one.time, mean, color=colour, label=str(rule))
             column[0].fill_between(100 * one.time, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
             column[1].plot(100 * one.time, 100 * one.density.mean("seed"), color=colour)
-        column[0].set(title=f"{samples or 'all'} images")
-        column[1].set(xlabel="part of the run, %")
-    final = 100 * results.accuracy.isel(time=-1).mean("seed")
-    axes[0, 0].set(ylabel="accuracy, %", ylim=(float(final.min()) - 6, float(final.max()) + 1))
-    axes[1, 0].set(ylabel="synapses kept, %", ylim=(0, 102))
+        final = 100 * at.accuracy.isel(time=-1).mean("seed")
+        limits = float(final.min()) - 2, float(final.max()) + 0.3
+        column[0].set(title=f"{samples or 'all'} images", ylim=limits)
+        column[1].set(xlabel="part of the run, %", ylim=(0, 102))
+    axes[0, 0].set(ylabel="accuracy, %")
+    axes[1, 0].set(ylabel="synapses kept, %")
     _study.legend_below(figure, axes[0, 0], 3)
     return figure
 
