@@ -1,7 +1,8 @@
 """Does a network learn faster, or better, when synapses that are hardly used go? With many images, and with few.
 
-Curves of test accuracy over training, with 1,000, 5,000 and all training images, and as many updates for all rules. The dense network, the counter rule at two thresholds, and gradual magnitude pruning and exchange at the density that
-the counter ends near. Speed is the first time at which a share of the dense network's own final accuracy is reached.
+Curves of test accuracy over training, with 1,000, 5,000 and all training images, and as many updates for all rules. The dense
+network, the counter rule at two thresholds, and gradual magnitude pruning and exchange at the density that the counter ends near.
+Speed is the first time at which a share of the dense network's own final accuracy is reached.
 """
 
 import dataclasses
