@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -48,6 +49,10 @@ def _load(path, validate, samples):
     brightest = float(found.train.images.max())
     train, test = (inputs(part.images, brightest) for part in found)
     labels, test_labels = (part.labels for part in found)
+    # Folders of images come class by class; here the first so many stand for all.
+    if bool((np.diff(labels) >= 0).all()):
+        order = np.random.default_rng(0).permutation(len(labels))
+        train, labels = train[order], labels[order]
     if validate:
         held = len(train) // 10
         train, labels, test, test_labels = train[:-held], labels[:-held], train[-held:], labels[-held:]

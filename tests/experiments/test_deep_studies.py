@@ -23,6 +23,21 @@ def test_validation_images_are_the_last_of_the_training_images():
     np.testing.assert_array_equal(few.labels, whole.test.labels)
 
 
+def test_images_that_come_class_by_class_are_mixed(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 255, (300, 8, 8, 1)), np.repeat(np.arange(3), 100)
+    names = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    np.savez(tmp_path / "sorted.npz", **{name: value.astype(np.uint8) for name, value in names.items()})
+    few = _images.load(tmp_path / "sorted.npz", samples=60)
+    assert set(np.asarray(few.y).tolist()) == {0, 1, 2}
+    # Every image keeps its label.
+    which = [
+        int(np.argmin([np.abs(np.asarray(x) - i).sum() for i in np.moveaxis(images, -1, 1) / images.max()]))
+        for x in few.x[:10]
+    ]
+    np.testing.assert_array_equal(labels[which], few.y[:10])
+
+
 @pytest.mark.parametrize("keep", [0.4, 0.1, 0.05, 0.02])
 def test_narrow_networks_have_as_few_synapses_but_not_fewer_than_they_must(keep):
     def synapses(sizes):
