@@ -319,7 +319,7 @@ def _finish(key, state, training, arrays, extra, remembered, total, updates, gra
     return kept, info
 
 
-_COMPILED = {body: eqx.filter_jit(body) for body in (_summed, _graded)}
+_COMPILED = {_summed: eqx.filter_jit(_summed), _graded: eqx.filter_jit(_graded)}
 _FINISH = eqx.filter_jit(_finish)
 
 
