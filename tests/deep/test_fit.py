@@ -11,7 +11,7 @@ from helpers import untyped
 
 import jaxprune
 from jaxprune import deep
-from jaxprune.deep import Constants, Counter, Schedule, Sparse, Survival, Training, fit
+from jaxprune.deep import Constants, Counter, Schedule, Sparse, Survival, Training, _fit, fit
 
 KEY = jax.random.key(0)
 X = jax.random.normal(KEY, (60, 5))
@@ -37,6 +37,17 @@ class Normed(eqx.Module):
     def __call__(self, x, state):
         x, state = self.norm(self.first(x), state)
         return self.last(jax.nn.relu(x)), state
+
+
+class Convolved(eqx.Module):
+    convolution: eqx.nn.Conv1d
+    last: eqx.nn.Linear
+
+    def __init__(self):
+        self.convolution, self.last = eqx.nn.Conv1d(1, 2, 3, key=KEY), eqx.nn.Linear(6, 2, key=KEY)
+
+    def __call__(self, x):
+        return self.last(jax.nn.relu(self.convolution(x[None])).ravel())
 
 
 def same(a, b):
@@ -113,3 +124,22 @@ def test_errors():
         fit(KEY, MODEL, X, Y[:-1], TRAINING)
     with pytest.raises(jaxprune.InputError, match="fewer than a batch of 20"):
         fit(KEY, MODEL, X[:10], Y[:10], TRAINING)
+
+
+@pytest.mark.parametrize(("model", "backend", "ways"), [
+    (MODEL, "cpu", {"train_epoch"}),
+    (Convolved(), "cpu", {"train_epoch_by_steps"}),
+    (Convolved(), "gpu", {"train_epoch"}),
+])  # fmt: skip
+def test_convolutions_are_trained_update_by_update_on_a_cpu(model, backend, ways, monkeypatch):
+    """Inside a compiled loop they would take many times as long there."""
+    taken = set()
+
+    def noting(name, function):
+        return lambda *arguments: (taken.add(name), function(*arguments))[1]
+
+    for name in ("train_epoch", "train_epoch_by_steps"):
+        monkeypatch.setattr(_fit, name, noting(name, getattr(_fit, name)))
+    monkeypatch.setattr(_fit.jax, "default_backend", lambda: backend)
+    fit(KEY, model, X, Y, dataclasses.replace(TRAINING, rule=None))
+    assert taken == ways

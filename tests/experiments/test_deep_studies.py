@@ -53,6 +53,14 @@ def test_narrow_networks_have_as_few_synapses_but_not_fewer_than_they_must(keep)
     assert 0.7 * keep < share <= keep
 
 
+def test_networks_that_learn_alike_share_their_optimiser():
+    """A new one would be compiled anew."""
+    one, two = (_images.Recipe(4, 20).training(100, None) for _ in range(2))
+    assert one == two
+    assert one.optimiser is two.optimiser
+    assert _images.Recipe(4, 20, rate=0.3).training(100, None) != one
+
+
 def test_every_method_starts_alike_and_learns():
     split = _images.load(None)
     key, fit_key = _images.keys(0, 3)

@@ -104,6 +104,16 @@ def test_another_version_or_config_starts_anew_and_throws_nothing_away(tmp_path,
     assert (tmp_path / "journal.2").read_text() == second
 
 
+def test_compiled_code_is_dropped_before_there_is_too_much(tmp_path, monkeypatch):
+    dropped = []
+    monkeypatch.setattr(_study.jax, "clear_caches", lambda: dropped.append(1))
+    compute(Config(), tmp_path / "few")
+    assert not dropped
+    monkeypatch.setattr(_study, "MANY_MAPS", 0)
+    compute(Config(), tmp_path / "many")
+    assert len(dropped) == 3 * _study.MAPS.exists()
+
+
 def test_what_a_kill_leaves_of_the_last_line_is_dropped(tmp_path):
     journal = tmp_path / "journal"
     rows, _ = compute(Config(), journal)
