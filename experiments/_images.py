@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,6 +157,18 @@ def keys(seed: int, number: int) -> tuple[jax.Array, jax.Array]:
     """Keys of a network and of its training: the same start and order of images for every method."""
     model, fit = jax.random.split(jax.random.fold_in(jax.random.key(seed), number))
     return model, fit
+
+
+def convolutional(key: jax.Array, widths: Sequence[int], blocks: int) -> tuple[Any, Any]:
+    """A network of coloured images and its state: residual, with so many blocks to a width; plain with none."""
+    if blocks:
+        return eqx.nn.make_with_state(deep.ResNet)(key, widths=tuple(widths), depth=blocks)
+    return eqx.nn.make_with_state(deep.VGG)(key, widths=tuple(widths))
+
+
+def residual_name(widths: Sequence[int], blocks: int) -> str:
+    """What is added to the name of a study's results: "_resnet20", by the number of layers, or nothing without blocks."""
+    return f"_resnet{2 * blocks * len(widths) + 2}" if blocks else ""
 
 
 def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:

@@ -1,8 +1,8 @@
 """Pruning trained networks layer by layer, without any training afterwards.
 
-Dense networks of MNIST and, where CIFAR-10 is given, convolutional ones with batch normalisation are trained here, then every
-layer is pruned in one call on 2,000 training images. Accuracy on the test images by rule and fraction: magnitude, Wanda, the
-row-wise surgeon (SparseGPT), and ours, with and without the closed loop. Normalisation is calibrated again for all of them.
+Dense networks of MNIST or, with `--blocks`, residual ones of CIFAR-10 with batch normalisation are trained here, then every layer
+is pruned in one call on 2,000 training images. Accuracy on the test images by rule and fraction: magnitude, Wanda, the row-wise
+surgeon (SparseGPT), and ours, with and without the closed loop. Normalisation is calibrated again for all of them.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from experiments import _images, _study
 from jaxprune import deep, fingerprint
 
-DIMS = ("network", "way", "pruned", "seed")
+DIMS = ("way", "pruned", "seed")
 
 
 class Way(NamedTuple):
@@ -54,64 +54,65 @@ class Config:
     """Configuration.
 
     Attributes:
-      data: MNIST, as in `load_images`, for the dense network; scikit-learn's small digits without.
-      coloured: CIFAR-10, as in `load_images`, for the convolutional network; left out without.
+      data: MNIST, or with blocks CIFAR-10, as in `load_images`; scikit-learn's small digits without.
+      widths: units of the hidden layers; with blocks, channels of every stage.
+      blocks: residual blocks to a stage: `--widths 16 32 64 --blocks 3` is ResNet-20. With none, the network is dense.
+      epochs: of training.
       pruned: fractions pruned.
       calibration: training images that layers are watched on.
-      epochs: of training, of the dense and of the convolutional network.
-      widths: channels of the convolutional network's layers.
-      seeds: networks, of both kinds.
+      seeds: networks.
       seed: seed of everything.
     """
 
     data: Path | None = None
-    coloured: Path | None = None
+    widths: tuple[int, ...] = (300, 100)
+    blocks: int = 0
+    epochs: int = 30
     pruned: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     calibration: int = 2000
-    epochs: tuple[int, int] = (30, 12)
-    widths: tuple[int, ...] = (16, 16, 32, 32, 64, 64)
-    seeds: tuple[int, int] = (5, 1)
+    seeds: int = 5
     seed: int = 0
 
-
-DENSE, CONVOLUTIONAL = "dense", "convolutional"
+    @property
+    def stored_as(self) -> str:
+        """Name of the results; those of a residual network have its name."""
+        return f"prune_layers{_images.residual_name(self.widths, self.blocks)}"
 
 
 def points(config: Config) -> list[_study.Row]:
     """Every way at every fraction, network by network."""
-    kinds = (DENSE, CONVOLUTIONAL) if config.coloured else (DENSE,)
     return [
-        {"network": network, "way": way, "pruned": pruned, "seed": seed}
-        for network, seeds in zip(kinds, config.seeds, strict=False)
-        for seed in range(seeds)
+        {"way": way, "pruned": pruned, "seed": seed}
+        for seed in range(config.seeds)
         for way in WAYS
         for pruned in config.pruned
     ]
 
 
-def _trained(config, network, seed):
+def _trained(config, seed):
     """A network, its state and its images; kept between runs as the checkpoint of its training."""
     key, fit_key = _images.keys(config.seed, seed)
-    split = _images.load(config.data if network == DENSE else config.coloured)
-    epochs = config.epochs[network != DENSE]
-    if network == DENSE:
-        pixels, classes = int(np.prod(split.x.shape[1:])), int(split.y.max()) + 1
-        model, extra = deep.Dense(key, (pixels, 300, 100, classes)), None
+    split = _images.load(config.data)
+    if config.blocks:
+        model, extra = _images.convolutional(key, config.widths, config.blocks)
+        recipe, loss = _images.Recipe(config.epochs), _images.augmented
     else:
-        model, extra = eqx.nn.make_with_state(deep.VGG)(key, widths=config.widths)
-    recipe = _images.Recipe(epochs, rate=_images.RATE) if network == DENSE else _images.Recipe(epochs)
-    options = {} if network == DENSE else {"loss": _images.augmented}
+        pixels, classes = int(np.prod(split.x.shape[1:])), int(split.y.max()) + 1
+        model, extra = deep.Dense(key, (pixels, *config.widths, classes)), None
+        recipe, loss = _images.Recipe(config.epochs, rate=_images.RATE), deep.cross_entropy
     # All that training depends on is in the name: what was trained otherwise, or by other code, is not in the way.
-    training, loss = recipe.training(len(split.x), None), options.get("loss", deep.cross_entropy)
+    training = recipe.training(len(split.x), None)
     origin = fingerprint(jax.random.key_data(fit_key), model, jax.tree.leaves(extra), split.x, split.y, training, loss)
-    place = _study.cache() / f"prune_layers-{network}-{origin}.eqx"
-    found = _images.train(fit_key, model, split, recipe, None, extra=extra, every=epochs, checkpoint=place, **options)
+    place = _study.cache() / f"{config.stored_as}-{origin}.eqx"
+    found = _images.train(
+        fit_key, model, split, recipe, None, extra=extra, every=config.epochs, checkpoint=place, loss=loss
+    )
     return eqx.nn.inference_mode(found.state.model), found.state.extra, split
 
 
-def evaluate(config: Config, network: str, way: str, pruned: float, seed: int) -> Iterator[_study.Row]:
+def evaluate(config: Config, way: str, pruned: float, seed: int) -> Iterator[_study.Row]:
     """Prune one network."""
-    model, extra, split = _trained(config, network, seed)
+    model, extra, split = _trained(config, seed)
     rule, loop, groups = WAYS[way]
     data = split.x[: config.calibration]
     found = deep.prune_layers(
@@ -138,19 +139,13 @@ def evaluate(config: Config, network: str, way: str, pruned: float, seed: int) -
 
 def show(results: xr.Dataset) -> None:
     """Print the loss of accuracy by way and fraction."""
-    console = rich.console.Console(width=140)
-    for network in results.network.values:
-        at = results.sel(network=network)
-        seeds = at.isel(seed=np.flatnonzero(at.accuracy.notnull().any(("way", "pruned"))))
-        before = seeds.before.isel(way=0, pruned=0)
-        title = (
-            f"{network}, {seeds.sizes['seed']} networks, accuracy before {_percent(before)} %: points of accuracy lost"
-        )
-        table = rich.table.Table("way", *(f"{100 * float(p):g} % pruned" for p in at.pruned.values), title=title)
-        for way in results.way.values:
-            lost = seeds.before - seeds.accuracy
-            table.add_row(str(way), *(_percent(lost.sel(way=way, pruned=p)) for p in at.pruned.values))
-        console.print(table)
+    before = results.before.isel(way=0, pruned=0)
+    title = f"{results.sizes['seed']} networks, accuracy before {_percent(before)} %: points of accuracy lost"
+    table = rich.table.Table("way", *(f"{100 * float(p):g} % pruned" for p in results.pruned.values), title=title)
+    for way in results.way.values:
+        lost = results.before - results.accuracy
+        table.add_row(str(way), *(_percent(lost.sel(way=way, pruned=p)) for p in results.pruned.values))
+    rich.console.Console(width=140).print(table)
 
 
 def _percent(values):
@@ -169,16 +164,14 @@ STYLES = {
 
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy over the fraction pruned."""
-    figure = Figure(figsize=(5 * results.sizes["network"] + 1, 5), layout="constrained")
-    axes = figure.subplots(1, results.sizes["network"], squeeze=False)[0]
-    for ax, network in zip(axes, results.network.values, strict=True):
-        at = results.sel(network=network)
-        for way, (colour, dashes) in STYLES.items():
-            mean, error = _study.mean_and_error(100 * at.accuracy.sel(way=way), "seed")
-            ax.errorbar(100 * at.pruned, mean, yerr=error, color=colour, linestyle=dashes, marker=".", label=way)
-        ax.axhline(100 * float(at.before.mean()), color="black", lw=0.8, ls=":", label="before")
-        ax.set(xlabel="synapses pruned, %", ylabel="accuracy, %", title=str(network))
-    _study.legend_below(figure, axes[0], 3)
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    ax = figure.subplots()
+    for way, (colour, dashes) in STYLES.items():
+        mean, error = _study.mean_and_error(100 * results.accuracy.sel(way=way), "seed")
+        ax.errorbar(100 * results.pruned, mean, yerr=error, color=colour, linestyle=dashes, marker=".", label=way)
+    ax.axhline(100 * float(results.before.mean()), color="black", lw=0.8, ls=":", label="before")
+    ax.set(xlabel="synapses pruned, %", ylabel="accuracy, %")
+    _study.legend_below(figure, ax, 2)
     return figure
 
 

@@ -1,16 +1,18 @@
 """Sparse training of a convolutional network on small coloured images, at matched sparsity.
 
-A network of six convolutions with batch normalisation and one dense layer, sized to a machine of two cores, learns CIFAR-10 with
-20,000 mirrored and shifted images. Methods of `use_it_or_lose_it` at 90 % pruned, with one budget for all layers unless a method
-has its own; and the same network without removal, and one so narrow from the start that it has as few synapses.
+By default a network of six convolutions with batch normalisation and one dense layer, sized to a machine of two cores, learns
+CIFAR-10 with 20,000 mirrored and shifted images; with `--blocks`, a residual one, for a machine with an accelerator. Methods of
+`use_it_or_lose_it` at 90 % pruned, with one budget for all layers unless a method has its own; and the same network without
+removal, and one so narrow from the start that it has as few synapses.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import equinox as eqx
+import jax
 import numpy as np
 import rich.console
 import rich.table
@@ -34,10 +36,14 @@ class Config:
 
     Attributes:
       data: CIFAR-10, as in `load_images`.
-      widths: channels of every convolution.
+      widths: channels of every convolution; with blocks, of every stage.
+      blocks: residual blocks to a stage: `--widths 16 32 64 --blocks 3` is ResNet-20, `--widths 64 128 256 512 --blocks 2`
+        ResNet-18. With none, the network is plain.
       keep: fractions kept.
       rules: methods that end at these.
       alphas: thresholds of the counter.
+      survival: train with `Survival`, too.
+      narrow: train the narrow networks, too.
       epochs: of training.
       batch: images to an update.
       samples: learn from the first so many images; from all where there are not more.
@@ -47,41 +53,50 @@ class Config:
 
     data: Path
     widths: tuple[int, ...] = (16, 16, 32, 32, 64, 64)
+    blocks: int = 0
     keep: tuple[float, ...] = (0.1,)
     rules: tuple[str, ...] = MATCHED
     alphas: tuple[float, ...] = (1.0, 3.0)
+    survival: bool = True
+    narrow: bool = True
     epochs: int = 10
     batch: int = 100
     samples: int = 20_000
     seeds: int = 2
     seed: int = 0
 
+    @property
+    def stored_as(self) -> str:
+        """Name of the results; those of a residual network have its name."""
+        return f"sparse_cifar{_images.residual_name(self.widths, self.blocks)}"
+
 
 def points(config: Config) -> list[_study.Row]:
     """Every method at every level, seed by seed."""
+    rules = (*config.rules, NARROW) if config.narrow else config.rules
     found: list[_study.Row] = []
     for seed in range(config.seeds):
-        found += [{"rule": DENSE, "level": 1.0, "seed": seed}, {"rule": SURVIVAL, "level": 1.0, "seed": seed}]
+        found += [{"rule": DENSE, "level": 1.0, "seed": seed}]
+        found += [{"rule": SURVIVAL, "level": 1.0, "seed": seed}] if config.survival else []
         found += [{"rule": COUNTER, "level": alpha, "seed": seed} for alpha in config.alphas]
-        found += [
-            {"rule": name, "level": share, "seed": seed} for name in (*config.rules, NARROW) for share in config.keep
-        ]
+        found += [{"rule": name, "level": share, "seed": seed} for name in rules for share in config.keep]
     return found
 
 
-def narrow(widths: tuple[int, ...], keep: float) -> tuple[int, ...]:
+def narrow(widths: tuple[int, ...], keep: float, blocks: int = 0) -> tuple[int, ...]:
     """Widths of a network of the same shape with a fraction of the synapses."""
-    target = keep * _synapses(widths)
+    target = keep * _synapses(widths, blocks)
     for share in np.linspace(1, 0, 1000, endpoint=False):
         found = tuple(max(1, round(share * width)) for width in widths)
-        if _synapses(found) <= target:
+        if _synapses(found, blocks) <= target:
             return found
     return (1,) * len(widths)
 
 
-def _synapses(widths):
-    sizes = (3, *widths)
-    return sum(9 * a * b for a, b in itertools.pairwise(sizes)) + 10 * widths[-1]
+@lru_cache
+def _synapses(widths, blocks=0):
+    model, _ = eqx.filter_eval_shape(_images.convolutional, jax.random.key(0), widths, blocks)
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(deep.weights(model)))
 
 
 def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_study.Row]:
@@ -89,7 +104,7 @@ def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_st
     split = _images.load(config.data, samples=config.samples)
     model_key, fit_key = _images.keys(config.seed, seed)
     widths = narrow(config.widths, level) if rule == NARROW else config.widths
-    model, state = eqx.nn.make_with_state(deep.VGG)(model_key, widths=widths)
+    model, state = _images.convolutional(model_key, widths, config.blocks)
     patience = max(1, config.epochs // 10)
     fixed = {COUNTER: Counter(level, patience), SURVIVAL: Survival(), DENSE: None, NARROW: None}
     chosen = fixed[rule] if rule in fixed else deep.named_method(rule, level)
@@ -100,7 +115,7 @@ def evaluate(config: Config, rule: str, level: float, seed: int) -> Iterator[_st
     layers = deep.cost(found.state.model, split.test, forward=lambda m, x: deep.predict(m, found.state.extra, x)[0])
     yield {
         "accuracy": found.accuracy[-1],
-        "density": found.density[-1] * _synapses(widths) / _synapses(config.widths),
+        "density": found.density[-1] * _synapses(widths, config.blocks) / _synapses(config.widths, config.blocks),
         "operations": sum(layer.kept_operations for layer in layers),
     }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxprune._checks import InputError
@@ -121,6 +123,11 @@ def read_tree(path: Path, like: Any) -> Any:
     with open(path, "rb") as file:
         file.readline()
         try:
-            return eqx.tree_deserialise_leaves(file, like)
+            return jax.tree.map(_weak, eqx.tree_deserialise_leaves(file, like), like)
         except Exception as error:  # what NumPy raises on damaged files is up to it
             raise InputError(f"{path} is damaged, or of something else: {error}") from error
+
+
+def _weak(leaf, like):
+    """A scalar that takes the precision of what it meets, as before: Equinox counts the updates of a normalisation with one."""
+    return jnp.asarray(leaf.item()) if getattr(like, "weak_type", False) and leaf.ndim == 0 else leaf

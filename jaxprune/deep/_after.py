@@ -133,7 +133,9 @@ def prune_layers(
     if not len(data):
         raise InputError("there are no inputs to watch the network on.")
     check_single(model)
-    run = _forward(forward)
+    run = eqx.Partial(
+        _outputs, forward
+    )  # equal between calls, unlike a closure: what was compiled for it is used again
     labels, original = names(model), (model, extra)
     for layer in layers(model):
         if getattr(layer, "groups", 1) != 1:
@@ -167,14 +169,10 @@ def prune_layers(
     return PrunedLayers(masked(model, found), found, tuple(reports), extra)
 
 
-def _forward(forward):
+def _outputs(forward, pair, x):
     """Outputs of a model and what it carries along, for a batch."""
-
-    def run(pair, x):
-        model, extra = pair
-        return predict(model, extra, x)[0] if forward is None else forward(model, x)
-
-    return run
+    model, extra = pair
+    return predict(model, extra, x)[0] if forward is None else forward(model, x)
 
 
 def _batches(data, batch) -> Iterator[Array]:

@@ -84,6 +84,19 @@ def test_attention():
     check_moments(heard, np.asarray(x).reshape(-1, 6), np.asarray(x).reshape(-1, 6))
 
 
+def test_what_listens_is_compiled_once_for_all_fractions():
+    traced = []
+
+    def forward(m, x):
+        traced.append(1)
+        return jax.vmap(m)(x)
+
+    prune_layers(KEY, MODEL, keep=0.5, data=X, forward=forward)
+    first = len(traced)
+    prune_layers(KEY, MODEL, keep=0.4, data=X, forward=forward)
+    assert len(traced) == first > 0
+
+
 @pytest.mark.parametrize("rule", ["weight+keep", "activity+keep"])
 def test_plain_rules_keep_the_largest_of_every_row_and_change_nothing(rule):
     pruned = prune_layers(KEY, MODEL, rule, keep=0.5, data=X, closed_loop=False)

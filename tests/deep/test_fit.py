@@ -4,6 +4,7 @@ import dataclasses
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -98,6 +99,21 @@ def test_checkpoint_of_something_else(tmp_path):
     path.write_bytes(content[:-50])
     with pytest.raises(jaxprune.InputError, match="is damaged"):
         fit(KEY, MODEL, X, Y, TRAINING, checkpoint=path)
+
+
+def test_a_checkpoint_of_single_precision_stays_so_where_double_is_the_default(tmp_path):
+    """A count that came back with a precision of its own made inference double, and the next convolution refuse it."""
+    model, extra = jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf,
+        eqx.nn.make_with_state(deep.VGG)(KEY, widths=(2, 2), channels=1, classes=2),
+    )
+    x, y = jax.random.normal(KEY, (8, 1, 4, 4), jnp.float32), jnp.arange(8) % 2
+    training = Training(1, optax.sgd(0.01), batch=4)
+    once, again = (fit(KEY, model, x, y, training, extra=extra, checkpoint=tmp_path / "c.eqx") for _ in range(2))
+    for state in (once, again):
+        forward = eqx.filter_jit(deep.predict)
+        assert forward(eqx.nn.inference_mode(state.model), state.extra, x)[0].dtype == jnp.float32
+    assert eqx.tree_equal(once, again)
 
 
 def test_divergence_leaves_the_last_good_checkpoint(tmp_path):
