@@ -171,8 +171,8 @@ def residual_name(widths: Sequence[int], blocks: int) -> str:
     return f"_resnet{2 * blocks * len(widths) + 2}" if blocks else ""
 
 
-def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
-    """Cross entropy of images that are mirrored with a chance of one half and shifted by up to three pixels; the rim is black."""
+def moved(key: jax.Array, x: jax.Array) -> jax.Array:
+    """Images mirrored with a chance of one half and shifted by up to three pixels; the rim is black."""
     mirror_key, shift_key = jax.random.split(key)
     mirrored = jax.random.bernoulli(mirror_key, 0.5, (len(x), 1, 1, 1))
     x = jnp.where(mirrored, x[..., ::-1], x)
@@ -182,4 +182,9 @@ def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array
     def cut(image, place):
         return lax.dynamic_slice(image, (0, place[0], place[1]), x.shape[1:])
 
-    return deep.cross_entropy(model, extra, jax.vmap(cut)(jnp.pad(x, margin), places), y, key)
+    return jax.vmap(cut)(jnp.pad(x, margin), places)
+
+
+def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+    """Cross entropy of `moved` images."""
+    return deep.cross_entropy(model, extra, moved(key, x), y, key)

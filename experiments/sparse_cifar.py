@@ -18,6 +18,7 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments import _images, _study
 from jaxprune import deep
@@ -146,28 +147,28 @@ def _percent(values):
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Accuracy over the fraction of synapses kept, and over operations."""
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
+    """Accuracy and operations of every method, the most accurate first."""
     dense = results.sel(rule=DENSE, level=1.0)
-    for ax, name in zip(axes, ("density", "operations"), strict=True):
-        for number, rule in enumerate(rule for rule in results.rule.values if rule != DENSE):
-            at = results.sel(rule=rule)
-            at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
-            at = at.isel(level=np.argsort(at[name].mean("seed").values))
-            mean, error = _study.mean_and_error(100 * at.accuracy, "seed")
-            share = 100 * (at[name] / (1 if name == "density" else dense[name])).mean("seed")
-            style = {"color": f"C{number % 10}", "marker": "os^vD"[number % 5], "label": str(rule)}
-            ax.errorbar(share, mean, yerr=error, linestyle="--" if number >= 10 else "-", **style)
-        ax.axhline(100 * float(dense.accuracy.mean()), color="black", ls=":", label="dense")
-        ax.set(
-            xscale="log",
-            xlabel={"density": "synapses kept, %", "operations": "operations, % of the dense network's"}[name],
-        )
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.invert_xaxis()
-    axes[0].set(ylabel="accuracy, %")
-    _study.legend_below(figure, axes[0], 5)
+    cells = [
+        results.sel(rule=rule, level=level)
+        for rule in results.rule.values
+        for level in results.level.values
+        if bool(results.accuracy.sel(rule=rule, level=level).notnull().any())
+    ]
+    cells.sort(key=lambda at: float(at.accuracy.mean()))
+    figure = Figure(figsize=(9, 1.6 + 0.26 * len(cells)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    labels = [f"{at.rule.item()}, {100 * float(1 - at.density.mean()):.0f} % pruned" for at in cells]
+    for place, at in enumerate(cells):
+        colour = "black" if at.rule.item() == DENSE else "C1" if at.rule.item() == NARROW else "C0"
+        for ax, values in ((left, 100 * at.accuracy), (right, 100 * at.operations / dense.operations)):
+            mean, error = _study.mean_and_error(values, "seed")
+            ax.errorbar(mean, place, xerr=error, color=colour, marker="o", linestyle="")
+    left.set(yticks=range(len(cells)), yticklabels=labels, xlabel="accuracy, %")
+    right.set(xscale="log", xlabel="operations, % of the dense network's")
+    right.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
+    right.xaxis.set_minor_locator(NullLocator())
+    right.xaxis.set_major_formatter("{x:g}")
     return figure
 
 

@@ -38,7 +38,8 @@ class Inputs(NamedTuple):
 
 @custom_vmap
 def _gram(rows):
-    return rows.T @ rows
+    # On an accelerator, products of single precision are less precise by default.
+    return jnp.matmul(rows.T, rows, precision=lax.Precision.HIGHEST)
 
 
 @_gram.def_vmap
@@ -98,7 +99,8 @@ def input_moments(
 ) -> Inputs:
     """Moments of the inputs of one layer.
 
-    Both models run side by side, so that what a layer hears in one can be held against what it hears in the other.
+    Both models run side by side, so that what a layer hears in one can be held against what it hears in the other. A model
+    that is held against itself, as the same object, runs alone.
 
     Args:
       forward: (model, batch) -> anything.
@@ -109,18 +111,18 @@ def input_moments(
     Returns:
       The moments; a count of zero for a layer that is not called, or that no output depends on by its gradient.
     """
-    number = itertools.count()
+    number, models = itertools.count(), 1 if pruned is original else 2
 
     def listen(layer):
         here = next(number) == place
-        size = 1 + 2 * (layer.weight.size // len(layer.weight))
+        size = 1 + models * (layer.weight.size // len(layer.weight))
         return _Listening(layer, jnp.zeros((size, size), float)) if here else layer
 
     watched = each_layer(listen, original)
-    twin = _twin(watched, pruned)
+    runs = (watched,) if models == 1 else (watched, _twin(watched, pruned))
     total: Any = 0.0
     for batch in batches:
-        total = total + _sums(forward, watched, twin, batch)
+        total = total + _sums(forward, runs, batch)
     count, sums, second = total[0, 0], total[0, 1:], total[1:, 1:]
     count = jnp.maximum(count, 1)
     mean = sums / count
@@ -129,9 +131,9 @@ def input_moments(
     power = jnp.diagonal(second) / count
     moves = jnp.diagonal(covariance) > 100 * jnp.finfo(power.dtype).eps * power
     covariance = jnp.where(moves[:, None] & moves[None], covariance, 0)
-    half = len(mean) // 2
-    parts = covariance[:half, :half], covariance[:half, half:], covariance[half:, half:]
-    return Inputs(mean[:half], mean[half:], *parts, total[0, 0])
+    half = len(mean) // models
+    x, y = slice(None, half), slice(-half, None)
+    return Inputs(mean[x], mean[y], covariance[x, x], covariance[x, y], covariance[y, y], total[0, 0])
 
 
 def _is_listening(node):
@@ -151,13 +153,13 @@ def _twin(watched, pruned):
 
 
 @eqx.filter_jit
-def _sums(forward, watched, twin, batch):
-    (node,) = [node for node in jax.tree.leaves(watched, is_leaf=_is_listening) if _is_listening(node)]
-    stacked = jax.tree.map(lambda a, b: jnp.stack([a, b]) if eqx.is_array(a) else a, watched, twin)
+def _sums(forward, models, batch):
+    (node,) = [node for node in jax.tree.leaves(models[0], is_leaf=_is_listening) if _is_listening(node)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *models)
 
     def loss(sums):
         def one(model):
-            # The sums are the same for both: unmapped, they collect from the pair once.
+            # The sums are the same for all: unmapped, they collect from the pair once.
             nodes, structure = jax.tree.flatten(model, is_leaf=_is_listening)
             nodes = [_Listening(n.layer, sums) if _is_listening(n) else n for n in nodes]
             return sum_of_outputs(forward(jax.tree.unflatten(structure, nodes), batch))

@@ -259,8 +259,8 @@ def _epoch(key, state, x, y, training, loss, loop):
     places = jax.random.permutation(order_key, len(x))[: updates * training.batch].reshape(updates, training.batch)
     steps, fixed = (jax.random.split(step_key, updates), places), _Fixed(rest, x, y, training, loss)
     start = (arrays, state.extra, state.optimiser)
-    shapes = eqx.filter_eval_shape(_step, start, jax.tree.map(lambda leaf: leaf[0], steps), fixed)[1]
-    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    nothing = _nothing if loop is _scanned else _NOTHING  # compiled: a step is then looked at once, not in every epoch
+    zero = nothing(start, jax.tree.map(lambda leaf: leaf[0], steps), fixed)
     (arrays, extra, remembered), total = loop(_summed, (start, zero), steps, fixed)
     model = eqx.combine(arrays, rest)
     gradient = None
@@ -297,6 +297,12 @@ def _step(carry, step, fixed):
     arrays = optax.apply_updates(arrays, changes)
     squares = jax.tree.map(jnp.square, weights(gradient)) if training.squares else None
     return (arrays, extra, remembered), (value, heard, squares)
+
+
+def _nothing(carry, step, fixed):
+    """Zeros of the shapes of what an update sees."""
+    shapes = eqx.filter_eval_shape(_step, carry, step, fixed)[1]
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 def _summed(carry, step, fixed):
@@ -338,6 +344,7 @@ def _finish(key, state, training, arrays, extra, remembered, total, updates, gra
 
 _COMPILED = {_summed: eqx.filter_jit(_summed), _graded: eqx.filter_jit(_graded)}
 _FINISH = eqx.filter_jit(_finish)
+_NOTHING = eqx.filter_jit(_nothing)
 
 
 def _removed(key, state, training, W, heard, gradient, squares):
