@@ -92,7 +92,7 @@ def _epoch(config, key, rule, *, dense):
     state = deep.init_training(key, model, training, extra=extra)
     arrays, rest = eqx.partition(model, eqx.is_inexact_array)
 
-    updates = count // config.batch
+    updates, scanned = count // config.batch, dense or jax.default_backend() != "cpu"
 
     def step(carry, arguments):
         arrays, extra, remembered = carry
@@ -119,15 +119,14 @@ def _epoch(config, key, rule, *, dense):
 
     def plain(key, arrays, remembered, extra):
         carry, steps = (arrays, extra, remembered), order(key)
-        if dense:
+        if scanned:
             return in_a_loop(carry, steps)
-        # Convolutions are slow inside compiled loops on a CPU.
+        # As `fit` does: convolutions are slow inside compiled loops on a CPU.
         for number in range(updates):
             carry, _ = one_update(carry, jax.tree.map(lambda leaf, number=number: leaf[number], steps))
         return carry
 
-    one_epoch = deep.train_epoch if dense else deep.train_epoch_by_steps
-
+    one_epoch = deep.train_epoch if scanned else deep.train_epoch_by_steps
     remembered = optimiser.init(arrays)
     jax.block_until_ready(plain(key, arrays, remembered, extra))
     return _study.compare(
