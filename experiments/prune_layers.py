@@ -38,10 +38,12 @@ class Way(NamedTuple):
 
 WAYS = {
     "magnitude, rows": Way("weight+keep", False, "row"),
+    "magnitude, layers": Way("weight+keep", False, "layer"),
     "magnitude, one budget": Way("weight+keep", False, "global"),
     "Wanda": Way("activity+keep", False, "row"),
     "row-wise surgeon": Way("greedy+compensation", False, "row"),
     "row-wise surgeon, closed loop": Way("greedy+compensation", True, "row"),
+    "surgeon, closed loop, layers": Way("greedy+compensation", True, "layer"),
     "activity+compensation": Way("activity+compensation", False, "row"),
     "activity+compensation, closed loop": Way("activity+compensation", True, "row"),
     "activity+regrow": Way("activity+regrow", False, "row"),
@@ -183,8 +185,9 @@ def _percent(values):
 
 
 STYLES = {
-    "magnitude, rows": ("#999999", "-"), "magnitude, one budget": ("#999999", "--"), "Wanda": ("#e69f00", "-"),
-    "row-wise surgeon": ("#d55e00", "-"), "row-wise surgeon, closed loop": ("#d55e00", "--"),
+    "magnitude, rows": ("#999999", "-"), "magnitude, layers": ("#999999", ":"), "magnitude, one budget": ("#999999", "--"),
+    "Wanda": ("#e69f00", "-"), "row-wise surgeon": ("#d55e00", "-"), "row-wise surgeon, closed loop": ("#d55e00", "--"),
+    "surgeon, closed loop, layers": ("#d55e00", ":"),
     "activity+compensation": ("#56b4e9", "-"), "activity+compensation, closed loop": ("#56b4e9", "--"),
     "activity+regrow": ("#0072b2", "-"), "activity+regrow, closed loop": ("#0072b2", "--"),
     "activity+regrow, closed loop, layers": ("#0072b2", ":"),

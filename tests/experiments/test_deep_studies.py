@@ -1,7 +1,9 @@
 """What studies of deep networks share, and what they compute from their results."""
 
 import itertools
+from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,6 +53,24 @@ def test_narrow_networks_have_as_few_synapses_but_not_fewer_than_they_must(keep)
     made = sparse_cifar.narrow(widths, keep)
     share = sparse_cifar._synapses(made) / sparse_cifar._synapses(widths)
     assert 0.7 * keep < share <= keep
+
+
+@pytest.mark.parametrize(("widths", "blocks", "layers"), [((16, 32, 64), 3, 20), ((64, 128, 256, 512), 2, 18)])
+def test_residual_networks_are_those_of_their_names(widths, blocks, layers):
+    """The shortcuts that change the width are not counted in the name."""
+    config = sparse_cifar.Config(data=Path("x"), widths=widths, blocks=blocks)
+    assert config.stored_as == f"sparse_cifar_resnet{layers}"
+    assert sparse_cifar.Config(data=Path("x")).stored_as == "sparse_cifar"
+    model, _ = eqx.filter_eval_shape(_images.convolutional, jax.random.key(0), widths, blocks)
+    main = [name for name in deep.names(model) if "shortcut" not in name]
+    assert len(main) == layers
+    made = sparse_cifar.narrow(widths, 0.1, blocks)
+    assert 0.07 < sparse_cifar._synapses(made, blocks) / sparse_cifar._synapses(widths, blocks) <= 0.1
+
+
+def test_optional_methods_are_left_out():
+    config = sparse_cifar.Config(data=Path("x"), rules=("rigl",), alphas=(), survival=False, narrow=False, seeds=1)
+    assert [point["rule"] for point in sparse_cifar.points(config)] == ["dense", "rigl"]
 
 
 def test_networks_that_learn_alike_share_their_optimiser():
