@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -171,13 +171,13 @@ def residual_name(widths: Sequence[int], blocks: int) -> str:
     return f"_resnet{2 * blocks * len(widths) + 2}" if blocks else ""
 
 
-def moved(key: jax.Array, x: jax.Array) -> jax.Array:
-    """Images mirrored with a chance of one half and shifted by up to three pixels; the rim is black."""
+def moved(key: jax.Array, x: jax.Array, reach: int = SHIFT) -> jax.Array:
+    """Images mirrored with a chance of one half and shifted by up to `reach` pixels; the rim is black."""
     mirror_key, shift_key = jax.random.split(key)
     mirrored = jax.random.bernoulli(mirror_key, 0.5, (len(x), 1, 1, 1))
     x = jnp.where(mirrored, x[..., ::-1], x)
-    margin = ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT))
-    places = jax.random.randint(shift_key, (len(x), 2), 0, 2 * SHIFT + 1)
+    margin = ((0, 0), (0, 0), (reach, reach), (reach, reach))
+    places = jax.random.randint(shift_key, (len(x), 2), 0, 2 * reach + 1)
 
     def cut(image, place):
         return lax.dynamic_slice(image, (0, place[0], place[1]), x.shape[1:])
@@ -185,6 +185,8 @@ def moved(key: jax.Array, x: jax.Array) -> jax.Array:
     return jax.vmap(cut)(jnp.pad(x, margin), places)
 
 
-def augmented(model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
-    """Cross entropy of `moved` images."""
-    return deep.cross_entropy(model, extra, moved(key, x), y, key)
+def augmented(
+    model: Any, extra: Any, x: jax.Array, y: jax.Array, key: jax.Array, move: Callable[..., jax.Array] = moved
+) -> tuple[jax.Array, Any]:
+    """Cross entropy of moved images. How they move is an argument, so that it is part of the fingerprint of a training."""
+    return deep.cross_entropy(model, extra, move(key, x), y, key)

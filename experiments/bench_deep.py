@@ -54,6 +54,12 @@ class Config:
     repeats: int = 5
     seed: int = 0
 
+    @property
+    def stored_as(self) -> str:
+        """Name of the results; those of an accelerator have its kind in it."""
+        backend = jax.default_backend()
+        return "bench_deep" if backend == "cpu" else f"bench_deep_{backend}"
+
 
 def points(config: Config) -> list[_study.Row]:
     """Benchmarks by their names."""

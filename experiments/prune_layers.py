@@ -1,7 +1,7 @@
 """Pruning trained networks layer by layer, without any training afterwards.
 
 Dense networks of MNIST or, with `--blocks`, residual ones of CIFAR-10 with batch normalisation are trained here, then every layer
-is pruned in one call on 2,000 training images, moved as in training where they were. Accuracy on the test images by rule and
+is pruned in one call on some training images, moved as in training where they were. Accuracy on the test images by rule and
 fraction: magnitude, Wanda, the row-wise surgeon (SparseGPT), and ours, with and without the closed loop. Normalisation is
 calibrated again for all of them; what that alone does is stored as `calibrated`.
 """
@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments import _images, _study
-from jaxprune import deep, fingerprint
+from jaxprune import InputError, deep, fingerprint
 
 DIMS = ("way", "pruned", "seed")
 
@@ -119,6 +119,8 @@ def _trained(config, seed):
     key, fit_key = _images.keys(config.seed, seed)
     split = _images.load(config.data)
     if config.blocks:
+        if split.x.shape[1] != 3:
+            raise InputError(f"images have {split.x.shape[1]} channels, but --blocks takes coloured ones: pass --data.")
         model, extra = _images.convolutional(key, config.widths, config.blocks)
         recipe, loss = _images.Recipe(config.epochs), _images.augmented
     else:

@@ -6,6 +6,7 @@ CIFAR-10 with 20,000 mirrored and shifted images; with `--blocks`, a residual on
 removal, and one so narrow from the start that it has as few synapses.
 """
 
+import bisect
 import dataclasses
 from collections.abc import Iterator
 from functools import lru_cache
@@ -87,11 +88,11 @@ def points(config: Config) -> list[_study.Row]:
 def narrow(widths: tuple[int, ...], keep: float, blocks: int = 0) -> tuple[int, ...]:
     """Widths of a network of the same shape with a fraction of the synapses."""
     target = keep * _synapses(widths, blocks)
-    for share in np.linspace(1, 0, 1000, endpoint=False):
-        found = tuple(max(1, round(share * width)) for width in widths)
-        if _synapses(found, blocks) <= target:
-            return found
-    return (1,) * len(widths)
+
+    def at(step):
+        return tuple(max(1, round(width * (1 - step / 1000))) for width in widths)
+
+    return at(bisect.bisect_left(range(1000), True, key=lambda step: _synapses(at(step), blocks) <= target))
 
 
 @lru_cache

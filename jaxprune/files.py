@@ -130,4 +130,7 @@ def read_tree(path: Path, like: Any) -> Any:
 
 def _weak(leaf, like):
     """A scalar that takes the precision of what it meets, as before: Equinox counts the updates of a normalisation with one."""
-    return jnp.asarray(leaf.item()) if getattr(like, "weak_type", False) and leaf.ndim == 0 else leaf
+    if not getattr(like, "weak_type", False) or leaf.ndim:
+        return leaf
+    weak = jnp.asarray(leaf.item())
+    return weak if weak.dtype == leaf.dtype else leaf

@@ -133,9 +133,8 @@ def prune_layers(
     if not len(data):
         raise InputError("there are no inputs to watch the network on.")
     check_single(model)
-    run = eqx.Partial(
-        _outputs, forward
-    )  # equal between calls, unlike a closure: what was compiled for it is used again
+    # Equal between calls, unlike a closure: what was compiled for it is used again.
+    run = eqx.Partial(_outputs, forward)
     labels, original = names(model), (model, extra)
     for layer in layers(model):
         if getattr(layer, "groups", 1) != 1:
@@ -159,7 +158,9 @@ def prune_layers(
     for place, label in enumerate(labels):
         heard = moments(place, (model, extra) if closed_loop else original)
         layer_key, layer = jax.random.fold_in(key, place), layers(original[0])[place]
-        pruned, report = _prune_layer(layer_key, rule, layer, heard, shares[place], inside, label)
+        # On an accelerator, products of single precision are less precise by default.
+        with jax.default_matmul_precision("highest"):
+            pruned, report = _prune_layer(layer_key, rule, layer, heard, shares[place], inside, label)
         model = _with_layer(model, place, pruned)
         masks[place] = (pruned.weight != 0).astype(pruned.weight.dtype)
         if closed_loop or measure is not None or place == len(labels) - 1:

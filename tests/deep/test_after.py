@@ -70,6 +70,11 @@ def test_rows_of_a_convolution_are_what_it_multiplies(options):
     rows = np.concatenate([np.asarray(input_rows(layer, image)) for image in x])
     check_moments(input_moments(forward, layer, layer, 0, [x]), rows, rows)
 
+    def scaled(model, x):
+        return forward(model[0], model[1] * x)
+
+    check_moments(input_moments(scaled, (layer, jnp.array(1.0)), (layer, jnp.array(0.5)), 0, [x]), rows, rows / 2)
+
 
 def test_attention():
     model = eqx.nn.MultiheadAttention(2, 6, key=KEY, dtype=float)

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from experiments import _images, bench_deep, counter_ablations, learning_speed, sparse_cifar, use_it_or_lose_it
+import jaxprune
+from experiments import (
+    _images,
+    bench_deep,
+    counter_ablations,
+    learning_speed,
+    prune_layers,
+    sparse_cifar,
+    use_it_or_lose_it,
+)
 from jaxprune import deep
 from jaxprune.data import digits
 
@@ -66,6 +75,18 @@ def test_residual_networks_are_those_of_their_names(widths, blocks, layers):
     assert len(main) == layers
     made = sparse_cifar.narrow(widths, 0.1, blocks)
     assert 0.07 < sparse_cifar._synapses(made, blocks) / sparse_cifar._synapses(widths, blocks) <= 0.1
+
+
+def test_trained_networks_are_pruned(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    config = prune_layers.Config(widths=(20, 10), epochs=2, seeds=1)
+    (row,) = prune_layers.evaluate(config, "row-wise surgeon", 0.5, 0)
+    assert row["kept"] == pytest.approx(0.5, abs=0.01)
+    assert row["before"] == row["calibrated"] > 0.6  # nothing to calibrate
+    assert abs(row["accuracy"] - row["before"]) < 0.1
+    assert 0 < row["output_error"] < 0.1
+    with pytest.raises(jaxprune.InputError, match="images have 1 channels, but --blocks takes coloured ones"):
+        next(prune_layers.evaluate(prune_layers.Config(widths=(4, 8), blocks=1), "Wanda", 0.5, 0))
 
 
 def test_optional_methods_are_left_out():
