@@ -161,7 +161,7 @@ def evaluate(config: Config, way: str, pruned: float, seed: int) -> Iterator[_st
         "accuracy": deep.accuracy(found.model, found.extra, x, y),
         "before": before.accuracy,
         "calibrated": before.calibrated,
-        "output_error": float(jnp.mean((want - have) ** 2) / jnp.mean((want - want.mean(axis=0)) ** 2)),
+        "output_error": float(jnp.mean((want - have) ** 2) / jnp.mean((want - want.mean(axis=0, keepdims=True)) ** 2)),
         "kept": sum(layer.kept for layer in found.layers) / sum(layer.synapses for layer in found.layers),
         "empty": sum(layer.empty for layer in found.layers),
     }
