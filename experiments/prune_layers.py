@@ -63,6 +63,7 @@ class Config:
       widths: units of the hidden layers; with blocks, channels of every stage.
       blocks: residual blocks to a stage: `--widths 16 32 64 --blocks 3` is ResNet-20. With none, the network is dense.
       epochs: of training.
+      ways: by their names in `WAYS`.
       pruned: fractions pruned.
       calibration: training images that layers are watched on.
       seeds: networks.
@@ -73,6 +74,7 @@ class Config:
     widths: tuple[int, ...] = (300, 100)
     blocks: int = 0
     epochs: int = 30
+    ways: tuple[str, ...] = tuple(WAYS)
     pruned: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     calibration: int = 2000
     seeds: int = 5
@@ -86,10 +88,13 @@ class Config:
 
 def points(config: Config) -> list[_study.Row]:
     """Every way at every fraction, network by network."""
+    for way in config.ways:
+        if way not in WAYS:
+            raise InputError(f"{way!r} is no way to prune: choose from {', '.join(WAYS)}.")
     return [
         {"way": way, "pruned": pruned, "seed": seed}
         for seed in range(config.seeds)
-        for way in WAYS
+        for way in config.ways
         for pruned in config.pruned
     ]
 
@@ -202,6 +207,8 @@ def draw(results: xr.Dataset) -> Figure:
     figure = Figure(figsize=(7, 6), layout="constrained")
     ax = figure.subplots()
     for way, (colour, dashes) in STYLES.items():
+        if way not in results.way:
+            continue
         mean, error = _study.mean_and_error(100 * (1 - results.accuracy.sel(way=way)), "seed")
         ax.errorbar(100 * results.pruned, mean, yerr=error, color=colour, linestyle=dashes, marker=".", label=way)
     ax.axhline(100 * (1 - float(results.before.mean())), color="black", lw=0.8, ls=":", label="before pruning")
