@@ -1,4 +1,4 @@
-"""Pruning while a network learns: use it or lose it, beside the best known sparse training, at the same sparsity.
+"""Pruning while a network learns: use it or lose it, beside the best known sparse training (Dettmers2019), at the same sparsity.
 
 A dense network learns images. Methods that aim at a density reach it at two thirds of the run; the rules of use find their own,
 which their thresholds move. Everything is measured after the last epoch. Beside them: the same network without removal, and
