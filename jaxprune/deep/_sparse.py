@@ -135,4 +135,4 @@ class Sparse:
 def _best_stays(scores):
     """Scores in which the best synapse of every layer is among the best of all."""
     greatest = jnp.max(jnp.stack([jnp.max(score) for score in jax.tree.leaves(scores)]))
-    return jax.tree.map(lambda score: jnp.where(score == jnp.max(score), greatest, score), scores)
+    return jax.tree.map(lambda score: score.at[jnp.unravel_index(jnp.argmax(score), score.shape)].set(greatest), scores)
