@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jaxtyping
@@ -101,3 +102,20 @@ def driven() -> Driven:
     rates = rng.normal(size=(4000, SIZE)) @ mixing.T
     mask = (rng.random((SIZE, SIZE)) < 0.4) & (np.asarray(W) != 0)
     return Driven(W, rates, jnp.asarray(rates.T @ rates / len(rates)), jnp.asarray(mask, float).at[3].set(0))
+
+
+class Normed(eqx.Module):
+    """Two dense layers with a batch normalisation between them: a model with state."""
+
+    first: eqx.nn.Linear
+    norm: eqx.nn.BatchNorm
+    last: eqx.nn.Linear
+
+    def __init__(self, inputs: int, hidden: int, outputs: int):
+        key = jax.random.key(0)
+        self.first, self.last = eqx.nn.Linear(inputs, hidden, key=key), eqx.nn.Linear(hidden, outputs, key=key)
+        self.norm = eqx.nn.BatchNorm(hidden, axis_name="batch", mode="batch")
+
+    def __call__(self, x, state):
+        h, state = self.norm(self.first(x), state)
+        return self.last(jax.nn.relu(h)), state

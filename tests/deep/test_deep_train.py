@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from helpers import Normed
 
 import jaxprune
 from jaxprune import deep
@@ -160,20 +161,7 @@ def test_updates_one_by_one_are_compiled_once():
 
 
 def test_a_model_with_state():
-    class Normed(eqx.Module):
-        first: eqx.nn.Linear
-        norm: eqx.nn.BatchNorm
-        last: eqx.nn.Linear
-
-        def __init__(self):
-            self.first, self.last = eqx.nn.Linear(6, 16, key=KEY), eqx.nn.Linear(16, 3, key=KEY)
-            self.norm = eqx.nn.BatchNorm(16, axis_name="batch", mode="batch")
-
-        def __call__(self, x, state):
-            h, state = self.norm(self.first(x), state)
-            return self.last(jax.nn.relu(h)), state
-
-    model, extra = eqx.nn.make_with_state(Normed)()
+    model, extra = eqx.nn.make_with_state(Normed)(6, 16, 3)
     training = dataclasses.replace(PLAIN, rule=RULES["gradual"])
     state = init_training(KEY, model, training, extra=extra)
     for _ in range(6):

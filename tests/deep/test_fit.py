@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers import untyped
+from helpers import Normed, untyped
 
 import jaxprune
 from jaxprune import deep
@@ -24,20 +24,6 @@ RULES = {
     "counter": Counter(patience=2),
     "survival": Survival(linear=Constants(1.0, 1.5, 13.0, 2.0), begin=1),
 }
-
-
-class Normed(eqx.Module):
-    first: eqx.nn.Linear
-    norm: eqx.nn.BatchNorm
-    last: eqx.nn.Linear
-
-    def __init__(self):
-        self.first, self.last = eqx.nn.Linear(5, 8, key=KEY), eqx.nn.Linear(8, 2, key=KEY)
-        self.norm = eqx.nn.BatchNorm(8, axis_name="batch", mode="batch")
-
-    def __call__(self, x, state):
-        x, state = self.norm(self.first(x), state)
-        return self.last(jax.nn.relu(x)), state
 
 
 class Convolved(eqx.Module):
@@ -62,7 +48,7 @@ def same(a, b):
 @pytest.mark.parametrize("done", [1, 3])
 def test_goes_on_where_it_was_exactly(tmp_path, done, rule):
     training = dataclasses.replace(TRAINING, rule=RULES[rule])
-    model, extra = (MODEL, None) if rule == "exchange" else eqx.nn.make_with_state(Normed)()
+    model, extra = (MODEL, None) if rule == "exchange" else eqx.nn.make_with_state(Normed)(5, 8, 2)
     whole = fit(KEY, model, X, Y, training, extra=extra)
     assert float(deep.density(whole.rule.masks)) < 1
     path = tmp_path / "c.eqx"
@@ -159,3 +145,16 @@ def test_convolutions_are_trained_update_by_update_on_a_cpu(model, backend, ways
     monkeypatch.setattr(_fit.jax, "default_backend", lambda: backend)
     fit(KEY, model, X, Y, dataclasses.replace(TRAINING, rule=None))
     assert taken == ways
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_a_scalar_comes_back_as_precise_and_as_ready_to_adapt_as_it_was(tmp_path, double):
+    with jax.enable_x64(double):
+        like = {"count": jnp.asarray(1.0), "fixed": jnp.float32(2.0)}
+    assert like["count"].weak_type
+    jaxprune.files.write_tree(tmp_path / "tree", like, {})
+    found = jaxprune.files.read_tree(tmp_path / "tree", like)
+    for name, leaf in like.items():
+        assert found[name] == leaf
+        assert found[name].dtype == leaf.dtype
+        assert found[name].weak_type == (leaf.weak_type and double), name
