@@ -11,6 +11,7 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
+from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
 from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
 from jaxprune.linalg._spectrum import (
@@ -37,6 +38,7 @@ __all__ = [
     "Guarantee",
     "H2Error",
     "ImpulseResponses",
+    "InformationLost",
     "LyapunovCode",
     "LyapunovSolution",
     "Modes",
@@ -52,6 +54,7 @@ __all__ = [
     "h2_error",
     "host_eigenvalues",
     "impulse_responses",
+    "information_lost",
     "is_symmetric",
     "lapack",
     "lyapunov",
@@ -66,6 +69,7 @@ __all__ = [
     "spectral_abscissa",
     "spectral_errors",
     "stationary_covariance",
+    "stationary_divergence",
     "symmetrise",
     "transient_growth",
 ]

@@ -45,3 +45,5 @@ lu_solve = _loop_on_cpu(lambda lu, pivots, b: jax.scipy.linalg.lu_solve((lu, piv
 cho_inverse = _loop_on_cpu(
     lambda A: jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), jnp.eye(len(A), dtype=A.dtype))
 )
+cholesky = _loop_on_cpu(lambda A: jnp.linalg.cholesky(A))
+solve_triangular = _loop_on_cpu(lambda L, b: jax.scipy.linalg.solve_triangular(L, b, lower=True))

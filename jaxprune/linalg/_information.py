@@ -1,0 +1,123 @@
+"""Information lost when a network is pruned: how far the distribution of its noise-driven activity moves."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from jaxprune._checks import InputError, check_square
+from jaxprune._types import Matrix, Scalar
+from jaxprune.linalg._lyapunov import lyapunov
+from jaxprune.linalg._reference import Reference
+from jaxprune.linalg._spectrum import resolve_symmetry, symmetrise
+from jaxprune.linalg.lapack import cholesky, eigvalsh, solve_triangular
+
+
+class InformationLost(NamedTuple):
+    """Divergences of a pruned network from its original under the same white noise, for each neuron.
+
+    Attributes:
+      stationary: of the distribution of activity at one moment, in nats per neuron; infinite if the pruned network is not stable.
+      path: rate of that of whole trajectories, in nats per neuron and unit of time. It is taken under the original's activity,
+        and does not see whether the pruned network is stable.
+    """
+
+    stationary: Scalar
+    path: Scalar
+
+
+def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> InformationLost:
+    r"""How many nats tell a pruned network's activity from its original's, both driven by independent white noise.
+
+    With the stationary covariances $C_A, C_B$ of $\dot x = A x + \sigma \xi$ and its pruned copy,
+
+    $$D = \tfrac12 \bigl( \operatorname{tr} C_B^{-1} C_A - N + \ln \det C_B - \ln \det C_A \bigr) / N, \qquad
+      \dot D = \tfrac{1}{2 \sigma^2} \operatorname{tr} (A - B)\, C_A\, (A - B)^T / N,$$
+
+    both of the original from the pruned network (Kullback-Leibler), and neither depends on $\sigma$. If both matrices are
+    symmetric, $D = \tfrac{1}{2N} \sum_i (d_i - \ln(1 + d_i))$ with $1 + d_i$ the generalised eigenvalues of `certify`.
+
+    Removing one synapse w of a symmetric network whose leak follows its weights costs $\tfrac12 (-l - \ln(1 - l))$ nats with
+    $l = \tfrac{2}{\sigma^2} |w| E (x_i - s x_j)^2$: a monotone function of the importance of noise pruning.
+
+    Args:
+      A: the original dynamics matrix, in 1/time, stable; or, looked at once for many pruned ones, its `reference`.
+      B: the pruned one.
+      symmetric: whether both are symmetric; by default looked up.
+
+    Returns:
+      Both divergences. Stationary: infinite if B is not stable, NaN if A is not.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`.
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> lost = information_lost(A, -jnp.eye(2))  # without the synapse, and a leak that follows
+      >>> lost.stationary.round(4), lost.path.round(4)  # (-l - ln(1 - l)) / 4 with l = 2/3; l / 4
+      (Array(0.108, dtype=float64), Array(0.1667, dtype=float64))
+
+    Reference: Gardiner2009 for the process; Kullback1951; Oksendal2003 for the likelihood of paths (Girsanov).
+    """
+    known = A if isinstance(A, Reference) else None
+    original = A.matrix if isinstance(A, Reference) else A
+    check_square("A", original)
+    check_square("B", B)
+    if original.shape != B.shape:
+        raise InputError(
+            f"B has shape {B.shape} and A has {original.shape}: compare a network with its own pruned matrix."
+        )
+    symmetric = resolve_symmetry(symmetric, A=original, B=B)
+    n, identity = len(B), jnp.eye(len(B), dtype=B.dtype)
+    change = original - B
+    if symmetric:
+        change = symmetrise(change)
+        # F F^T = M^-1, twice the covariance at unit noise.
+        F = known.whitening if known is not None else _root_of_inverse(-symmetrise(original))
+        moved = change @ F
+        path = jnp.sum(moved**2) / 4
+        deviations = eigvalsh(symmetrise(F.T @ moved))
+        return InformationLost(stationary_divergence(deviations), path / n)
+    C, D = (lyapunov(matrix, identity, symmetric=True).value for matrix in (original, B))
+    path = jnp.sum((change @ C) * change) / 2
+    return InformationLost(_divergence(C, D), path / n)
+
+
+def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
+    r"""`information_lost` of a symmetric network's activity at one moment, in nats per neuron, from eigenvalues at hand.
+
+    $$\tfrac{1}{2N} \sum_i (d_i - \ln(1 + d_i))$$
+
+    Args:
+      deviations: $d_i$, eigenvalues of `Projection.deviation`, in any order; each is the generalised eigenvalue minus one.
+
+    Returns:
+      The divergence; infinite where an eigenvalue is at or below -1, up to rounding: the pruned network is not stable.
+
+    Example:
+      >>> float(stationary_divergence(jnp.array([0.0, -1.0])))
+      inf
+    """
+    stable = deviations > -1 + len(deviations) * jnp.finfo(deviations.dtype).eps
+    safe = jnp.where(stable, deviations, 0)
+    each = jnp.where(stable, safe - jnp.log1p(safe), jnp.inf)
+    # NaN, where the original is not stable, is not hidden behind infinity.
+    return jnp.mean(jnp.where(jnp.isnan(deviations), jnp.nan, each)) / 2
+
+
+def _root_of_inverse(M):
+    """A matrix F with F F^T = M^-1; NaN where M is not positive definite."""
+    factor = cholesky(M)
+    return solve_triangular(factor, jnp.eye(len(M), dtype=M.dtype)).T
+
+
+def _divergence(C, D):
+    """Of a normal distribution with covariance C from one with D, both without means, for each dimension."""
+    K, L = cholesky(C), cholesky(D)
+    ratio = jnp.sum(solve_triangular(L, K) ** 2)
+    volume = jnp.sum(jnp.log(jnp.diagonal(L))) - jnp.sum(jnp.log(jnp.diagonal(K)))
+    found = (ratio - len(C)) / 2 + volume
+    known = jnp.all(jnp.isfinite(K))
+    # A solution that is no covariance, or none at all, means that the pruned network is not stable.
+    return jnp.where(known, jnp.where(jnp.all(jnp.isfinite(L)), found, jnp.inf), jnp.nan) / len(C)
