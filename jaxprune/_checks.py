@@ -77,6 +77,14 @@ def check_square(name: str, A: Any, *, like: tuple[str, Any] | None = None) -> N
     check_matrix(name, A, like=like)
 
 
+def check_pair(A: Any, B: Any) -> None:
+    """Refuse an original and a pruned matrix that are not square and of one size."""
+    check_square("A", A)
+    check_square("B", B)
+    if A.shape != B.shape:
+        raise InputError(f"B has shape {B.shape} and A has {A.shape}: compare a network with its own pruned matrix.")
+
+
 def check_leak(name: str, A: Any) -> None:
     """Refuse a positive diagonal entry: a neuron that excites itself instead of leaking."""
     if not is_concrete(A):

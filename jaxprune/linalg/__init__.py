@@ -11,6 +11,7 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
+from jaxprune.linalg._h2 import H2Error, h2_error
 from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
 from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
@@ -24,10 +25,8 @@ from jaxprune.linalg._spectrum import (
     symmetrise,
 )
 from jaxprune.linalg._transient import (
-    H2Error,
     ImpulseResponses,
     departure_from_normality,
-    h2_error,
     impulse_responses,
     numerical_abscissa,
     transient_growth,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_square
+from jaxprune._checks import check_pair
 from jaxprune._types import Matrix, Scalar
 from jaxprune.linalg._lyapunov import lyapunov
 from jaxprune.linalg._reference import Reference
@@ -62,12 +62,7 @@ def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None
     """
     known = A if isinstance(A, Reference) else None
     original = A.matrix if isinstance(A, Reference) else A
-    check_square("A", original)
-    check_square("B", B)
-    if original.shape != B.shape:
-        raise InputError(
-            f"B has shape {B.shape} and A has {original.shape}: compare a network with its own pruned matrix."
-        )
+    check_pair(original, B)
     symmetric = resolve_symmetry(symmetric, A=original, B=B)
     n, identity = len(B), jnp.eye(len(B), dtype=B.dtype)
     change = original - B

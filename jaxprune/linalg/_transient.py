@@ -1,4 +1,4 @@
-"""Transients of non-normal networks, which eigenvalues do not show: growth, impulse responses and the H2 error."""
+"""Transients of non-normal networks, which eigenvalues do not show: growth and impulse responses."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_positive, check_square
+from jaxprune._checks import InputError, check_pair, check_positive, check_square
 from jaxprune._types import Matrix, Real, Scalar
-from jaxprune.linalg._lyapunov import lyapunov
 from jaxprune.linalg.lapack import eigvals, eigvalsh, expm
 
 
@@ -120,7 +119,7 @@ def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseR
       >>> impulse_responses(-jnp.eye(1), -2 * jnp.eye(1), dt=1.0, steps=2).difference.round(4)
       Array([0.2325, 0.117 ], dtype=float64)
     """
-    _check_pair(A, B)
+    check_pair(A, B)
     _check_times(dt, steps)
     first, second = expm(A * dt), expm(B * dt)
 
@@ -132,69 +131,6 @@ def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseR
 
     identity = jnp.eye(len(A), dtype=A.dtype)
     return lax.scan(advance, (identity, identity), None, length=steps)[1]
-
-
-class H2Error(NamedTuple):
-    """H2 norms of a network and its pruned copy, as systems from noise to activity, and of their difference.
-
-    Attributes:
-      norm: $\\|G_A\\|_2 = \\sqrt{\\operatorname{tr} C_A}$ of the original at unit noise.
-      pruned_norm: the same of the pruned network.
-      difference: $\\|G_A - G_B\\|_2$: root of the stationary variance, summed over neurons, of the difference of the two
-        networks' states under the *same* noise.
-      relative: `difference / norm`.
-    """
-
-    norm: Scalar
-    pruned_norm: Scalar
-    difference: Scalar
-    relative: Scalar
-
-
-def h2_error(A: Matrix, B: Matrix) -> H2Error:
-    r"""Error of a pruned network in the $H_2$ norm: how far its activity is from the original's when the same noise drives both.
-
-    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr}(P_{11} - P_{12} - P_{12}^T + P_{22}),
-      \qquad \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix} P + P \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix}^T
-      = -\begin{pmatrix} I & I \\ I & I \end{pmatrix}$$
-
-    One Lyapunov equation of twice the size. It sees eigenvalues, eigenvectors and transients alike; `relative` is 1 for a network
-    that stays silent.
-
-    Args:
-      A: dynamics matrix of the original, stable.
-      B: that of the pruned network.
-
-    Returns:
-      Norms and error; NaN unless both networks are stable.
-
-    Raises:
-      InputError: a matrix not square, empty or not finite, or the two of different sizes.
-
-    Example:
-      >>> h2_error(-jnp.eye(1), -2 * jnp.eye(1)).relative.round(4)  # sqrt((1/2 - 2/3 + 1/4) / (1/2))
-      Array(0.4082, dtype=float64)
-
-    Reference: Zhou1996, the H2 norm and its Gramians.
-    """
-    _check_pair(A, B)
-    n = len(A)
-    zero, identity = jnp.zeros_like(A), jnp.eye(n, dtype=A.dtype)
-    both = jnp.block([[A, zero], [zero, B]])
-    drive = jnp.block([[identity, identity], [identity, identity]])
-    P = lyapunov(both, drive, symmetric=True).value
-    variance = jnp.diagonal(P)
-    cross = jnp.trace(P[:n, n:])
-    original, pruned = jnp.sum(variance[:n]), jnp.sum(variance[n:])
-    difference = jnp.sqrt(jnp.maximum(original + pruned - 2 * cross, 0))
-    return H2Error(jnp.sqrt(original), jnp.sqrt(pruned), difference, difference / jnp.sqrt(original))
-
-
-def _check_pair(A, B):
-    check_square("A", A)
-    check_square("B", B)
-    if A.shape != B.shape:
-        raise InputError(f"B has shape {B.shape} and A has {A.shape}: compare a network with its own pruned matrix.")
 
 
 def _check_times(dt, steps):

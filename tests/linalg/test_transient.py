@@ -55,29 +55,6 @@ def test_growth_is_the_norm_of_the_propagator(family):
     np.testing.assert_allclose(linalg.transient_growth(A, dt=0.7, steps=3), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_h2_error_is_the_integral_of_the_squared_impulse_response_difference(family):
-    A = stable(family)
-    B = perturbed(A)
-    B = B - max(0.0, float(linalg.spectral_abscissa(B)) + 0.1) * jnp.eye(len(B))
-    dt, steps = 0.05, 4000  # to e^-20 and below
-    responses = linalg.impulse_responses(A, B, dt=dt, steps=steps)
-    squared = np.concatenate([[0.0], np.asarray(responses.difference) ** 2])
-    np.testing.assert_allclose(responses.pruned, linalg.impulse_responses(B, A, dt=dt, steps=steps).original, rtol=1e-9)
-    result = linalg.h2_error(A, B)
-    np.testing.assert_allclose(result.difference**2, scipy.integrate.simpson(squared, dx=dt), rtol=1e-4)
-    C = scipy.linalg.solve_continuous_lyapunov(np.asarray(A), -np.eye(len(A)))
-    np.testing.assert_allclose(result.norm, np.sqrt(np.trace(C)), rtol=1e-9)
-    np.testing.assert_allclose(result.pruned_norm, linalg.h2_error(B, A).norm, rtol=1e-9)
-    np.testing.assert_allclose(result.relative, result.difference / result.norm, rtol=1e-12)
-
-
-def test_h2_error_of_itself_is_rounding_and_of_an_unstable_network_is_missing():
-    A = stable("dale")
-    assert float(linalg.h2_error(A, A).relative) < 1e-6
-    assert np.isnan(linalg.h2_error(A, A + jnp.eye(len(A))).relative)
-
-
 def test_extremes_of_normality():
     assert float(linalg.departure_from_normality(jnp.array([[0.0, 1.0], [0.0, 0.0]]))) == 1
     assert float(linalg.departure_from_normality(jnp.zeros((2, 2)))) == 0
