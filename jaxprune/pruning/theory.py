@@ -139,6 +139,32 @@ def expected_synapses(epsilon: Real, n: int, *, c: Real = 4.0) -> Scalar:
     return 2 * c * n * jnp.log(n) / epsilon**2
 
 
+def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar:
+    r"""Expected damage of independent coins with survivors divided by p, in a symmetric network whose leaks follow its weights.
+
+    $$\sum_{i < j} w_{ij}^2 \, k_{ij} \, (1 / p_{ij} - 1)$$
+
+    A coin multiplies its pair by $1 + \xi$ with $\operatorname{E} \xi = 0$ and $\operatorname{Var} \xi = 1/p - 1$, and leaves
+    the rest of the network alone, so that to first order damages add up. At a fixed expected number $\sum p$ it is least for
+    $p \propto |w| \sqrt{k}$ where that is below 1 (Lagrange): each measure of damage has a best coin of its own.
+
+    Args:
+      A: symmetric dynamics matrix.
+      cost: k, from `synapse_cost`.
+      probabilities: p; a synapse of probability zero does infinite damage by this measure.
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> first_order_damage(A, jnp.ones((2, 2)), jnp.full((2, 2), 0.5))
+      Array(1., dtype=float64)
+
+    Reference: ours.
+    """
+    there = (A != 0) & ~jnp.eye(len(A), dtype=bool)
+    p = jnp.where(there, probabilities, 1)
+    return jnp.sum(jnp.where(there, A**2 * cost * (1 / p - 1), 0)) / 2
+
+
 def check_assumptions(A: Matrix) -> None:
     """Refuse a network that does not meet the theorem's assumptions: not symmetric, or a row not diagonally dominant.
 
