@@ -1,7 +1,6 @@
 """Pruning: importance -> probability -> mask -> adjustment; rules put them together, and `prune` applies a rule to a network."""
 
 from jaxprune.pruning import adjust, theory
-from jaxprune.pruning._cost import cost_importance, synapse_cost
 from jaxprune.pruning._delta import DeltaRule, delta_rule
 from jaxprune.pruning._exchange import exchange
 from jaxprune.pruning._importance import (
@@ -53,7 +52,6 @@ __all__ = [
     "adjust",
     "apply_rule",
     "compensate",
-    "cost_importance",
     "delta_rule",
     "drive_error",
     "exchange",
@@ -69,7 +67,6 @@ __all__ = [
     "sample_mask",
     "strengthen",
     "surgeon_importance",
-    "synapse_cost",
     "synapse_count",
     "theory",
     "uniform_importance",

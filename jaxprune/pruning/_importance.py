@@ -2,29 +2,33 @@
 
 import jax.numpy as jnp
 
-from jaxprune._checks import InputError, check_matrix, check_square
-from jaxprune._types import Matrix, Moment
+from jaxprune._checks import InputError, check_matrix, check_positive, check_square
+from jaxprune._types import Matrix, Moment, Real
 from jaxprune.pruning._kinds import without_diagonal
 
 
-def noise_importance(A: Matrix, C: Matrix) -> Matrix:
-    r"""Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons.
+def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
+    r"""Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons, or a power of it.
 
-    $$r_{ij} = |a_{ij}| \, \bigl(C_{ii} + C_{jj} - 2 \, \mathrm{sign}(a_{ij}) \, C_{ij}\bigr), \qquad r_{ii} = 0$$
+    $$r_{ij} = |a_{ij}| \, v_{ij}^\alpha, \qquad v_{ij} = C_{ii} + C_{jj} - 2 \, \mathrm{sign}(a_{ij}) \, C_{ij}, \qquad
+      r_{ii} = 0$$
 
     Each synapse sees all it needs: its weight and the activity of the two neurons it joins. For symmetric, diagonally dominant
-    A it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see `theory.leverage`.
+    A and $\alpha = 1$ it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see
+    `theory.leverage`. A larger exponent holds the slow modes more firmly, at the expense of the fast ones: 0 is the weight alone,
+    1/2 does least damage to trajectories, 1 to activity at one moment, and about 3/2 to the response (`theory.synapse_cost`).
 
     Args:
       A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights.
       C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared.
+      exponent: $\alpha$, not negative.
 
     Returns:
-      Importance, in activity squared per time; zero where there is no synapse and on the diagonal, symmetric when `A` and `C`
-      are.
+      Importance, in (activity squared) to the power of the exponent, per time; zero where there is no synapse and on the
+      diagonal, symmetric when `A` and `C` are.
 
     Raises:
-      InputError: A or C not square, empty or not finite, or of different shapes.
+      InputError: A or C not square, empty or not finite, or of different shapes; a negative exponent.
 
     Example:
       >>> from jaxprune.linalg import stationary_covariance
@@ -32,8 +36,9 @@ def noise_importance(A: Matrix, C: Matrix) -> Matrix:
       >>> noise_importance(A, stationary_covariance(A))[0, 1]
       Array(0.33333333, dtype=float64)
 
-    Reference: Moore2020, the pruning rule before normalisation.
+    Reference: Moore2020, the pruning rule before normalisation; the exponent is ours.
     """
+    check_positive("exponent", exponent, zero=True)
     check_square("A", A)
     check_square("C", C)
     if A.shape != C.shape:
@@ -41,7 +46,7 @@ def noise_importance(A: Matrix, C: Matrix) -> Matrix:
     variance = jnp.diagonal(C)
     difference = variance[:, None] + variance[None, :] - 2 * jnp.sign(A) * C
     # Rounding can leave a variance just below zero where two neurons move as one.
-    return weight_importance(A) * jnp.maximum(difference, 0)
+    return weight_importance(A) * jnp.maximum(difference, 0) ** exponent
 
 
 def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:

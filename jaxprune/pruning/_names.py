@@ -1,6 +1,7 @@
 """Names of rules: one grammar for all networks, and the way to rules of a user's own."""
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,13 +38,16 @@ A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `ac
 (what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
 weights are left as they are (`+keep`), scaled by one factor (`+radius`), refitted for every neuron's input (`+compensation`), for
 the quadratic form (`+form`), refitted and exchanged (`+regrow`), or corrected once (`+once`). Not local, but yardsticks:
-`surgeon`, `greedy`, `+radius`, `+form`, `+once`. In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
+`surgeon`, `greedy`, `+radius`, `+form`, `+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent
+(`NoisePrune`). In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
 of a synapse, are averaged over both ends.
 """
 
 
 def named_rule(rule: Any) -> Rule:
-    """The rule of a name: one of `RULES`, or `module:Name` for a rule of your own module. A `Rule` is returned as it is.
+    """The rule of a name: one of `RULES`, `noise^EXPONENT`, or `module:Name` for a rule of your own module.
+
+    A `Rule` is returned as it is.
 
     Raises:
       InputError: an unknown name (with the nearest ones), a module that cannot be imported, or one that holds no such rule;
@@ -61,6 +65,8 @@ def named_rule(rule: Any) -> Rule:
         )
     if ":" in rule:
         return outside_rule(rule)
+    if power := re.fullmatch(r"noise\^([0-9.]+)(?:\+(\w+))?", rule):
+        return _noise_power(rule, *power.groups())
     if rule not in RULES:
         near = difflib.get_close_matches(rule, RULES, n=4, cutoff=0.4)
         hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
@@ -69,3 +75,20 @@ def named_rule(rule: Any) -> Rule:
             f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or module:Name for your own."
         )
     return RULES[rule]
+
+
+def _noise_power(rule, exponent, end):
+    """The rule of `noise^EXPONENT`, alone or with an adjustment."""
+    try:
+        power = float(exponent)
+    except ValueError:
+        raise InputError(
+            f"rule is {rule!r}, but {exponent!r} is no number: an example is noise^1.5+compensation."
+        ) from None
+    if end is None:
+        return NoisePrune(exponent=power)
+    if end not in _ADJUSTMENTS:
+        raise InputError(
+            f"rule is {rule!r}, but an adjustment is one of {', '.join('+' + name for name in _ADJUSTMENTS)}."
+        )
+    return NoisePrune(method="top", adjust=_ADJUSTMENTS[end], exponent=power)

@@ -5,8 +5,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
-from jaxprune._checks import InputError, check_choice
-from jaxprune._types import Matrix
+from jaxprune._checks import InputError, check_choice, check_positive
+from jaxprune._types import Matrix, Real
 from jaxprune.pruning._importance import (
     activity_importance,
     noise_importance,
@@ -37,6 +37,17 @@ def noise(W, activity) -> Matrix:
     return noise_importance(W, activity.covariance)
 
 
+@dataclasses.dataclass(frozen=True)
+class NoisePower:
+    """Weight times a power of that variance: `noise_importance` with an exponent."""
+
+    exponent: Real
+
+    def __call__(self, W, activity) -> Matrix:
+        """The importance."""
+        return noise_importance(W, activity.covariance, exponent=self.exponent)
+
+
 def passed_on(W, activity) -> Matrix:
     """Weight times the root mean square of its input: `activity_importance`."""
     return activity_importance(W, activity.second_moment, leak=False)
@@ -54,7 +65,7 @@ def greedy(W, activity, *, kind) -> Matrix:
 
 def is_plain(importance: Importance) -> bool:
     """Whether an importance is, by its formula, never negative, and symmetric where weights and covariance are."""
-    return importance in (uniform, weight, noise)
+    return importance in (uniform, weight, noise) or isinstance(importance, NoisePower)
 
 
 def _arguments(function):
@@ -127,7 +138,9 @@ class Rule:
 
     def describe(self) -> dict[str, Any]:
         """The rule as plain data, for records: the names of its importance and of its adjustment, and their settings."""
-        importance = getattr(self.importance, "__qualname__", type(self.importance).__qualname__)
+        importance: Any = getattr(self.importance, "__qualname__", type(self.importance).__qualname__)
+        if dataclasses.is_dataclass(self.importance) and not isinstance(self.importance, type):
+            importance = {"name": importance, **dataclasses.asdict(self.importance)}
         settings = dataclasses.asdict(self.adjust) if dataclasses.is_dataclass(self.adjust) else {}
         return {
             "importance": importance,
@@ -141,14 +154,27 @@ class Rule:
 class NoisePrune(Rule):
     """Keep synapses by their noise importance: a `Rule` with `noise_importance`.
 
+    Attributes:
+      exponent: of the variance that a synapse sees; larger ones hold slow modes more firmly. By name: `noise^1.5`.
+
+    Raises:
+      InputError: a negative exponent, and what `Rule` refuses.
+
     Example:
       >>> NoisePrune(adjust=Strengthen(diagonal="original")).method
       'bernoulli'
 
-    Reference: Moore2020.
+    Reference: Moore2020; the exponent is ours.
     """
 
     importance: Importance = dataclasses.field(default_factory=lambda: noise, init=False)
+    exponent: Real = dataclasses.field(default=1.0, kw_only=True)
+
+    def __post_init__(self):
+        check_positive("exponent", self.exponent, zero=True)
+        if self.exponent != 1:
+            object.__setattr__(self, "importance", NoisePower(self.exponent))
+        super().__post_init__()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-r"""Bounds for noise-pruning of symmetric, diagonally dominant networks.
+r"""Bounds for noise-pruning of symmetric, diagonally dominant networks, and the coin that is best for each measure of damage.
 
 Let $M = -A$ be symmetric with $M_{ii} = \sum_{j \ne i} |w_{ij}| + \delta_i$, $\delta_i \ge 0$, and positive definite. Then
 
@@ -21,7 +21,22 @@ import numpy as np
 from jaxprune._checks import InputError, check_positive, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.linalg import is_symmetric
+from jaxprune.pruning._cost import cost_importance, synapse_cost
 from jaxprune.pruning._importance import noise_importance
+
+__all__ = [
+    "check_assumptions",
+    "cost_importance",
+    "diagonal_failure_probability",
+    "expected_synapses",
+    "failure_probability",
+    "first_order_damage",
+    "implied_epsilon",
+    "keep_scale",
+    "leverage",
+    "synapse_cost",
+    "theorem_probabilities",
+]
 
 
 def leverage(A: Matrix, C: Matrix, *, sigma: Real = 1.0) -> Matrix:

@@ -9,8 +9,9 @@ import pytest
 from helpers import SYMMETRIC, untyped, weights
 
 import jaxprune
-from jaxprune import linalg, networks, pruning
-from jaxprune.pruning import cost_importance, keep_probabilities, synapse_cost, theory
+from jaxprune import dynamics, linalg, networks, pruning
+from jaxprune.pruning import keep_probabilities, theory
+from jaxprune.pruning.theory import cost_importance, synapse_cost
 
 MEASURES: tuple[Any, ...] = ("entries", "path", "stationary", "response")
 KEY = jax.random.key(2)
@@ -74,6 +75,18 @@ def test_two_coins_are_old_friends():
     C = linalg.stationary_covariance(A)
     np.testing.assert_allclose(cost_importance(A, "entries"), pruning.weight_importance(A), rtol=1e-12)
     np.testing.assert_allclose(cost_importance(A, "stationary"), pruning.noise_importance(A, C), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("exponent", "measure"), [(0.0, "entries"), (0.5, "path"), (1.0, "stationary")])
+def test_one_family_of_powers(exponent, measure):
+    A = network()
+    activity = dynamics.activity_of(linalg.stationary_covariance(A))
+    found = pruning.prune(KEY, A, pruning.NoisePrune(exponent=exponent), keep=1.0, activity=activity).importance
+    np.testing.assert_allclose(found, cost_importance(A, measure), rtol=1e-7)
+    # That of the response is nearly one of the family, too.
+    there = np.triu(np.asarray(A), 1) != 0
+    slope = np.polyfit(*(np.log(np.asarray(synapse_cost(A, m))[there]) for m in ("path", "response")), 1)[0]
+    assert 2 < slope < 4
 
 
 @pytest.mark.parametrize("measure", MEASURES)

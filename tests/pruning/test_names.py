@@ -82,3 +82,14 @@ def test_what_is_no_name_is_refused():
     for rule in (None, 3, NoisePrune, jnp.abs):
         with untyped(), pytest.raises(jaxprune.InputError, match=r"must be a pruning\.Rule or the name of one"):
             prune(jax.random.key(0), dominant("dale"), rule, keep=0.5)
+
+
+def test_an_exponent_of_the_noise_rule():
+    assert named_rule("noise^1.5") == NoisePrune(exponent=1.5)
+    assert named_rule("noise^1") == named_rule("noise")
+    assert named_rule("noise^0.5+compensation") == NoisePrune(method="top", adjust=Compensate(), exponent=0.5)
+    assert named_rule("noise^2+keep").describe()["importance"] == {"name": "NoisePower", "exponent": 2.0}
+    assert named_rule("noise").describe()["importance"] == "noise"
+    for name, message in (("noise^1.5.2", "no number"), ("noise^2+magic", r"one of \+keep"), ("weight^2", "nearest")):
+        with pytest.raises(jaxprune.InputError, match=message):
+            named_rule(name)
