@@ -21,9 +21,8 @@ import xarray as xr
 from jax import lax
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _small_machines, _study
 from jaxprune import boltzmann
-from jaxprune.data import digits
 
 RANKED = ("information", "residual-information", "weight", "variance", "heuristic", "heuristic-information")
 CRITERIA = (*RANKED, "uniform", "anti-variance")
@@ -63,22 +62,12 @@ def points(config: Config) -> list[_study.Row]:
     return [{"hidden": hidden, "seed": seed} for hidden in config.hidden for seed in range(config.seeds)]
 
 
-def pixels() -> np.ndarray:
-    """Digits as 4 x 3 binary pixels: the middle six columns, pooled two by two, at the mean."""
-    found = digits()
-    images = np.concatenate([part.images for part in found])[:, :, 1:7].astype(float)
-    pooled = images.reshape(len(images), 4, 2, 3, 2).mean(axis=(2, 4))
-    return (pooled > pooled.mean()).reshape(len(images), 12).astype(np.uint8)
-
-
 def evaluate(config: Config, hidden: int, seed: int) -> Iterator[_study.Row]:
     """Train a machine, remove each synapse by itself, and many by every criterion."""
     draw_key, learn_key, choose_key = jax.random.split(
         jax.random.fold_in(jax.random.key(config.seed), 100 * hidden + seed), 3
     )
-    start = boltzmann.rbm(draw_key, visible=12, hidden=hidden, sd=0.1, hidden_bias=0.0, dtype=float)
-    settings = boltzmann.Learning(config.epochs, config.rate, chains=200)
-    model = boltzmann.learn(learn_key, start, pixels(), settings).model
+    model = _small_machines.trained(draw_key, learn_key, hidden, epochs=config.epochs, rate=config.rate)
     whole = boltzmann.enumerate_machine(model, visible=True)
     scores = {name: boltzmann.CRITERIA[name](choose_key, model, whole.moments) for name in CRITERIA}
     single = _single(model, whole.log_visible)
