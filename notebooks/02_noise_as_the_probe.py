@@ -89,7 +89,11 @@ for ax, multiple in zip(axes, multiples, strict=True):
         observe=watch,
     ).observed
     measured = pruning.measured_importance(
-        A, watch.observer.matrix(seen.value, n), watch.observer.matrix(seen.error, n), confidence=0.9
+        A,
+        watch.observer.matrix(seen.value, n),
+        watch.observer.matrix(seen.error, n),
+        batches=seen.batches,
+        confidence=0.9,
     )
     value, low, high = (np.asarray(part)[i, j] for part in measured)
     rank = scipy.stats.spearmanr(truth, value).statistic

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxprune._checks import InputError, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real
@@ -30,6 +31,7 @@ def measured_importance(
     variance: Matrix,
     error: Matrix,
     *,
+    batches: Real | None = None,
     confidence: Real = 0.95,
     precision: Real | None = None,
     observed: Real | None = None,
@@ -37,12 +39,16 @@ def measured_importance(
     r"""Noise importance and its confidence interval, from the measured variance of the difference of two neurons.
 
     $$r_{ij} = |a_{ij}| \, \hat v_{ij}, \qquad \hat v_{ij} = \widehat{\operatorname{Var}}(x_i - s_{ij} x_j), \qquad
-      \hat r_{ij} \pm z \, |a_{ij}| \, \text{se}(\hat v_{ij})$$
+      \hat r_{ij} \pm t \, |a_{ij}| \, \text{se}(\hat v_{ij})$$
+
+    with t the quantile of Student's distribution with one degree of freedom less than there are batches: a standard error from
+    few batches is itself uncertain.
 
     Args:
       A: the network, in 1/time.
       variance: $\hat v$, in activity squared, as from `dynamics.Differences`; zero or anything where there is no synapse.
-      error: its standard error, as from `dynamics.BatchMeans` (of 20 batches or more, for z to hold).
+      error: its standard error, as from `dynamics.BatchMeans`.
+      batches: how many the standard error is from, `Estimate.batches`; without it, enough that the normal quantile will do.
       confidence: probability that an interval covers its true value.
       precision: if given, the half width of the interval relative to the importance that the median synapse must reach.
       observed: time of observation behind `variance`; with `precision`, to say how much would be enough.
@@ -51,8 +57,8 @@ def measured_importance(
       Importance and interval; zero where there is no synapse.
 
     Raises:
-      InputError: arguments not square or of different shapes, confidence outside (0, 1), precision not positive, or an
-        observation too short for the precision asked (with the time that would do).
+      InputError: arguments not square or of different shapes, fewer than two batches, confidence outside (0, 1), precision not
+        positive, or an observation too short for the precision asked (with the time that would do).
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -61,7 +67,7 @@ def measured_importance(
       >>> low[0, 1].round(3), high[0, 1].round(3)
       (Array(0.241, dtype=float64), Array(0.359, dtype=float64))
 
-    Reference: Moore2020 (the rule); the interval is the normal one for batch means, Flegal2010.
+    Reference: Moore2020 (the rule); the interval is Student's for batch means, Flegal2010.
     """
     for name, value in (("A", A), ("variance", variance)):
         check_square(name, value)
@@ -73,11 +79,31 @@ def measured_importance(
         raise InputError(f"confidence is {float(confidence):g}, but must be between 0 and 1.")
     weight = weight_importance(A)
     value = weight * jnp.maximum(variance, 0)
-    half = jax.scipy.stats.norm.ppf((1 + confidence) / 2) * weight * jnp.where(weight > 0, error, 0)
+    if batches is not None and is_concrete(batches) and float(batches) < 2:
+        raise InputError(f"batches is {float(batches):g}, but a standard error takes two or more: observe longer.")
+    half = _quantile(confidence, batches) * weight * jnp.where(weight > 0, error, 0)
     if precision is not None:
         check_positive("precision", precision)
         _check_precision(np.asarray(value), np.asarray(half), float(precision), observed)
     return MeasuredImportance(value, jnp.maximum(value - half, 0), value + half)
+
+
+def _quantile(confidence, batches):
+    """How many standard errors an interval reaches to either side."""
+    if batches is None:
+        return jax.scipy.stats.norm.ppf((1 + confidence) / 2)
+    # Student's: the probability outside +-t is the incomplete beta function at x = n / (n + t^2).
+    degrees = jnp.asarray(batches, float) - 1
+
+    def halve(_, ends):
+        low, high = ends
+        middle = (low + high) / 2
+        inside = jax.scipy.special.betainc(degrees / 2, 0.5, middle) < 1 - confidence
+        return jnp.where(inside, middle, low), jnp.where(inside, high, middle)
+
+    low, high = lax.fori_loop(0, 60, halve, (jnp.zeros_like(degrees), jnp.ones_like(degrees)))
+    x = (low + high) / 2
+    return jnp.sqrt(degrees * (1 - x) / x)
 
 
 def _check_precision(value, half, precision, observed):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from helpers import SIZE, dominant, untyped
 
 import jaxprune
@@ -32,13 +33,40 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     synapses = np.asarray(truth > 0)
     covered = []
     for seed in range(12):
-        measured = measured_importance(A, *observe(jax.random.key(seed)), confidence=0.95)
+        measured = measured_importance(A, *observe(jax.random.key(seed)), batches=BATCHES, confidence=0.95)
         covered.append((np.asarray(measured.low <= truth) & np.asarray(truth <= measured.high))[synapses].mean())
         np.testing.assert_array_equal(np.asarray(measured.value)[~synapses], 0)
         np.testing.assert_array_equal(np.asarray(measured.high)[~synapses], 0)
-    # Draws are independent, synapses of one draw are not: the error of the mean over draws, and .02 for t against normal.
+    # Draws are independent, synapses of one draw are not: the error of the mean over draws.
     mean, error = np.mean(covered), np.std(covered, ddof=1) / np.sqrt(len(covered))
-    assert abs(mean - 0.95) < 5 * error + 0.02, (mean, error)
+    assert abs(mean - 0.95) < 5 * error + 0.005, (mean, error)
+
+
+@pytest.mark.parametrize("batches", [2, 5, 20, 1000])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_intervals_reach_as_far_as_students_quantile(batches, confidence):
+    v = jnp.full((2, 2), 1.0)
+    measured = measured_importance(jnp.ones((2, 2)), v, 1e-6 * v, batches=batches, confidence=confidence)
+    reach = float(measured.high[0, 1] - measured.value[0, 1]) / 1e-6
+    np.testing.assert_allclose(reach, scipy.stats.t.ppf((1 + confidence) / 2, batches - 1), rtol=1e-6)
+
+
+def test_few_batches_cover_as_often_as_they_say():
+    # Independent normal batches of a variance: what BatchMeans sees of long ones.
+    draws, batches = 20_000, 5
+    samples = 1 + 0.1 * jax.random.normal(jax.random.key(1), (draws, batches))
+    value, error = samples.mean(axis=1), samples.std(axis=1, ddof=1) / np.sqrt(batches)
+
+    def covers(value, error, batches):
+        matrix = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+        found = measured_importance(matrix, value * matrix, error * matrix, batches=batches)
+        return (found.low[0, 1] <= 1) & (found.high[0, 1] >= 1)
+
+    students, normal = (
+        float(jax.vmap(lambda v, e, b=b: covers(v, e, b))(value, error).mean()) for b in (batches, None)
+    )
+    assert abs(students - 0.95) < 5 * np.sqrt(0.95 * 0.05 / draws)
+    assert normal < 0.9
 
 
 def test_wider_confidence_wider_interval():
@@ -67,6 +95,8 @@ def test_one_batch_has_no_error_to_trust():
 
 
 def test_errors():
+    with untyped(), pytest.raises(jaxprune.InputError, match="batches is 1"):
+        measured_importance(A, A, A, batches=1)
     variance, error = observe(jax.random.key(0))
     with untyped():
         for confidence in (0.0, 1.0):
