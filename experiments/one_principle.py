@@ -45,8 +45,8 @@ MEASURES = {
     "stationary": "activity at one moment, nats per neuron",
     "response": "response to noise, H2, relative",
     "slow": "ten slowest modes, mode by mode",
-    "epsilon": "epsilon of the certificate",
-    "median": "median of sorted eigenvalues",
+    "epsilon": "epsilon, of the certificate",
+    "median": "sorted eigenvalues, median",
 }
 
 
@@ -190,14 +190,14 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """Damage by every measure over the exponent, in units of its least; a mark where theory says that it is least."""
     kinds = [str(name) for name in results.network.values]
-    figure = Figure(figsize=(13, 2.1 * len(kinds)), layout="constrained")
+    figure = Figure(figsize=(10, 1.7 * len(kinds)), layout="constrained")
     axes = figure.subplots(len(kinds), len(MEASURES), squeeze=False, sharex=True)
     coins = [f"{alpha:g}" for alpha in ALPHAS]
-    for row, kind in zip(axes, kinds, strict=True):
+    for place, (row, kind) in enumerate(zip(axes, kinds, strict=True)):
         for ax, (measure, label) in zip(row, MEASURES.items(), strict=True):
             at = results.sel(network=kind, coin=coins)
-            if row is axes[0]:
-                ax.set_title(label, fontsize=8)
+            if place == 0:
+                ax.set_title(label.replace(", ", ",\n", 1), fontsize=8)
             if not bool(at[measure].notnull().any()):
                 ax.axis("off")
                 continue
@@ -210,13 +210,13 @@ def draw(results: xr.Dataset) -> Figure:
             if measure in OWN:
                 ax.axvline(OWN[measure], color="black", lw=0.8, ls="--", label="least by theory")
             ax.set(yscale="log", xticks=[0, 1, 2])
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5)))
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5) if ax.get_ylim()[1] < 4 else (1, 2, 5)))
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_locator(NullLocator())
             ax.tick_params(labelbottom=True)
         shown = next(ax for ax in row if ax.axison)
         shown.set_ylabel(f"{kind}\nover the least", fontsize=8)
-    figure.supxlabel("exponent alpha of the coin |w| v^alpha (Boltzmann machine: |w| F^(alpha/2))", fontsize=9)
+        shown.set_xlabel("exponent alpha", fontsize=8)
     _study.legend_below(figure, axes[0, 0], 5)
     return figure
 
