@@ -80,7 +80,7 @@ def _original(config, name):
     total = jnp.abs(W).sum(axis=1, keepdims=True)
     A = config.gain * W / jnp.where(total > 0, total, 1) - jnp.eye(len(W))
     modes = linalg.modes(A, symmetric=False)
-    slow = linalg.Modes(modes.eigenvalues[: config.modes], modes.vectors[:, : config.modes])
+    slow = linalg.Modes(modes.eigenvalues[: config.modes], modes.vectors[:, : config.modes], modes.left[: config.modes])
     return A, dynamics.activity_of(linalg.stationary_covariance(A, structure="general")), slow
 
 

@@ -13,11 +13,13 @@ from jaxprune.linalg._spectrum import eigenvalues, match_eigenvalues, resolve_sy
 
 
 class SpectralErrors(NamedTuple):
-    """Errors of a pruned network in eigenvalue, quadratic form and direction, for each mode of the original, slowest first.
+    """Errors of a pruned network in eigenvalue, along the mode, and in direction, for each mode of the original, slowest first.
 
     Attributes:
       eigenvalue: $|\\mu_i / \\lambda_i - 1|$ with the pruned eigenvalue $\\mu_i$ paired to $\\lambda_i$.
-      quadratic: $|v_i^* S v_i / \\lambda_i - 1|$, the relative change of the quadratic form along the eigenvector.
+      quadratic: $|u_i^* S v_i / \\lambda_i - 1|$ with the left eigenvector u: how much faster or slower the original's own mode
+        decays, to first order. In a symmetric network u = v, and it is the relative change of the quadratic form. Unlike sorted
+        eigenvalues it cannot take another mode for a lost one.
       angle: $|v_i^* S v_i| \\,/\\, \\|S v_i\\|$, the cosine of the angle between $v_i$ and $S v_i$; 1 for an unmoved direction.
     """
 
@@ -27,10 +29,10 @@ class SpectralErrors(NamedTuple):
 
 
 def spectral_errors(A: Matrix | Modes | Reference, B: Matrix, *, symmetric: bool | None = None) -> SpectralErrors:
-    r"""Errors of the pruned matrix S = `B` in eigenvalue, quadratic form and direction, mode by mode of the original.
+    r"""Errors of the pruned matrix S = `B` in eigenvalue, along the mode and in direction, mode by mode of the original.
 
-    $$\epsilon_\lambda = |\mu_i / \lambda_i - 1|, \qquad \epsilon_v = |v_i^* S v_i / \lambda_i - 1|, \qquad
-      \cos = |v_i^* S v_i| / \|S v_i\|, \qquad A v_i = \lambda_i v_i$$
+    $$\epsilon_\lambda = |\mu_i / \lambda_i - 1|, \qquad \epsilon_v = |u_i^* S v_i / \lambda_i - 1|, \qquad
+      \cos = |v_i^* S v_i| / \|S v_i\|, \qquad A v_i = \lambda_i v_i, \quad u_i^* A = \lambda_i u_i^*, \quad u_i^* v_i = 1$$
 
     Args:
       A: the original, or, computed once for many pruned matrices, its `modes` or `reference`.
@@ -50,7 +52,7 @@ def spectral_errors(A: Matrix | Modes | Reference, B: Matrix, *, symmetric: bool
       >>> spectral_errors(A, jnp.diag(jnp.diagonal(A))).eigenvalue
       Array([1.        , 0.33333333], dtype=float64)
 
-    Reference: Moore2020, the three measures of spectrum preservation.
+    Reference: Moore2020, the three measures of spectrum preservation; left eigenvectors are ours.
     """
     check_square("B", B)
     if isinstance(A, Reference):

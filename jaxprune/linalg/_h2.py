@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jaxprune._checks import check_pair, is_concrete
 from jaxprune._types import Matrix, Scalar
-from jaxprune.linalg._lyapunov import lyapunov
+from jaxprune.linalg._lyapunov import cross_covariance, lyapunov
 from jaxprune.linalg._reference import Modes, Reference, modes
 from jaxprune.linalg._spectrum import resolve_symmetry
 
@@ -31,12 +31,11 @@ class H2Error(NamedTuple):
 def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> H2Error:
     r"""Error of a pruned network in the $H_2$ norm: how far its activity is from the original's when the same noise drives both.
 
-    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr}(P_{11} - P_{12} - P_{12}^T + P_{22}),
-      \qquad \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix} P + P \begin{pmatrix} A & 0 \\ 0 & B \end{pmatrix}^T
-      = -\begin{pmatrix} I & I \\ I & I \end{pmatrix}$$
+    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr} (C_A + C_B - 2 X), \qquad
+      A X + X B^T = -I$$
 
-    One Lyapunov equation of twice the size. Of symmetric matrices, with eigenvalues $-a_i, -b_j$ and eigenvectors $v_i, u_j$, it
-    is
+    with the covariances at unit noise and the one between the two networks: two Lyapunov equations and a Sylvester equation. Of
+    symmetric matrices, with eigenvalues $-a_i, -b_j$ and eigenvectors $v_i, u_j$, it is
 
     $$\sum_{ij} (v_i^T u_j)^2 \, \frac{(a_i - b_j)^2}{2 a_i b_j (a_i + b_j)},$$
 
@@ -68,16 +67,20 @@ def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None)
     if resolve_symmetry(symmetric, A=original, B=B):
         known = A.modes if isinstance(A, Reference) and A.symmetric else modes(original, symmetric=True)
         return _of_modes(known, modes(B, symmetric=True))
-    n = len(B)
-    zero, identity = jnp.zeros_like(original), jnp.eye(n, dtype=B.dtype)
-    both = jnp.block([[original, zero], [zero, B]])
-    drive = jnp.block([[identity, identity], [identity, identity]])
-    P = lyapunov(both, drive, symmetric=True).value
-    # If that has no solution, which of the two is not stable?
-    norm = jnp.sqrt(jnp.trace(lyapunov(original, identity, symmetric=True).value))
-    pruned, cross = jnp.trace(P[n:, n:]), jnp.trace(P[:n, n:])
-    difference = jnp.sqrt(jnp.maximum(norm**2 + pruned - 2 * cross, 0))
-    return _of_stable(norm, jnp.sqrt(pruned), difference, jnp.isfinite(pruned) & (pruned > 0))
+    identity = jnp.eye(len(B), dtype=B.dtype)
+    own, pruned = (jnp.trace(lyapunov(matrix, identity, symmetric=True).value) for matrix in (original, B))
+    return h2_of_traces(own, pruned, jnp.trace(cross_covariance(original, B)))
+
+
+def h2_of_traces(own: Scalar, pruned: Scalar, cross: Scalar) -> H2Error:
+    """`h2_error` from the traces of the two covariances at unit noise and of the covariance between the two networks.
+
+    Args:
+      own, pruned: of the original and of the pruned network; NaN for one that is not stable.
+      cross: of `cross_covariance`.
+    """
+    difference = jnp.sqrt(jnp.maximum(own + pruned - 2 * cross, 0))
+    return _of_stable(jnp.sqrt(own), jnp.sqrt(pruned), difference, jnp.isfinite(pruned) & (pruned > 0))
 
 
 def _of_modes(original: Modes, pruned: Modes) -> H2Error:

@@ -75,8 +75,12 @@ def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None
         deviations = eigvalsh(symmetrise(F.T @ moved))
         return InformationLost(stationary_divergence(deviations), path / n)
     C, D = (lyapunov(matrix, identity, symmetric=True).value for matrix in (original, B))
-    path = jnp.sum((change @ C) * change) / 2
-    return InformationLost(_divergence(C, D), path / n)
+    return information_of_covariances(change, C, D)
+
+
+def information_of_covariances(change: Matrix, C: Matrix, D: Matrix) -> InformationLost:
+    """`information_lost` from A - B and the covariances of A and B at unit noise; NaN in one says that it is not stable."""
+    return InformationLost(_divergence(C, D), jnp.sum((change @ C) * change) / (2 * len(C)))
 
 
 def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:

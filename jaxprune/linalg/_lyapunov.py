@@ -1,4 +1,4 @@
-"""The continuous Lyapunov equation, by a Cayley transform and repeated doubling."""
+"""The continuous Lyapunov and Sylvester equations, by a Cayley transform and repeated doubling."""
 
 import enum
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxprune._checks import InputError, check_square, is_concrete
+from jaxprune._checks import InputError, check_pair, check_square, is_concrete
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import resolve_symmetry
@@ -86,18 +86,49 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
     if symmetric or is_concrete(Q):
         symmetric = resolve_symmetry(symmetric, Q=Q)
     symmetric = bool(symmetric)
-    value, doublings, converged = _solve(max_doublings, symmetric, A, Q)
-    finite = jnp.all(jnp.isfinite(value))
+    value, doublings, converged = _solve(max_doublings, symmetric, (A,), Q)
     fixed_A, fixed_X, fixed_Q = lax.stop_gradient((A, value, Q))
     scale = jnp.linalg.norm(fixed_Q) + 2 * jnp.linalg.norm(fixed_A) * jnp.linalg.norm(fixed_X)
-    settled = jnp.where(converged, LyapunovCode.SUCCESSFUL, LyapunovCode.NOT_CONVERGED)
-    code = jnp.where(finite, settled, LyapunovCode.UNSTABLE)
+    code = _code(value, converged)
     return LyapunovSolution(
         value=jnp.where(code == LyapunovCode.SUCCESSFUL, value, jnp.nan),
-        residual=_norm(_operator(fixed_A, fixed_X, symmetric=symmetric) - fixed_Q) / scale,
+        residual=_norm(_operator((fixed_A,), fixed_X, symmetric=symmetric) - fixed_Q) / scale,
         doublings=doublings,
         code=code,
     )
+
+
+def cross_covariance(A: Matrix, B: Matrix, *, max_doublings: int = 48) -> Matrix:
+    r"""Stationary covariance between two linear networks of one size that the same unit white noise drives.
+
+    $$X = \int_0^\infty e^{A t} e^{B^T t} \, dt, \qquad A X + X B^T = -I$$
+
+    By the doubling of `lyapunov`, $X \leftarrow X + M_A X M_B^T$, with one shift for both.
+
+    Args:
+      A, B: dynamics matrices, in 1/time. Assumed stable.
+      max_doublings: as in `lyapunov`.
+
+    Returns:
+      $E[x_A x_B^T]$; NaN where the series does not converge. Derivatives as in `lyapunov`.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+
+    Example:
+      >>> cross_covariance(-jnp.eye(1), -2 * jnp.eye(1)).round(4)  # 1 / (1 + 2)
+      Array([[0.3333]], dtype=float64)
+
+    Reference: Smith1968.
+    """
+    check_pair(A, B)
+    value, _, converged = _solve(max_doublings, False, (A, B), jnp.eye(len(A), dtype=A.dtype))
+    return jnp.where(_code(value, converged) == LyapunovCode.SUCCESSFUL, value, jnp.nan)
+
+
+def _code(value, converged):
+    settled = jnp.where(converged, LyapunovCode.SUCCESSFUL, LyapunovCode.NOT_CONVERGED)
+    return jnp.where(jnp.all(jnp.isfinite(value)), settled, LyapunovCode.UNSTABLE)
 
 
 def _norm(X):
@@ -105,62 +136,68 @@ def _norm(X):
     return jnp.sqrt(jnp.vdot(X, X))
 
 
-def _operator(A, X, *, symmetric=False):
-    image = A @ X
-    return -(image + (image.T if symmetric else X @ A.T))
+# Below, `sides` holds the matrices to the left and to the right of X: (A, B), or (A,) where they are the same.
+
+
+def _operator(sides, X, *, symmetric=False):
+    image = sides[0] @ X
+    return -(image + (image.T if symmetric else X @ sides[-1].T))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _solve(max_doublings, symmetric, A, Q):
-    return _doubling(A, Q, max_doublings, symmetric)
+def _solve(max_doublings, symmetric, sides, Q):
+    return _doubling(sides, Q, max_doublings, symmetric)
 
 
 @_solve.defjvp
 def _solve_jvp(max_doublings, symmetric, primals, tangents):
-    A, _ = primals
-    dA, dQ = tangents
+    sides, _ = primals
+    moved, dQ = tangents
     value, doublings, converged = _solve(max_doublings, symmetric, *primals)
+    turned = tuple(A.T for A in sides)
     # Linear in the tangents, with the transposed equation as its transpose: forward and reverse derivatives follow.
     dX = lax.custom_linear_solve(
-        partial(_operator, A),
-        dQ + dA @ value + value @ dA.T,
-        solve=lambda _, rhs: _doubling(A, rhs, max_doublings, False)[0],
-        transpose_solve=lambda _, rhs: _doubling(A.T, rhs, max_doublings, False)[0],
+        partial(_operator, sides),
+        dQ + moved[0] @ value + value @ moved[-1].T,
+        solve=lambda _, rhs: _doubling(sides, rhs, max_doublings, False)[0],
+        transpose_solve=lambda _, rhs: _doubling(turned, rhs, max_doublings, False)[0],
     )
     no_tangent = np.zeros((), dtype=jax.dtypes.float0)
     return (value, doublings, converged), (dX, no_tangent, no_tangent)
 
 
 @partial(jax.jit, static_argnums=(2, 3))
-def _doubling(A, Q, max_doublings, symmetric):
-    identity = jnp.eye(len(A), dtype=A.dtype)
-    shift = _shift(A)
-    resolvent = inv(A - shift * identity)
-    transform = identity + 2 * shift * resolvent
-    tolerance = jnp.finfo(A.dtype).eps
+def _doubling(sides, Q, max_doublings, symmetric):
+    identity = jnp.eye(len(Q), dtype=Q.dtype)
+    shift = _shift(sides)
+    resolvents = tuple(inv(A - shift * identity) for A in sides)
+    transforms = tuple(identity + 2 * shift * resolvent for resolvent in resolvents)
+    tolerance = jnp.finfo(Q.dtype).eps
 
-    def extend(X, M):
-        return X + _congruence(M, X, symmetric=symmetric), _squared_norm_of_square(M)
+    def extend(X, Ms):
+        # The geometric mean of both sides: the remainder of the series is their product.
+        sizes = [jnp.sqrt(_squared_norm_of_square(M)) for M in Ms]
+        return X + _congruence(Ms, X, symmetric=symmetric), sizes[0] * sizes[-1]
 
     def more(state):
         _, _, remainder, doublings = state
         return (remainder > tolerance) & (doublings < max_doublings)
 
     def double(state):
-        X, M, _, doublings = state
-        M = M @ M
-        X, remainder = extend(X, M)
-        return X, M, remainder, doublings + 1
+        X, Ms, _, doublings = state
+        Ms = tuple(M @ M for M in Ms)
+        X, remainder = extend(X, Ms)
+        return X, Ms, remainder, doublings + 1
 
-    first, remainder = extend(2 * shift * _congruence(resolvent, Q, symmetric=symmetric), transform)
-    start = (first, transform, remainder, jnp.ones((), jnp.int32))
+    first, remainder = extend(2 * shift * _congruence(resolvents, Q, symmetric=symmetric), transforms)
+    start = (first, transforms, remainder, jnp.ones((), jnp.int32))
     X, _, remainder, doublings = lax.while_loop(more, double, start)
     return X, doublings, remainder <= tolerance
 
 
-def _congruence(M, X, *, symmetric):
-    """$M X M^T$."""
-    return symmetric_product(M @ X, M.T) if symmetric else M @ X @ M.T
+def _congruence(sides, X, *, symmetric):
+    """$M X M^T$, or with another matrix on the right."""
+    return symmetric_product(sides[0] @ X, sides[0].T) if symmetric else sides[0] @ X @ sides[-1].T
 
 
 def _squared_norm_of_square(M, probes=8):
@@ -171,8 +208,17 @@ def _squared_norm_of_square(M, probes=8):
     return jnp.sum((M @ (M @ vectors)) ** 2) / probes
 
 
-def _shift(A, steps=10):
-    """Geometric mean of the largest and smallest eigenvalue magnitudes of A, by power iteration from a fixed vector."""
+def _shift(sides):
+    """Geometric mean of the largest and smallest eigenvalue magnitudes of all matrices."""
+    spans = [_span(A) for A in sides]
+    largest, smallest = jnp.max(jnp.array([span[0] for span in spans])), jnp.min(jnp.array([span[1] for span in spans]))
+    shift = jnp.exp((largest + smallest) / 2)
+    size = jnp.max(jnp.array([jnp.linalg.norm(A) for A in sides]))
+    return jnp.where(jnp.isfinite(shift) & (shift > 0), shift, size)
+
+
+def _span(A, steps=10):
+    """Logarithms of the largest and smallest eigenvalue magnitudes of A, by power iteration from a fixed vector."""
     factors = lu_factor(A)
     start = jnp.cos(jnp.arange(len(A), dtype=A.dtype))
 
@@ -189,7 +235,4 @@ def _shift(A, steps=10):
         _, log_growth = lax.fori_loop(0, steps, step, (vector, jnp.zeros((), A.dtype)))
         return log_growth / steps
 
-    largest = growth(lambda v: A @ v)
-    smallest = -growth(lambda v: lu_solve(*factors, v))
-    shift = jnp.exp((largest + smallest) / 2)
-    return jnp.where(jnp.isfinite(shift) & (shift > 0), shift, jnp.linalg.norm(A))
+    return growth(lambda v: A @ v), -growth(lambda v: lu_solve(*factors, v))

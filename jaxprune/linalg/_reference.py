@@ -11,7 +11,7 @@ from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import is_symmetric, resolve_symmetry, slowest_first, symmetrise
-from jaxprune.linalg.lapack import eig, eigh
+from jaxprune.linalg.lapack import eig, eigh, inv
 
 
 class Modes(NamedTuple):
@@ -19,11 +19,14 @@ class Modes(NamedTuple):
 
     Attributes:
       eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
-      vectors: unit right eigenvectors, as columns.
+      vectors: unit right eigenvectors v, as columns.
+      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; the same as the right ones for a symmetric matrix.
+        Not finite, or meaninglessly large, where two modes share one direction and A has no basis of eigenvectors.
     """
 
     eigenvalues: Inexact[Array, " mode"]
     vectors: Inexact[Array, "post mode"]
+    left: Inexact[Array, "mode post"]
 
 
 class Reference(eqx.Module):
@@ -48,7 +51,7 @@ class Projection(NamedTuple):
     """Comparison of a pruned matrix B with its original, as far as it needs no eigenvalues of B; made by `project`.
 
     Attributes:
-      quadratic: $|v_i^* B v_i / \\lambda_i - 1|$ along each mode of the original.
+      quadratic: $|u_i^* B v_i / \\lambda_i - 1|$ along each mode of the original.
       angle: $|v_i^* B v_i| \\,/\\, \\|B v_i\\|$.
       deviation: symmetric matrix $F^T (M_B - M) F$ whose eigenvalues are the relative errors of the quadratic form: the
         generalised eigenvalues minus one. Zero where the original has no whitening, which eigenvalue solvers can take.
@@ -60,7 +63,7 @@ class Projection(NamedTuple):
 
 
 def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
-    """Eigenvalues and unit right eigenvectors of A, slowest mode first.
+    """Eigenvalues and eigenvectors of A, slowest mode first.
 
     Args:
       A: square matrix.
@@ -77,7 +80,8 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
     symmetric = resolve_symmetry(symmetric, A=A)
     values, vectors = eigh(symmetrise(A)) if symmetric else eig(A)
     order = slowest_first(values)
-    return Modes(values[order], vectors[:, order])
+    vectors = vectors[:, order]
+    return Modes(values[order], vectors, vectors.T if symmetric else inv(vectors))
 
 
 def reference(A: Matrix, *, symmetric: bool | None = None) -> Reference:
@@ -131,7 +135,7 @@ def project(original: Reference, B: Matrix) -> Projection:
     quadratic, angle = _along_modes(original.modes, image)
     if original.symmetric:
         # The whitening is made of the same eigenvectors: one product less than `relative_deviation`.
-        values, vectors = original.modes
+        values, vectors = original.modes.eigenvalues, original.modes.vectors
         scale = (-values) ** -0.5
         difference = jnp.diag(values) - symmetric_product(vectors.T, image)
         deviation = scale[:, None] * difference * scale[None, :]
@@ -142,9 +146,9 @@ def project(original: Reference, B: Matrix) -> Projection:
 
 
 def mode_errors(found: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
-    r"""Errors of a pruned matrix B along each mode of its original: relative change of the form, and cosine of the angle.
+    r"""Errors of a pruned matrix B along each mode of its original: relative change along it, and cosine of the angle.
 
-    $$|v_i^* B v_i / \lambda_i - 1|, \qquad |v_i^* B v_i| \,/\, \|B v_i\|$$
+    $$|u_i^* B v_i / \lambda_i - 1|, \qquad |v_i^* B v_i| \,/\, \|B v_i\|$$
 
     Args:
       found: modes of the original, from `modes`.
@@ -162,9 +166,9 @@ def mode_errors(found: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[A
 
 
 def _along_modes(found, image):
+    along = jnp.sum(found.left.T * image, axis=0)
     form = jnp.sum(found.vectors.conj() * image, axis=0)
-    quadratic = jnp.abs(form / found.eigenvalues - 1)
-    return quadratic, jnp.abs(form) / jnp.linalg.norm(image, axis=0)
+    return jnp.abs(along / found.eigenvalues - 1), jnp.abs(form) / jnp.linalg.norm(image, axis=0)
 
 
 def whitening(A: Matrix) -> Matrix:

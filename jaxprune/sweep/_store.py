@@ -21,7 +21,7 @@ MODES = (*POINT, "mode")
 
 VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "eigenvalue_error": (MODES, "float", "|mu/lambda - 1|, pruned eigenvalue mu paired to lambda, slowest mode first"),
-    "quadratic_error": (MODES, "float", "|v* S v / lambda - 1| along eigenvector v"),
+    "quadratic_error": (MODES, "float", "|u* S v / lambda - 1| along left and right eigenvectors u, v"),
     "angle": (MODES, "float", "cosine of the angle between v and S v"),
     "epsilon": (POINT, "float", "realised spectral error: largest |generalised eigenvalue - 1|"),
     "epsilon_bound": (POINT, "float", "epsilon promised by the theorem (c = 4); says nothing above 1"),

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.optimize
 from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, untyped
 
@@ -39,11 +40,13 @@ def loop(A, B, symmetric):
         distance = [[abs(values[i] - other) ** 2 for other in others] for i in order]
         partners = others[scipy.optimize.linear_sum_assignment(distance)[1]]
     rows = []
+    left_values, left_vectors = scipy.linalg.eig(A.T)
     for i, partner in zip(order, partners, strict=True):
         v, image = vectors[:, i], B @ vectors[:, i]
-        form = v.conj() @ image / (v.conj() @ v)
+        u = left_vectors[:, np.argmin(abs(left_values - values[i]))]
+        along = u @ image / (u @ v)
         cosine = abs(v.conj() @ image) / np.linalg.norm(v) / np.linalg.norm(image)
-        rows.append((abs(partner / values[i] - 1), abs(form / values[i] - 1), cosine))
+        rows.append((abs(partner / values[i] - 1), abs(along / values[i] - 1), cosine))
     return np.array(rows).T
 
 
@@ -64,11 +67,20 @@ def test_agrees_with_the_definition(family):
 def test_modes_are_unit_eigenvectors_slowest_first():
     for family in ("clustered", "gaussian"):
         A = dominant(family)
-        values, vectors = modes(A)
+        values, vectors, left = modes(A)
+        np.testing.assert_allclose(left @ vectors, np.eye(SIZE), atol=1e-9)
         assert bool(jnp.all(jnp.diff(values.real) <= 0))
         np.testing.assert_allclose(A @ vectors, vectors * values[None, :], atol=1e-12)
         np.testing.assert_allclose(jnp.linalg.norm(vectors, axis=0), 1, rtol=1e-12)
         assert jnp.iscomplexobj(values) == (family == "gaussian")
+
+
+@pytest.mark.parametrize("family", ["gaussian", "dale", "clustered directed"])
+def test_the_error_along_a_mode_is_that_of_its_eigenvalue_to_first_order(family):
+    A, change = dominant(family), jax.random.normal(jax.random.key(5), (SIZE, SIZE))
+    small = spectral_errors(A, A + 1e-6 * change)
+    values = modes(A).eigenvalues
+    np.testing.assert_allclose(by_pair(values, small.quadratic), by_pair(values, small.eigenvalue), rtol=1e-3, atol=1e-10)
 
 
 def test_an_unchanged_network_has_no_errors():

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jax.test_util
 import numpy as np
 import pytest
 import scipy.linalg
@@ -9,7 +10,7 @@ from helpers import FAMILIES, SIZE, dominant, quick_jit, untyped, weights
 
 import jaxprune
 from jaxprune.linalg import LyapunovCode, lyapunov
-from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square
+from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square, cross_covariance
 from jaxprune.networks import stable_leak
 
 solve = quick_jit(lyapunov)
@@ -52,10 +53,26 @@ def test_residual_is_that_of_the_solution_given():
     early = lyapunov(A, Q, max_doublings=1)
     assert int(early.code) == LyapunovCode.NOT_CONVERGED
     assert int(early.doublings) == 1
-    withheld, _, _ = _solve(1, False, A, Q)
+    withheld, _, _ = _solve(1, False, (A,), Q)
     np.testing.assert_allclose(early.residual, backward_error(A, withheld, Q), rtol=1e-12)
     assert float(early.residual) > 1e-3
     assert bool(jnp.all(jnp.isnan(early.value)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_covariance_between_two_networks(family):
+    A, B = stable_leak(weights(family), -0.3), stable_leak(weights("gaussian"), -0.05)
+    X = quick_jit(cross_covariance)(A, B)
+    expected = scipy.linalg.solve_sylvester(np.asarray(A), np.asarray(B).T, -np.eye(SIZE))
+    np.testing.assert_allclose(X, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+    np.testing.assert_allclose(cross_covariance(A, A), lyapunov(A, jnp.eye(SIZE)).value, rtol=1e-9)
+    # Together they grow, and there is no such covariance.
+    assert bool(jnp.all(jnp.isnan(cross_covariance(A, 2 * jnp.eye(SIZE)))))
+
+
+def test_derivatives_of_the_covariance_between_two_networks():
+    A, B = stable_leak(weights("dale"), -0.5), stable_leak(weights("gaussian"), -0.4)
+    jax.test_util.check_grads(lambda A, B: cross_covariance(jnp.asarray(A), jnp.asarray(B))[0], (A, B), order=1, modes=("fwd", "rev"), eps=1e-5)
 
 
 def test_single_precision():
