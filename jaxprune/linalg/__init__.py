@@ -11,9 +11,15 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
-from jaxprune.linalg._h2 import H2Error, h2_error
-from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
-from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov
+from jaxprune.linalg._h2 import H2Error, Reduced, h2_error, h2_of_modes, h2_of_traces, reduce_symmetric, relative_h2
+from jaxprune.linalg._information import (
+    InformationLost,
+    information_lost,
+    information_of_covariances,
+    path_divergence,
+    stationary_divergence,
+)
+from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, cross_covariance, lyapunov
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
 from jaxprune.linalg._spectrum import (
     eigenvalues,
@@ -42,18 +48,23 @@ __all__ = [
     "LyapunovSolution",
     "Modes",
     "Projection",
+    "Reduced",
     "Reference",
     "SpectralErrors",
     "certificate_from",
     "certify",
+    "cross_covariance",
     "departure_from_normality",
     "dominance_slack",
     "eigenvalue_errors",
     "eigenvalues",
     "h2_error",
+    "h2_of_modes",
+    "h2_of_traces",
     "host_eigenvalues",
     "impulse_responses",
     "information_lost",
+    "information_of_covariances",
     "is_symmetric",
     "lapack",
     "lyapunov",
@@ -61,9 +72,12 @@ __all__ = [
     "mode_errors",
     "modes",
     "numerical_abscissa",
+    "path_divergence",
     "principal_epsilon",
     "project",
+    "reduce_symmetric",
     "reference",
+    "relative_h2",
     "resolve_symmetry",
     "spectral_abscissa",
     "spectral_errors",

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
 
 from jaxprune._checks import check_pair, is_concrete
 from jaxprune._types import Matrix, Scalar
@@ -66,7 +68,7 @@ def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None)
         symmetric = False
     if resolve_symmetry(symmetric, A=original, B=B):
         known = A.modes if isinstance(A, Reference) and A.symmetric else modes(original, symmetric=True)
-        return _of_modes(known, modes(B, symmetric=True))
+        return h2_of_modes(known, modes(B, symmetric=True))
     identity = jnp.eye(len(B), dtype=B.dtype)
     own, pruned = (jnp.trace(lyapunov(matrix, identity, symmetric=True).value) for matrix in (original, B))
     return h2_of_traces(own, pruned, jnp.trace(cross_covariance(original, B)))
@@ -83,15 +85,89 @@ def h2_of_traces(own: Scalar, pruned: Scalar, cross: Scalar) -> H2Error:
     return _of_stable(jnp.sqrt(own), jnp.sqrt(pruned), difference, jnp.isfinite(pruned) & (pruned > 0))
 
 
-def _of_modes(original: Modes, pruned: Modes) -> H2Error:
+class Reduced(NamedTuple):
+    """A symmetric pruned matrix as far as its H2 error and eigenvalues need it; made by `reduce_symmetric`.
+
+    Attributes:
+      diagonal, off: of the tridiagonal matrix with B's eigenvalues.
+      squared: the squared H2 norm of the difference, if B is stable; without a meaning if not.
+    """
+
+    diagonal: Float[Array, " neuron"]
+    off: Float[Array, " neuron-1"]
+    squared: Scalar
+
+
+def reduce_symmetric(eigenvalues: Float[Array, " mode"], B: Matrix, residual: Float[Array, "post mode"]) -> Reduced:
+    r"""The H2 error of a symmetric pruned matrix without its eigenvectors.
+
+    With $R = B V - V \Lambda$, $\Lambda$ and V the original's eigenvalues $-a_i$ and eigenvectors, and $B = -Q T Q^T$ with
+    tridiagonal T,
+
+    $$\|G_A - G_B\|_2^2 = \sum_i rac{1}{2 a_i} \, r_i^T T^{-1} (a_i + T)^{-1} r_i
+      = \sum_i rac{r_i^T T^{-1} r_i - r_i^T (a_i + T)^{-1} r_i}{2 a_i^2}, \qquad r_i = Q^T R e_i,$$
+
+    where a tridiagonal form $r^T T^{-1} r$ is a sum of squares over the pivots of its factorisation. One tridiagonalisation and
+    one product; the eigenvalues of T are left to the caller.
+
+    Args:
+      eigenvalues: of the original, negative.
+      B: the pruned matrix, symmetric.
+      residual: R.
+    """
+    a = -eigenvalues
+    reflectors, diagonal, off, scales = lax.linalg.tridiagonal(B, lower=True)
+    if len(B) > 1:
+        turned = lax.linalg.ormqr(reflectors[1:, :-1], scales, residual[1:], left=True, transpose=True)
+        residual = jnp.concatenate([residual[:1], turned])
+
+    def eliminate(state, row):
+        pivot, left, shifted_pivot, shifted_left, form, shifted_form, above = state
+        entry, beside, r = row
+        pivot = entry - above**2 / pivot
+        left = r - left
+        shifted_pivot = entry + a - above**2 / shifted_pivot
+        shifted_left = r - shifted_left
+        form = form + left**2 / pivot
+        shifted_form = shifted_form + shifted_left**2 / shifted_pivot
+        passed = beside * left / pivot, beside * shifted_left / shifted_pivot
+        return (pivot, passed[0], shifted_pivot, passed[1], form, shifted_form, beside), None
+
+    none = jnp.zeros_like(a)
+    one, zero = jnp.ones((), a.dtype), jnp.zeros((), a.dtype)
+    below = jnp.concatenate([-off, jnp.zeros((1,), a.dtype)])
+    start = (one, none, one + none, none, none, none, zero)
+    (*_, form, shifted_form, _), _ = lax.scan(eliminate, start, (-diagonal, below, residual))
+    return Reduced(diagonal, off, jnp.sum((form - shifted_form) / (2 * a**2)))
+
+
+def relative_h2(eigenvalues: Float[Array, " mode"], squared: Scalar, pruned: Float[Array, " mode"]) -> Scalar:
+    """Relative H2 error of a symmetric network from `Reduced.squared` and the eigenvalues of both, slowest first."""
+    norm, stable = _norm_of_rates(-eigenvalues), jnp.min(-pruned) > _rounding(pruned)
+    difference = jnp.sqrt(jnp.maximum(jnp.where(stable, squared, 0), 0))
+    relative = _of_stable(norm, norm, difference, stable).relative
+    return jnp.where(jnp.any(jnp.isnan(pruned)), jnp.nan, relative)
+
+
+def h2_of_modes(original: Modes, pruned: Modes) -> H2Error:
+    """`h2_error` of symmetric networks from the modes of both."""
     a, b = -original.eigenvalues, -pruned.eigenvalues
-    rounding = len(b) * jnp.finfo(b.dtype).eps * jnp.max(jnp.abs(b))
+    rounding = _rounding(b)
     stable = jnp.min(b) > rounding
     b = jnp.where(b > rounding, b, 1)
     overlap = (original.vectors.T @ pruned.vectors) ** 2
     gap = (a[:, None] - b[None, :]) ** 2 / (2 * a[:, None] * b[None, :] * (a[:, None] + b[None, :]))
-    norm = jnp.where(jnp.min(a) > 0, jnp.sqrt(jnp.sum(1 / (2 * jnp.where(a > 0, a, 1)))), jnp.nan)
-    return _of_stable(norm, jnp.sqrt(jnp.sum(1 / (2 * b))), jnp.sqrt(jnp.sum(overlap * gap)), stable)
+    difference = jnp.sqrt(jnp.sum(overlap * gap))
+    return _of_stable(_norm_of_rates(a), jnp.sqrt(jnp.sum(1 / (2 * b))), difference, stable)
+
+
+def _rounding(eigenvalues):
+    """Size below which an eigenvalue is not told from zero."""
+    return len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps * jnp.max(jnp.abs(eigenvalues))
+
+
+def _norm_of_rates(a):
+    return jnp.where(jnp.min(a) > 0, jnp.sqrt(jnp.sum(1 / (2 * jnp.where(a > 0, a, 1)))), jnp.nan)
 
 
 def _of_stable(norm, pruned, difference, stable):

@@ -105,6 +105,27 @@ def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
     return jnp.mean(jnp.where(jnp.isnan(deviations), jnp.nan, each)) / 2
 
 
+def path_divergence(eigenvalues: Float[Array, " mode"], residual: Float[Array, "post mode"]) -> Scalar:
+    r"""`information_lost` of a symmetric network's trajectories, in nats per neuron and time, from what is at hand.
+
+    $$\frac{1}{4N} \sum_i \frac{\|B v_i - \lambda_i v_i\|^2}{-\lambda_i}$$
+
+    Args:
+      eigenvalues: of the original.
+      residual: `Projection.residual`.
+
+    Returns:
+      The rate; NaN if the original is not stable.
+
+    Example:
+      >>> float(path_divergence(jnp.array([-1.0]), jnp.array([[2.0]])))
+      1.0
+    """
+    stable = jnp.max(eigenvalues) < 0
+    each = jnp.sum(residual**2, axis=0) / jnp.where(stable, -eigenvalues, 1)
+    return jnp.where(stable, jnp.mean(each) / 4, jnp.nan)
+
+
 def _root_of_inverse(M):
     """A matrix F with F F^T = M^-1; NaN where M is not positive definite."""
     factor = cholesky(M)

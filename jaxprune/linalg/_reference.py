@@ -55,11 +55,13 @@ class Projection(NamedTuple):
       angle: $|v_i^* B v_i| \\,/\\, \\|B v_i\\|$.
       deviation: symmetric matrix $F^T (M_B - M) F$ whose eigenvalues are the relative errors of the quadratic form: the
         generalised eigenvalues minus one. Zero where the original has no whitening, which eigenvalue solvers can take.
+      residual: $B v_i - \\lambda_i v_i$, what the original's modes are short of being modes of B, as columns.
     """
 
     quadratic: Float[Array, " mode"]
     angle: Float[Array, " mode"]
     deviation: Matrix
+    residual: Inexact[Array, "post mode"]
 
 
 def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
@@ -142,7 +144,7 @@ def project(original: Reference, B: Matrix) -> Projection:
         deviation = jnp.where(jnp.all(jnp.isfinite(original.whitening)), deviation, 0)
     else:
         deviation = relative_deviation(original.whitening, original.matrix, B)
-    return Projection(quadratic, angle, deviation)
+    return Projection(quadratic, angle, deviation, image - original.modes.vectors * original.modes.eigenvalues[None, :])
 
 
 def mode_errors(found: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:

@@ -8,7 +8,17 @@ from typing import Any
 from jaxprune._checks import InputError
 from jaxprune.pruning._outside import outside_rule
 from jaxprune.pruning._rules import NoisePrune, Rule, UniformPrune, WeightPrune, greedy, passed_on, surgeon
-from jaxprune.pruning.adjust import Adjust, Compensate, CorrectOnce, Keep, MatchForm, MatchRadius, Regrow
+from jaxprune.pruning.adjust import (
+    Adjust,
+    Compensate,
+    CorrectOnce,
+    Empty,
+    Keep,
+    MatchAbscissa,
+    MatchForm,
+    MatchRadius,
+    Regrow,
+)
 
 _SCORES: dict[str, Callable[..., Rule]] = {
     "noise": NoisePrune,
@@ -21,24 +31,32 @@ _SCORES: dict[str, Callable[..., Rule]] = {
 _ADJUSTMENTS: dict[str, Adjust] = {
     "keep": Keep(),
     "radius": MatchRadius(),
+    "abscissa": MatchAbscissa(),
     "compensation": Compensate(),
     "form": MatchForm(),
     "regrow": Regrow(),
     "once": CorrectOnce(),
 }
 
-RULES: dict[str, Rule] = {name: make() for name, make in _SCORES.items()} | {
-    f"{name}+{end}": make(method="top", adjust=adjust)
-    for name, make in _SCORES.items()
-    for end, adjust in _ADJUSTMENTS.items()
-}
-"""Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`.
+EMPTY = "empty"
+
+RULES: dict[str, Rule] = (
+    {name: make() for name, make in _SCORES.items()}
+    | {
+        f"{name}+{end}": make(method="top", adjust=adjust)
+        for name, make in _SCORES.items()
+        for end, adjust in _ADJUSTMENTS.items()
+    }
+    | {EMPTY: UniformPrune(method="top", adjust=Empty())}
+)
+"""Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`, and the control `empty`, which removes every synapse.
 
 A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `activity` (what a synapse passes on), `surgeon`
 (what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
-weights are left as they are (`+keep`), scaled by one factor (`+radius`), refitted for every neuron's input (`+compensation`), for
+weights are left as they are (`+keep`), scaled by one factor that restores the spectral radius (`+radius`) or the slowest decay
+(`+abscissa`), refitted for every neuron's input (`+compensation`), for
 the quadratic form (`+form`), refitted and exchanged (`+regrow`), or corrected once (`+once`). Not local, but yardsticks:
-`surgeon`, `greedy`, `+radius`, `+form`, `+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent
+`surgeon`, `greedy`, `+radius`, `+abscissa`, `+form`, `+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent
 (`NoisePrune`). In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end
 of a synapse, are averaged over both ends.
 """
@@ -72,7 +90,7 @@ def named_rule(rule: Any) -> Rule:
         hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
         raise InputError(
             f"rule is {rule!r}, but {hint}; a rule is one of {', '.join(_SCORES)}, alone or with one of "
-            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or module:Name for your own."
+            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or {EMPTY}, or module:Name for your own."
         )
     return RULES[rule]
 

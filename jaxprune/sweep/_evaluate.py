@@ -20,15 +20,21 @@ from jaxprune.linalg import (
     Projection,
     Reference,
     certificate_from,
+    cross_covariance,
     dominance_slack,
     eigenvalue_errors,
+    h2_of_traces,
+    information_of_covariances,
+    lyapunov,
+    path_divergence,
     project,
     reference,
     stationary_covariance,
+    stationary_divergence,
 )
 from jaxprune.pruning import NoisePrune, Strengthen, apply_rule, rule_source, synapse_count, theory
 from jaxprune.sweep._config import SweepConfig
-from jaxprune.sweep._spectra import ensemble_eigenvalues
+from jaxprune.sweep._spectra import ensemble_eigenvalues, ensemble_responses
 
 
 class Member(NamedTuple):
@@ -45,6 +51,15 @@ class PrunedMember(NamedTuple):
     matrix: Matrix
     seen: Projection
     epsilon_bound: Scalar
+    path: Scalar
+
+
+class Responses(NamedTuple):
+    """What noise tells of one pruned network that is not symmetric."""
+
+    h2_error: Scalar
+    stationary: Scalar
+    path: Scalar
 
 
 def evaluate(
@@ -129,6 +144,8 @@ class Stages(NamedTuple):
     member: Callable[[Array], Member]
     trial: Callable[[Member, Array], tuple[PrunedMember, ...]]
     errors: Callable[[Array, Array], Array | np.ndarray]
+    divergence: Callable[[Array], Array]
+    responses: Callable[[Member, Array], Responses]
     certificate: Callable[[Member, Array, Array, Array], Certificate]
 
 
@@ -161,6 +178,8 @@ def _stages(config, rules):
         member=_over_members(member, chunk, (0,)),
         trial=_over_members(trial, chunk, (0, None)),
         errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
+        divergence=_over_members(stationary_divergence, chunk, (0,)),
+        responses=_over_members(_responses, chunk, (0, 0)),
         certificate=_over_members(certificate, chunk, (0, 0, 0, 0)),
     )
 
@@ -175,29 +194,45 @@ def _prune_member(member, rule, keep):
         rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
         promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
         bound = jnp.where(dominance_slack(A) >= -rounding, promised, bound)
-    return PrunedMember(pruned.matrix, project(member.original, pruned.matrix), bound)
+    seen = project(member.original, pruned.matrix)
+    path = path_divergence(member.original.modes.eigenvalues, seen.residual) if symmetric else jnp.nan * bound
+    return PrunedMember(pruned.matrix, seen, bound, path)
 
 
 _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
 
 
+def _responses(member, B):
+    """Of a network that is not symmetric."""
+    A = member.original.matrix
+    D = lyapunov(B, jnp.eye(len(B), dtype=B.dtype), symmetric=True).value
+    traces = (jnp.trace(X) for X in (member.C, D, cross_covariance(A, B)))
+    stationary, path = information_of_covariances(A - B, member.C, D)
+    return Responses(h2_of_traces(*traces).relative, stationary, path)
+
+
 def _measure(stages, members, pruned, *, symmetric):
-    matrices, deviations = [part.matrix for part in pruned], [part.seen.deviation for part in pruned]
+    deviations = ensemble_eigenvalues(*(part.seen.deviation for part in pruned), symmetric=True)
     if symmetric:
-        values = ensemble_eigenvalues(*matrices, *deviations, symmetric=True)
-        spectra, deviations = values[: len(pruned)], values[len(pruned) :]
+        found = ensemble_responses(members.original.modes, *((part.matrix, part.seen.residual) for part in pruned))
+        spectra = [values for values, _ in found]
+        responses = [
+            {"h2_error": error, "stationary": stages.divergence(deviation), "path": part.path}
+            for part, deviation, (_, error) in zip(pruned, deviations, found, strict=True)
+        ]
     else:
-        spectra = ensemble_eigenvalues(*matrices, symmetric=False)
-        deviations = ensemble_eigenvalues(*deviations, symmetric=True)
+        spectra = ensemble_eigenvalues(*(part.matrix for part in pruned), symmetric=False)
+        responses = [stages.responses(members, part.matrix)._asdict() for part in pruned]
     measured = [
         {
             "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
-            "quadratic_error": part.seen.quadratic,
+            "mode_error": part.seen.quadratic,
             "angle": part.seen.angle,
             "epsilon_bound": part.epsilon_bound,
+            **response,
             **stages.certificate(members, part.matrix, deviation, np.real(values[:, 0]))._asdict(),
         }
-        for part, values, deviation in zip(pruned, spectra, deviations, strict=True)
+        for part, values, deviation, response in zip(pruned, spectra, deviations, responses, strict=True)
     ]
     return {name: np.stack([rule[name] for rule in measured], axis=1) for name in measured[0]}
 

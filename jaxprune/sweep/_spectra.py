@@ -1,4 +1,4 @@
-"""Eigenvalues of many matrices at once, one core to each."""
+"""Eigenvalues and responses of many matrices at once, one core to each."""
 
 import os
 import threading
@@ -7,12 +7,13 @@ from functools import lru_cache, partial
 
 import jax
 import numpy as np
+import scipy.linalg
 from jax import Array
 from jaxtyping import Float, Inexact
 from threadpoolctl import ThreadpoolController
 
 from jaxprune._checks import on_host
-from jaxprune.linalg import eigenvalues, host_eigenvalues
+from jaxprune.linalg import Modes, eigenvalues, h2_of_modes, host_eigenvalues, modes, reduce_symmetric, relative_h2
 
 _LIMIT = threading.Lock()
 
@@ -37,15 +38,67 @@ def ensemble_eigenvalues(
     """
     if not all(on_host(A) for A in ensembles):
         return [np.asarray(jax.vmap(partial(eigenvalues, symmetric=symmetric))(A)) for A in ensembles]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Views, each many members for one call: small matrices taken one by one would wait for the interpreter.
-    pieces = [np.array_split(np.asarray(A), min(len(A), -(-cores // len(ensembles)))) for A in ensembles]
-    flat = [piece for ensemble in pieces for piece in ensemble]
-    threads = min(cores, len(flat))
+    pieces = [np.array_split(np.asarray(A), min(len(A), -(-_cores() // len(ensembles)))) for A in ensembles]
+    values = iter(_deal_out(partial(_of_finite, symmetric=symmetric), [piece for each in pieces for piece in each]))
+    return [np.concatenate([next(values) for _ in each]) for each in pieces]
+
+
+def ensemble_responses(
+    original: Modes, *pruned: tuple[Float[Array, "_ post pre"], Float[Array, "_ post mode"]]
+) -> list[tuple[Float[np.ndarray, "_ mode"], Float[np.ndarray, " _"]]]:
+    """Eigenvalues and relative H2 errors of symmetric pruned networks, outside `jit`; a member that is not finite gets NaN.
+
+    On a CPU the members are dealt out to threads, as in `ensemble_eigenvalues`.
+
+    Args:
+      original: modes of the originals, over members.
+      pruned: ensembles of pruned matrices, member by member of the originals, each with its `Projection.residual`.
+
+    Returns:
+      For each ensemble: eigenvalues, slowest first, and errors.
+    """
+    if not on_host(original.eigenvalues):
+        return [tuple(map(np.asarray, jax.vmap(_response)(original, B))) for B, _ in pruned]
+    rates = np.asarray(original.eigenvalues)
+    tasks = [each for B, R in pruned for each in zip(rates, np.asarray(B), np.asarray(R), strict=True)]
+    found = _deal_out(_response_on_host, tasks)
+    size = len(rates)
+    return [
+        tuple(np.stack(part) for part in zip(*found[i * size : (i + 1) * size], strict=True))
+        for i in range(len(pruned))
+    ]
+
+
+def _response(original, B):
+    pruned = modes(B, symmetric=True)
+    return pruned.eigenvalues, h2_of_modes(original, pruned).relative
+
+
+_reduce = jax.jit(reduce_symmetric)
+_relative = jax.jit(relative_h2)
+
+
+def _response_on_host(task):
+    original, B, residual = task
+    if not np.isfinite(B).all():
+        return np.full_like(original, np.nan), original.dtype.type(np.nan)
+    reduced = _reduce(original, B, residual)
+    T = np.asarray(reduced.diagonal), np.asarray(reduced.off)
+    values = scipy.linalg.eigvalsh_tridiagonal(*T, lapack_driver="sterf", check_finite=False)[::-1]
+    return values, np.asarray(_relative(original, reduced.squared, values))
+
+
+def _deal_out(function, tasks):
+    """Results of a function over tasks, computed in threads, each with its share of the cores."""
+    threads = min(_cores(), len(tasks))
     # The limit is the whole process's: threads that computed chunks side by side would undo each other's.
-    with _LIMIT, _blas().limit(limits=max(1, cores // threads)), ThreadPoolExecutor(threads) as pool:
-        values = pool.map(partial(_of_finite, symmetric=symmetric), flat)
-        return [np.concatenate([next(values) for _ in ensemble]) for ensemble in pieces]
+    with _LIMIT, _blas().limit(limits=max(1, _cores() // threads)), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, tasks))
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _of_finite(A, *, symmetric):

@@ -15,14 +15,30 @@ from jaxprune._provenance import versions
 from jaxprune.sweep._config import SweepConfig
 from jaxprune.sweep._evaluate import rule_sources
 
-FORMAT = "jaxprune sweep 1"
+FAMILY = "jaxprune sweep"
+FORMAT = f"{FAMILY} 2"
 POINT = ("network", "rule", "keep")
 MODES = (*POINT, "mode")
 
 VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "eigenvalue_error": (MODES, "float", "|mu/lambda - 1|, pruned eigenvalue mu paired to lambda, slowest mode first"),
-    "quadratic_error": (MODES, "float", "|u* S v / lambda - 1| along left and right eigenvectors u, v"),
+    "mode_error": (
+        MODES,
+        "float",
+        "|u* S v / lambda - 1| along the original's own modes (left and right eigenvectors u, v)",
+    ),
     "angle": (MODES, "float", "cosine of the angle between v and S v"),
+    "h2_error": (
+        POINT,
+        "float",
+        "relative H2 error of the response to noise; infinite if the pruned network is not stable",
+    ),
+    "stationary": (
+        POINT,
+        "float",
+        "information lost about activity at one moment, in nats per neuron; infinite as above",
+    ),
+    "path": (POINT, "float", "information lost about trajectories, in nats per neuron and unit of time"),
     "epsilon": (POINT, "float", "realised spectral error: largest |generalised eigenvalue - 1|"),
     "epsilon_bound": (POINT, "float", "epsilon promised by the theorem (c = 4); says nothing above 1"),
     "abscissa": (POINT, "float", "largest real part of the pruned eigenvalues, in 1/time"),
@@ -83,10 +99,14 @@ def load(path: str | os.PathLike) -> xr.Dataset:
         dataset = xr.open_zarr(path, chunks=None, consolidated=True)
     except Exception as error:  # the storage library has many ways to say that this is no store
         raise InputError(f"{path} is not the store of a sweep, or is damaged ({_one_line(error)}).") from error
-    if dataset.attrs.get("format") != FORMAT:
+    found = dataset.attrs.get("format")
+    if str(found).startswith(FAMILY) and found != FORMAT:
         raise InputError(
-            f"{path} is not the store of a sweep: it says format {dataset.attrs.get('format')!r}, not {FORMAT!r}."
+            f"{path} is the store of a sweep by another version of this package ({found!r}, not {FORMAT!r}), which holds other "
+            "measures: read it with that version, or run the sweep again in another place."
         )
+    if found != FORMAT:
+        raise InputError(f"{path} is not the store of a sweep: it says format {found!r}, not {FORMAT!r}.")
     return dataset
 
 

@@ -80,7 +80,9 @@ def test_the_error_along_a_mode_is_that_of_its_eigenvalue_to_first_order(family)
     A, change = dominant(family), jax.random.normal(jax.random.key(5), (SIZE, SIZE))
     small = spectral_errors(A, A + 1e-6 * change)
     values = modes(A).eigenvalues
-    np.testing.assert_allclose(by_pair(values, small.quadratic), by_pair(values, small.eigenvalue), rtol=1e-3, atol=1e-10)
+    np.testing.assert_allclose(
+        by_pair(values, small.quadratic), by_pair(values, small.eigenvalue), rtol=1e-3, atol=1e-10
+    )
 
 
 def test_an_unchanged_network_has_no_errors():

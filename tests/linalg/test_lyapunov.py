@@ -72,7 +72,13 @@ def test_covariance_between_two_networks(family):
 
 def test_derivatives_of_the_covariance_between_two_networks():
     A, B = stable_leak(weights("dale"), -0.5), stable_leak(weights("gaussian"), -0.4)
-    jax.test_util.check_grads(lambda A, B: cross_covariance(jnp.asarray(A), jnp.asarray(B))[0], (A, B), order=1, modes=("fwd", "rev"), eps=1e-5)
+    jax.test_util.check_grads(
+        lambda A, B: cross_covariance(jnp.asarray(A), jnp.asarray(B))[0],
+        (A, B),
+        order=1,
+        modes=("fwd", "rev"),
+        eps=1e-5,
+    )
 
 
 def test_single_precision():

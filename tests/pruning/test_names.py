@@ -23,12 +23,13 @@ from jaxprune.pruning import (
     named_rule,
     prune,
 )
-from jaxprune.pruning.adjust import CorrectOnce
+from jaxprune.pruning.adjust import CorrectOnce, Empty, MatchAbscissa
 
 SCORES = ("noise", "weight", "uniform", "activity", "surgeon", "greedy")
 ENDS = {
     "keep": Keep(),
     "radius": MatchRadius(),
+    "abscissa": MatchAbscissa(),
     "compensation": Compensate(),
     "form": MatchForm(),
     "regrow": Regrow(),
@@ -37,7 +38,8 @@ ENDS = {
 
 
 def test_a_name_is_an_importance_alone_or_with_an_adjustment():
-    assert set(RULES) == {*SCORES, *(f"{score}+{end}" for score in SCORES for end in ENDS)}
+    assert set(RULES) == {"empty", *SCORES, *(f"{score}+{end}" for score in SCORES for end in ENDS)}
+    assert RULES["empty"].adjust == Empty()
     for score in SCORES:
         alone = RULES[score]
         assert (alone.method, alone.adjust) == ("bernoulli", Strengthen())

@@ -66,7 +66,11 @@ def test_agrees_with_pruning_one_network_at_a_time(family, tmp_path):
             certificate = linalg.certify(A, S)
             # Sorted: the two of a conjugate pair may swap partners at equal cost.
             np.testing.assert_allclose(np.sort(at.eigenvalue_error), np.sort(errors.eigenvalue), rtol=1e-6, atol=1e-8)
-            np.testing.assert_allclose(at.quadratic_error, errors.quadratic, rtol=1e-6, atol=1e-8)
+            np.testing.assert_allclose(at.mode_error, errors.quadratic, rtol=1e-6, atol=1e-8)
+            lost = linalg.information_lost(A, S)
+            np.testing.assert_allclose(at.h2_error, linalg.h2_error(A, S).relative, rtol=1e-6, atol=1e-7)
+            np.testing.assert_allclose(at.stationary, lost.stationary, rtol=1e-6)
+            np.testing.assert_allclose(at.path, lost.path, rtol=1e-8)
             np.testing.assert_allclose(at.abscissa, certificate.abscissa, rtol=1e-8)
             np.testing.assert_allclose(at.epsilon, certificate.epsilon, rtol=1e-8)
             assert int(at.guarantee) == int(certificate.guarantee)

@@ -1,7 +1,9 @@
 """Adjustments of the surviving weights: one callable object for each, and the plain functions behind them."""
 
+from jaxprune.pruning.adjust._abscissa import MatchAbscissa
 from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 from jaxprune.pruning.adjust._compensate import Compensate, compensate, drive_error
+from jaxprune.pruning.adjust._empty import Empty
 from jaxprune.pruning.adjust._form import MatchForm, match_form
 from jaxprune.pruning.adjust._keep import Keep
 from jaxprune.pruning.adjust._once import CorrectOnce, correct_once
@@ -13,7 +15,9 @@ __all__ = [
     "Adjust",
     "Compensate",
     "CorrectOnce",
+    "Empty",
     "Keep",
+    "MatchAbscissa",
     "MatchForm",
     "MatchRadius",
     "Regrow",

@@ -1,0 +1,86 @@
+"""Multiply all remaining weights by one factor that restores the slowest decay."""
+
+import dataclasses
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxprune._checks import InputError
+from jaxprune._types import Mask, Matrix
+from jaxprune.linalg import spectral_abscissa
+from jaxprune.pruning.adjust._adjust import Adjust, Survivors
+
+DOUBLINGS, STEPS = 10, 40
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchAbscissa(Adjust):
+    r"""Multiply all surviving weights by one factor, so that the slowest mode of a linear network decays as before.
+
+    $$S = g\, (M \circ W) - \operatorname{diag}(\text{leak}), \qquad \alpha(S) = \alpha(A)$$
+
+    with the spectral abscissa $\alpha$; the leak stays as it is. Where the pruned network is faster than the original the factor
+    is above 1, else between 0 and 1. Found by the Illinois method, to rounding. Weights stay as they are where no factor up to
+    1,024 does it, or where the network is slower than the original with these weights and with none. Not local: no synapse knows
+    the abscissa.
+
+    Reference: Dowell1971, the Illinois method.
+    """
+
+    def __call__(self, survivors: Survivors) -> tuple[Matrix, Mask]:
+        """The scaled weights; the mask stays.
+
+        Raises:
+          InputError: a network without leaks, or a layer.
+        """
+        if survivors.kind != "linear":
+            raise InputError(
+                f"only a linear network has a slowest decay to restore, not one of kind {survivors.kind!r}: use +radius, or "
+                "another adjustment."
+            )
+        A, symmetric = survivors.weights, survivors.symmetric
+        leak = jnp.diag(jnp.diagonal(A))
+        thinned = (A - leak) * survivors.mask
+        target = spectral_abscissa(A, symmetric=symmetric)
+        tolerance = 4 * len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
+
+        def excess(gain):
+            return spectral_abscissa(leak + gain * thinned, symmetric=symmetric) - target
+
+        none, one = jnp.max(jnp.diagonal(A)) - target, excess(jnp.ones((), A.dtype))
+        gain = _root(excess, none, one, tolerance)
+        return leak + gain * thinned, survivors.mask
+
+
+def _root(excess, at_none, at_one, tolerance):
+    """The factor at which the excess is zero; 1 where none is found."""
+    one = jnp.ones_like(at_one)
+
+    def too_fast(state):
+        _, high, _, f_high, doublings = state
+        return (f_high < 0) & (doublings < DOUBLINGS)
+
+    def double(state):
+        _, high, _, f_high, doublings = state
+        return high, 2 * high, f_high, excess(2 * high), doublings + 1
+
+    start = (0 * one, one, at_none, at_one, jnp.zeros((), jnp.int32))
+    low, high, f_low, f_high, _ = lax.while_loop(too_fast, double, start)
+
+    def unsettled(state):
+        *_, f, steps = state
+        return (jnp.abs(f) > tolerance) & (steps < STEPS)
+
+    def step(state):
+        low, high, f_low, f_high, _, _, steps = state
+        gain = (low * f_high - high * f_low) / (f_high - f_low)
+        f = excess(gain)
+        same = jnp.sign(f) == jnp.sign(f_high)
+        # The end that stays counts half, so that both ends move.
+        low, f_low = jnp.where(same, low, high), jnp.where(same, f_low / 2, f_high)
+        return low, gain, f_low, f, gain, f, steps + 1
+
+    bracketed = (f_low < 0) & (f_high >= 0)
+    first = jnp.where(bracketed, f_high, 0)
+    found = lax.while_loop(unsettled, step, (low, high, f_low, f_high, high, first, jnp.zeros((), jnp.int32)))
+    return jnp.where(bracketed & (jnp.abs(found[5]) <= 1e3 * tolerance), found[4], one)
