@@ -72,24 +72,38 @@ COMMANDS = {"sweep": run_sweep, "plot": plot}
 
 
 def _report(results, figure, table):
-    rows = sweep.rows(sweep.summarise(results))
+    summary = sweep.summarise(results)
+    rows = sweep.rows(summary)
     sweep.save_figure(sweep.plot_sweep(results), figure)
     if table is not None:
         sweep.write_table(rows, table)
-    count = int(results.finished.sum())
+    count, slow = int(results.finished.sum()), summary.attrs["slow"]
     view = rich.table.Table(
-        title=f"{count} networks of {results.sizes['mode']} neurons; mean over networks ± standard error"
+        title=f"{count} networks of {results.sizes['mode']} neurons; medians over networks",
+        caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; "
+        "sorted: median error of sorted eigenvalues, which an empty network does well on",
     )
-    for name in ("rule", "keep", "kept", "median mode", "10 slowest", "worst slow", "epsilon", "bound", "stable"):
+    heads = ("rule", "keep", "kept", "H2 error", "slow", "worst", "nats", "epsilon", "bound", "sorted", "finite", "stable")
+    for name in heads:
         view.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     last = rows[0]["rule"]
     for row in rows:
         if row["rule"] != last:
             view.add_section()
             last = row["rule"]
-        pairs = [f"{row[name]:.3f} ± {row[name + '_se']:.3f}" for name in ("median", "slow", "worst_slow", "epsilon")]
+        values = [f"{row[name]:.3f}" for name in ("h2", "slow_modes", "worst_mode", "stationary", "epsilon")]
         bound = f"{row['epsilon_bound']:.2f}" if row["epsilon_bound"] <= 1 else ""
-        view.add_row(
-            row["rule"], f"{row['keep']:g}", f"{row['kept_fraction']:.3f}", *pairs, bound, f"{row['stable']:.0%}"
+        shares = [f"{row[name]:.0%}" for name in ("finite", "stable")]
+        kept = f"{row['kept_fraction']:.3f}"
+        view.add_row(row["rule"], f"{row['keep']:g}", kept, *values, bound, f"{row['sorted_median']:.3f}", *shares)
+    console = rich.console.Console(width=max(120, rich.get_console().width))
+    console.print(view)
+    for control, losers in sweep.beaten(summary).items():
+        which = "; ".join(
+            f"{rule} at {', '.join(f'{keep:g}' for name, keep in losers if name == rule)}"
+            for rule in dict.fromkeys(name for name, _ in losers)
         )
-    rich.console.Console(width=max(120, rich.get_console().width)).print(view)
+        console.print(f"no smaller H2 error than {control}: {which or 'none'}", highlight=False)
+    failed = sum(row["failed"] for row in rows)
+    if failed:
+        console.print(f"{failed} pruned networks gave NaN and are left out.", highlight=False)

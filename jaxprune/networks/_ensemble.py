@@ -25,7 +25,8 @@ class Ensemble:
       density: probability of a synapse (within clusters; between layers; everywhere).
       gain: spectral radius of the random part (gaussian, dale, low-rank).
       leak: "dominant" (diagonal dominance with slack `margin`) or "stable" (spectral abscissa `-margin`).
-      margin: see `leak`; in 1/time.
+      margin: see `leak`; in 1/time. Without any slack a neuron that loses all its inputs never comes back to rest, and measures
+        of the response to noise are infinite.
 
     Example:
       >>> Ensemble(sizes=(8, 4), bridges=6).network(jax.random.key(0)).shape
@@ -40,7 +41,7 @@ class Ensemble:
     density: float = 0.6
     gain: float = 0.8
     leak: Literal["dominant", "stable"] = "dominant"
-    margin: float = 0.0
+    margin: float = 0.01
 
     def check(self) -> None:
         """Refuse settings that no network can be made from.

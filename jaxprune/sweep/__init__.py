@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from jaxprune.sweep._run import run
     from jaxprune.sweep._store import load
     from jaxprune.sweep._style import figure_settings, rule_style
-    from jaxprune.sweep._table import rows, summarise, write_table
+    from jaxprune.sweep._table import beaten, rows, summarise, write_table
 
 __all__ = [
     "Executor",
     "SweepConfig",
+    "beaten",
     "dask",
     "figure_settings",
     "load",
@@ -40,7 +41,7 @@ _PLACES = {
     "_run": ("run",),
     "_store": ("load",),
     "_style": ("figure_settings", "rule_style"),
-    "_table": ("rows", "summarise", "write_table"),
+    "_table": ("beaten", "rows", "summarise", "write_table"),
 }
 
 

@@ -16,7 +16,8 @@ class SweepConfig:
 
     Attributes:
       ensemble: the networks.
-      rules: names of rules, see `pruning.RULES`, or module:Name for your own.
+      rules: names of rules, see `pruning.RULES`, or module:Name for your own. The last three of the default are controls: the mask
+        alone, the mask and one factor, and no synapse at all.
       keep: fractions of synapses kept, each in (0, 1].
       networks: number of networks.
       seed: seed of the ensemble.
@@ -28,8 +29,10 @@ class SweepConfig:
     """
 
     ensemble: Ensemble = Ensemble()
-    rules: tuple[str, ...] = ("noise", "weight", "uniform", "noise+compensation")
-    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.9)
+    rules: tuple[str, ...] = (
+        "noise", "weight", "uniform", "noise+compensation", "noise+keep", "noise+abscissa", "empty",
+    )  # fmt: skip
+    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
     networks: int = 32
     seed: int = 0
     chunk: int = 8

@@ -16,18 +16,18 @@ from jaxprune.sweep._table import summarise
 
 
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
-    """One statistic of `summarise` against the fraction kept, a line for each rule, bars of one standard error."""
+    """A measure of `summarise` against the fraction kept: a line of medians for each rule, bars from `low` to `high`.
+
+    What is infinite, or zero on this logarithmic axis, is left out.
+    """
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
-        mean, se = line.sel(statistic="mean"), line.sel(statistic="se")
-        ax.errorbar(
-            line.keep,
-            np.where(mean > 0, mean, np.nan),
-            yerr=np.nan_to_num(se),
-            label=rule,
-            capsize=2,
-            **rule_style(str(rule)),
-        )
+        median, low, high = (line.sel(statistic=end).values for end in ("median", "low", "high"))
+        shown = np.where((median > 0) & np.isfinite(median), median, np.nan)
+        with np.errstate(invalid="ignore"):
+            below, above = median - low, high - median
+        bars = [np.where(np.isfinite(bar), bar, 0) for bar in (below, above)]
+        ax.errorbar(line.keep, shown, yerr=bars, label=rule, capsize=2, **rule_style(str(rule)))
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
     ticks = np.sort(summary.keep.values)
     # From the right, a label only where the next one leaves room on the logarithmic axis.
@@ -59,25 +59,25 @@ def plot_bound(summary: xr.Dataset, ax: Axes) -> Axes:
 
 
 def plot_sweep(results: xr.Dataset) -> Figure:
-    """Median mode, slowest modes, worst slow mode, and certificate, side by side."""
+    """H2 error, slow modes and information lost above; worst slow mode, certificate and the literature's median below."""
     summary = summarise(results)
     n, slow, networks = results.sizes["mode"], summary.attrs["slow"], summary.attrs["networks"]
+    titles = {
+        "h2": ("relative H2 error", "response to noise"),
+        "slow_modes": (r"$|u^* S v / \lambda - 1|$", f"mean along the {slow} slowest modes"),
+        "stationary": ("nats per neuron", "information lost"),
+        "worst_mode": (r"$|u^* S v / \lambda - 1|$", f"worst of the {slow} slowest modes"),
+        "epsilon": (r"$\epsilon$", "certificate"),
+        "sorted_median": (r"$|\mu / \lambda - 1|$", "median of sorted eigenvalues"),
+    }
     with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(12, 3.6), layout="constrained")
-        axes = figure.subplots(1, 4)
-        titles = {
-            "median": "median mode",
-            "slow": f"mean of the {slow} slowest modes",
-            "worst_slow": f"worst of the {slow} slowest modes",
-            "epsilon": "certificate: realised epsilon",
-        }
-        for ax, (name, title) in zip(axes, titles.items(), strict=True):
-            plot_statistic(summary, name, ax).set_title(title)
-        axes[0].set_ylabel(r"eigenvalue error $|\mu/\lambda - 1|$")
-        axes[3].set_ylabel(r"$\epsilon$")
-        axes[3].axhline(1, color="black", linewidth=0.6)
-        plot_bound(summary, axes[3])
-        axes[3].annotate(
+        figure = Figure(figsize=(11, 6.4), layout="constrained")
+        axes = dict(zip(titles, figure.subplots(2, 3).flat, strict=True))
+        for name, (label, title) in titles.items():
+            plot_statistic(summary, name, axes[name]).set(ylabel=label, title=title)
+        axes["epsilon"].axhline(1, color="black", linewidth=0.6)
+        plot_bound(summary, axes["epsilon"])
+        axes["epsilon"].annotate(
             "no guarantee above 1",
             (0.98, 1),
             (0, 3),
@@ -87,10 +87,11 @@ def plot_sweep(results: xr.Dataset) -> Figure:
             va="bottom",
             fontsize=7,
         )
-        handles, labels = axes[3].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        handles, labels = axes["epsilon"].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         figure.suptitle(
-            f"{networks} networks of {n} neurons: error after pruning (mean over networks, bars: 1 s.e.)", fontsize=10
+            f"{networks} networks of {n} neurons: medians over networks, bars: their 68 % confidence; infinite values left out",
+            fontsize=10,
         )
     return figure
 

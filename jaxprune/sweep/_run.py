@@ -46,7 +46,7 @@ def run(
       >>> config = SweepConfig(Ensemble(sizes=(12, 8), bridges=10), keep=(0.5, 1.0), networks=3, chunk=2)
       >>> results = run(config, tmp_path / "results.zarr")
       >>> dict(results.epsilon.sizes)
-      {'network': 3, 'rule': 4, 'keep': 2}
+      {'network': 3, 'rule': 7, 'keep': 2}
       >>> bool((results.epsilon.sel(rule="noise", keep=1.0) < 1e-12).all())
       True
     """

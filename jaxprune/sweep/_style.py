@@ -10,6 +10,7 @@ SCORES = {
     "activity": {"color": "#009E73", "marker": "D"},
     "surgeon": {"color": "#CC79A7", "marker": "v"},
     "greedy": {"color": "#8B4513", "marker": "P"},
+    "empty": {"color": "#000000", "marker": ""},
 }
 OTHERS = ("#000000", "#E69F00", "#56B4E9", "#AA4499", "#117733")
 """Colours of rules from outside, one for each name as far as they reach."""
@@ -17,6 +18,7 @@ ADJUSTMENTS = {
     "": "-",
     "+keep": (0, (1, 3)),
     "+radius": (0, (3, 1, 1, 1)),
+    "+abscissa": (0, (5, 1, 1, 1, 1, 1)),
     "+compensation": "--",
     "+form": ":",
     "+regrow": (0, (6, 2)),

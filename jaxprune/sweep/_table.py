@@ -1,4 +1,4 @@
-"""Summary of a sweep: one row for each rule and fraction, means over networks with standard errors."""
+"""Summary of a sweep: one row for each rule and fraction, medians over networks."""
 
 import csv
 import io
@@ -7,57 +7,121 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.stats
 import xarray as xr
 
 from jaxprune.files import write_whole
 
 SLOW = 10
 """Number of slowest modes that the summary looks at by themselves."""
+MEASURES = ("h2", "slow_modes", "worst_mode", "stationary", "path", "epsilon", "sorted_median", "kept_fraction")
+"""What is summarised, the leading measures first."""
+CONFIDENCE = 0.6827
+"""Of the interval around a median: that of one standard error."""
+EMPTY, ONE_FACTOR = "empty", "+abscissa"
 
 
 def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
-    """Statistics over the finished networks of a sweep.
+    """Medians over the finished networks of a sweep; an unstable network counts as infinitely wrong.
 
     Args:
       results: from `run` or `load`.
       slow: number of slowest modes reported apart.
 
     Returns:
-      Dataset over (statistic, rule, keep), statistic "mean" and "se" (standard error over networks), of `median` (median
-      eigenvalue error over modes), `slow` (mean over the slowest modes), `worst_slow` (the worst of them), `epsilon`,
-      `kept_fraction`; and, over (rule, keep), `stable` (fraction of networks still stable) and `epsilon_bound` (mean).
+      Dataset over (statistic, rule, keep) of
+
+      - `h2`: relative H2 error of the response to noise,
+      - `slow_modes`, `worst_mode`: mean and worst of the errors along the slowest modes of the original,
+      - `stationary`, `path`: information lost about activity at one moment, in nats per neuron, and about trajectories, in nats
+        per neuron and unit of time; the second does not see whether a network is stable,
+      - `epsilon`: of the certificate,
+      - `sorted_median`: median error of sorted eigenvalues, the measure of the literature, on which an empty network does well,
+      - `kept_fraction`,
+
+      with the statistics "median", "low" and "high": order statistics of the networks between which the median of all networks
+      lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both; of one, NaN). Over (rule,
+      keep): `finite` (share of networks with a finite H2 error), `stable` (share that is stable), `failed` (number of networks
+      that gave NaN and are left out of everything else), `epsilon_bound` (median).
     """
     results = results.isel(network=np.flatnonzero(results.finished.values))
-    slowest = results.eigenvalue_error.isel(mode=slice(0, slow))
-    per_network = {
-        "median": results.eigenvalue_error.median("mode"),
-        "slow": slowest.mean("mode"),
-        "worst_slow": slowest.max("mode"),
-        "epsilon": results.epsilon,
-        "kept_fraction": results.kept_fraction,
+    slowest = results.mode_error.isel(mode=slice(0, slow))
+    per_network = xr.Dataset(
+        {
+            "h2": results.h2_error,
+            "slow_modes": slowest.mean("mode"),
+            "worst_mode": slowest.max("mode"),
+            "stationary": results.stationary,
+            "path": results.path,
+            "epsilon": results.epsilon,
+            "sorted_median": results.eigenvalue_error.median("mode"),
+            "kept_fraction": results.kept_fraction,
+        }
+    )
+    failed = results.abscissa.isnull()
+    summary = {name: _median(values.where(~failed)) for name, values in per_network.items()}
+    there = (~failed).sum("network")
+    summary["finite"] = np.isfinite(results.h2_error).sum("network") / there
+    summary["stable"] = (results.abscissa < 0).sum("network") / there
+    summary["failed"] = failed.sum("network")
+    summary["epsilon_bound"] = results.epsilon_bound.median("network")
+    return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})
+
+
+def _median(values):
+    """Median over networks and the interval around it; NaN is left out, infinity is a value."""
+    return xr.apply_ufunc(
+        _median_and_interval, values, input_core_dims=[["network"]], output_core_dims=[["statistic"]], vectorize=True
+    ).assign_coords(statistic=["median", "low", "high"])
+
+
+def _median_and_interval(values):
+    values = np.sort(values[~np.isnan(values)])
+    count = len(values)
+    if count < 2:
+        return np.array([values[0] if count else np.nan, np.nan, np.nan])
+    # The largest k for which the k-th smallest and k-th largest enclose the median with this confidence, or 1.
+    inside = 1 - 2 * scipy.stats.binom.cdf(np.arange(count // 2), count, 0.5)
+    k = max(1, int(np.sum(inside >= CONFIDENCE)))
+    return np.array([(values[(count - 1) // 2] + values[count // 2]) / 2, values[k - 1], values[count - k]])
+
+
+def beaten(summary: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
+    """Which rules do not beat the controls of a sweep in H2 error, and at which fractions.
+
+    Controls are `empty`, the network without synapses, and rules that end in `+abscissa`: a mask and one factor. A rule beats one
+    where its median H2 error is smaller.
+
+    Returns:
+      (rule, fraction) by control; empty lists where every rule beats it.
+    """
+    h2 = summary.h2.sel(statistic="median")
+    names = [str(rule) for rule in summary.rule.values]
+    controls = [name for name in names if name == EMPTY or name.endswith(ONE_FACTOR)]
+    return {
+        control: [
+            (name, float(keep))
+            for name in names
+            if name not in controls
+            for keep in np.sort(summary.keep.values)
+            if not float(h2.sel(rule=name, keep=keep)) < float(h2.sel(rule=control, keep=keep))
+        ]
+        for control in controls
     }
-    count = results.sizes["network"]
-    summary = {}
-    for name, values in per_network.items():
-        spread = values.std("network", ddof=1) / np.sqrt(count) if count > 1 else values.mean("network") * np.nan
-        summary[name] = xr.concat([values.mean("network"), spread], "statistic").assign_coords(statistic=["mean", "se"])
-    summary["stable"] = (results.abscissa < 0).mean("network")
-    summary["epsilon_bound"] = results.epsilon_bound.mean("network")
-    return xr.Dataset(summary, attrs={"networks": count, "slow": slow})
 
 
 def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
-    """The summary as rows for a table, `name` and `name_se` for each statistic; fractions from small to large."""
+    """The summary as rows for a table, `name`, `name_low` and `name_high` for each measure; fractions from small to large."""
     table = []
     for rule in summary.rule.values:
         for keep in np.sort(summary.keep.values):
             at = summary.sel(rule=rule, keep=keep)
             row: dict[str, Any] = {"rule": str(rule), "keep": float(keep)}
-            for name in ("kept_fraction", "median", "slow", "worst_slow", "epsilon"):
-                row[name] = float(at[name].sel(statistic="mean"))
-                row[f"{name}_se"] = float(at[name].sel(statistic="se"))
-            row |= {"epsilon_bound": float(at.epsilon_bound), "stable": float(at.stable)}
-            table.append(row)
+            for name in MEASURES:
+                row[name] = float(at[name].sel(statistic="median"))
+                row |= {f"{name}_{end}": float(at[name].sel(statistic=end)) for end in ("low", "high")}
+            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable")}
+            table.append(row | {"failed": int(at.failed)})
     return table
 
 

@@ -40,7 +40,7 @@ def results(tmp_path_factory):
 
 
 def test_dimensions_and_provenance(results):
-    assert dict(results.epsilon.sizes) == {"network": 5, "rule": 4, "keep": 2}
+    assert dict(results.epsilon.sizes) == {"network": 5, "rule": 7, "keep": 2}
     assert results.eigenvalue_error.dims == ("network", "rule", "keep", "mode")
     assert bool(results.finished.all())
     assert results.attrs["seed"] == 0
@@ -238,7 +238,7 @@ def test_a_member_that_fails_is_nan_and_alone(monkeypatch, tmp_path):
         ({"family": "feedforward", "sizes": (3, 4)}, "layers of equal size"),
         ({"networks": 0}, "networks is 0"),
         ({"bridges": -2}, "bridges is -2"),
-        ({"leak": "stable"}, "margin is 0, but must be finite and positive"),
+        ({"leak": "stable", "margin": 0.0}, "margin is 0, but must be finite and positive"),
     ],
 )
 def test_configs_that_cannot_be_computed_are_refused(change, message, tmp_path):

@@ -6,22 +6,81 @@ import numpy as np
 import pytest
 
 from jaxprune import networks, sweep
+from jaxprune.sweep._table import _median_and_interval
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    config = sweep.SweepConfig(networks.Ensemble(sizes=(12, 8), bridges=12), keep=(0.8, 0.3), networks=4, chunk=4)
+    rules = ("noise", "weight", "noise+abscissa", "empty")
+    config = sweep.SweepConfig(
+        networks.Ensemble(sizes=(12, 8), bridges=12), rules, keep=(0.8, 0.3), networks=4, chunk=4
+    )
     return sweep.run(config, tmp_path_factory.mktemp("sweep") / "small.zarr").load()
 
 
 def test_statistics(results):
     summary = sweep.summarise(results, slow=3)
-    errors = results.eigenvalue_error.sel(rule="weight", keep=0.3).values
-    at = summary.sel(rule="weight", keep=0.3)
-    np.testing.assert_allclose(at["median"].sel(statistic="mean"), np.median(errors, axis=1).mean())
-    np.testing.assert_allclose(at["slow"].sel(statistic="se"), errors[:, :3].mean(axis=1).std(ddof=1) / 2)
-    np.testing.assert_allclose(at["worst_slow"].sel(statistic="mean"), errors[:, :3].max(axis=1).mean())
-    assert float(at.stable) == (results.abscissa.sel(rule="weight", keep=0.3) < 0).mean()
+    at, stored = summary.sel(rule="weight", keep=0.3), results.sel(rule="weight", keep=0.3)
+    errors = stored.mode_error.values[:, :3]
+    np.testing.assert_allclose(at.slow_modes.sel(statistic="median"), np.median(errors.mean(axis=1)))
+    np.testing.assert_allclose(at.worst_mode.sel(statistic="median"), np.median(errors.max(axis=1)))
+    np.testing.assert_allclose(at.h2.sel(statistic="low"), np.sort(stored.h2_error)[0])
+    sorted_median = np.median(np.median(stored.eigenvalue_error, axis=1))
+    np.testing.assert_allclose(at.sorted_median.sel(statistic="median"), sorted_median)
+    assert float(at.stable) == (stored.abscissa < 0).mean()
+    assert float(at.finite) == np.isfinite(stored.h2_error).mean()
+    assert int(at.failed) == 0
+
+
+def test_the_empty_network_is_the_same_at_every_fraction_and_keeps_nothing(results):
+    at = sweep.summarise(results).sel(rule="empty")
+    assert float(at.kept_fraction.max()) == 0
+    np.testing.assert_array_equal(at.h2.sel(keep=0.3), at.h2.sel(keep=0.8))
+
+
+def test_infinity_is_a_value_and_nan_is_left_out_and_counted(results):
+    spoilt = results.copy(deep=True)
+    values = spoilt.h2_error.sel(rule="weight", keep=0.3)
+    values[:] = [0.1, np.inf, 0.3, np.inf]
+    at = sweep.summarise(spoilt).sel(rule="weight", keep=0.3)
+    assert float(at.h2.sel(statistic="median")) == np.inf
+    assert float(at.h2.sel(statistic="low")) == 0.1
+    assert float(at.finite) == 0.5
+    spoilt.abscissa.sel(rule="weight", keep=0.3)[1] = np.nan
+    at = sweep.summarise(spoilt).sel(rule="weight", keep=0.3)
+    assert float(at.h2.sel(statistic="median")) == 0.3
+    assert int(at.failed) == 1
+    np.testing.assert_allclose(at.finite, 2 / 3)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(2, (0, 1)), (7, (1, 5)), (32, (12, 19))])
+def test_the_interval_of_the_median(count, expected):
+    """Between these order statistics the median lies with at least 68 %, from the binomial distribution."""
+    _, low, high = _median_and_interval(np.random.default_rng(0).permutation(float(count) * np.arange(count)))
+    assert (low / count, high / count) == expected
+    drawn = np.sort(np.random.default_rng(1).normal(size=(20_000, count)), axis=1)
+    covered = np.mean((drawn[:, expected[0]] <= 0) & (drawn[:, expected[1]] >= 0))
+    narrower = np.mean((drawn[:, expected[0] + 1] <= 0) & (drawn[:, expected[1] - 1] >= 0))
+    assert covered > 0.67 or count == 2
+    assert narrower < 0.70
+
+
+def test_of_one_network_there_is_no_interval():
+    median, low, high = _median_and_interval(np.array([2.0, np.nan]))
+    assert median == 2
+    assert np.isnan([low, high]).all()
+
+
+def test_who_does_not_beat_the_controls(results):
+    summary = sweep.summarise(results)
+    summary.h2.loc[{"statistic": "median", "rule": "noise", "keep": 0.3}] = np.inf
+    summary.h2.loc[{"statistic": "median", "rule": "noise", "keep": 0.8}] = 0.0
+    found = sweep.beaten(summary)
+    assert set(found) == {"empty", "noise+abscissa"}
+    for control, losers in found.items():
+        assert ("noise", 0.3) in losers
+        assert ("noise", 0.8) not in losers
+        assert not any(name in found for name, _ in losers), control
 
 
 def test_unfinished_networks_do_not_count(results):
@@ -29,7 +88,7 @@ def test_unfinished_networks_do_not_count(results):
     partial.finished[3] = False
     partial.eigenvalue_error[3] = 1e9
     assert sweep.summarise(partial).attrs["networks"] == 3
-    assert float(sweep.summarise(partial)["median"].max()) < 1e3
+    assert float(sweep.summarise(partial).sorted_median.max()) < 1e3
 
 
 def test_rows_are_written_in_order(results, tmp_path):
@@ -39,4 +98,4 @@ def test_rows_are_written_in_order(results, tmp_path):
     with open(tmp_path / "table.csv", newline="") as file:
         read = list(csv.DictReader(file))
     assert [row["rule"] for row in read] == [row["rule"] for row in rows]
-    np.testing.assert_allclose([float(row["median"]) for row in read], [row["median"] for row in rows], rtol=1e-5)
+    np.testing.assert_allclose([float(row["h2"]) for row in read], [row["h2"] for row in rows], rtol=1e-5)

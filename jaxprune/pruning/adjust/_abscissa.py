@@ -57,7 +57,7 @@ def _root(excess, at_none, at_one, tolerance):
     one = jnp.ones_like(at_one)
 
     def too_fast(state):
-        _, high, _, f_high, doublings = state
+        *_, f_high, doublings = state
         return (f_high < 0) & (doublings < DOUBLINGS)
 
     def double(state):
