@@ -46,6 +46,14 @@ def certificate_facts(certificate: linalg.Certificate) -> dict[str, Any]:
     return finite | {"guarantee": guarantee.name.lower().replace("_", " "), "guarantee_words": guarantee.words}
 
 
+def recorded(value: Any) -> float | str | None:
+    """A number as it is recorded: "infinite" is a value, None a number that does not exist."""
+    number = float(value)
+    if np.isinf(number):
+        return "infinite"
+    return None if np.isnan(number) else number
+
+
 def write_report(path: Path, facts: dict[str, Any]) -> None:
     """Write a report with the versions that made it."""
     content = json.dumps(facts | {"versions": versions()}, indent=2, allow_nan=False)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,11 @@ import tyro
 
 from jaxprune import linalg, networks, pruning
 from jaxprune._checks import InputError, check_leak, check_positive
-from jaxprune.cli._common import certificate_facts, check_outputs, rule_facts, write_report
+from jaxprune.cli._common import certificate_facts, check_outputs, recorded, rule_facts, write_report
 
 Leak = Literal["auto", "none", "dominant", "stable"]
+SLOW = 10
+"""Slowest modes that are looked at by themselves."""
 
 
 def prune(
@@ -32,7 +34,7 @@ def prune(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Prune one network from a file, and certify the result.
+    """Prune one network from a file, measure what is left of its dynamics, and certify the result.
 
     Writes OUT and, beside it, the certificate OUT.certificate.json.
 
@@ -40,8 +42,8 @@ def prune(
       matrix: .npy, .npz, .mtx, or a .csv edge list `pre,post[,type],count`; entries are [post, pre].
       keep: fraction of synapses to keep, in (0, 1].
       out: the pruned matrix; its suffix chooses the format.
-      rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +compensation, +form, +regrow or
-        +once; or module:Name for a rule of your own.
+      rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +abscissa, +compensation, +form,
+        +regrow or +once; empty, the control without synapses; or module:Name for a rule of your own.
       method: how survivors are drawn, instead of the rule's own way.
       diagonal: what the leak does where survivors are strengthened by 1/p: matched (to the weights) or original.
       cap: largest factor by which a synapse may grow where survivors are strengthened by 1/p.
@@ -57,7 +59,7 @@ def prune(
     original = _dynamics(networks.read_matrix(matrix, neurons=neurons), matrix, leak, margin)
     A = original.matrix
     pruned = pruning.prune(jax.random.key(seed), A, chosen, keep=keep)
-    certificate = linalg.certify(A, pruned.matrix)
+    compared = _compare(A, pruned.matrix)
     facts = {
         "matrix": str(matrix),
         "neurons": len(A),
@@ -68,11 +70,11 @@ def prune(
         "leak": leak,
         "margin": margin,
         "seed": seed,
-        **certificate_facts(certificate),
+        **compared.facts(),
     }
     networks.write_matrix(out, pruned.matrix, names=original.names)
     write_report(report, facts)
-    _print_certificate(certificate)
+    compared.show()
     print(f"\npruned {out}   certificate {report}")
 
 
@@ -101,10 +103,10 @@ def certify(
             f"{a} has {len(original.names)} neurons and {b} has {len(pruned.names)}, or other names: they must be of one network."
         )
     order = np.array([pruned.names.index(name) for name in original.names])
-    certificate = linalg.certify(original.matrix, pruned.matrix[np.ix_(order, order)])
-    _print_certificate(certificate)
+    compared = _compare(original.matrix, pruned.matrix[np.ix_(order, order)])
+    compared.show()
     if out is not None:
-        write_report(out, {"original": str(a), "pruned": str(b), **certificate_facts(certificate)})
+        write_report(out, {"original": str(a), "pruned": str(b), **compared.facts()})
 
 
 COMMANDS = {"prune": prune, "certify": certify}
@@ -137,16 +139,57 @@ def _dynamics(network: networks.NamedNetwork, path: Path, leak: Leak, margin: fl
     return network._replace(matrix=A)
 
 
-def _print_certificate(certificate):
-    guarantee = linalg.Guarantee(int(certificate.guarantee))
-    view = rich.table.Table(show_header=False, box=None)
-    for name, value in (
-        ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
-        ("epsilon (realised)", f"{float(certificate.epsilon):.4g}"),
-        ("spectral abscissa", f"{float(certificate.abscissa):.4g}"),
-        ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
-        ("largest amplification", f"{float(certificate.max_amplification):.4g}"),
-        ("guarantee", guarantee.words),
-    ):
-        view.add_row(name, value)
-    rich.print(view)
+class _Compared(NamedTuple):
+    """A pruned network beside its original."""
+
+    certificate: linalg.Certificate
+    h2: float
+    h2_empty: float
+    slow: np.ndarray
+    lost: linalg.InformationLost
+    sorted_median: float
+
+    def facts(self):
+        """As they are recorded; "infinite" is a value, None a number that does not exist."""
+        measured = {
+            "h2_error": self.h2,
+            "h2_error_of_empty_network": self.h2_empty,
+            "slow_modes_mean_error": self.slow.mean(),
+            "slow_modes_worst_error": self.slow.max(),
+            "information_lost_nats_per_neuron": self.lost.stationary,
+            "information_lost_of_trajectories_nats_per_neuron_and_time": self.lost.path,
+            "sorted_eigenvalues_median_error": self.sorted_median,
+        }
+        return {name: recorded(value) for name, value in measured.items()} | certificate_facts(self.certificate)
+
+    def show(self):
+        """Print the measures, and what the network without any synapse scores."""
+        certificate, count = self.certificate, len(self.slow)
+        view = rich.table.Table(show_header=False, box=None)
+        for name, value in (
+            ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
+            ("H2 error (response to noise)", f"{self.h2:.4g}; without any synapse {self.h2_empty:.4g}"),
+            (f"error along the {count} slowest modes", f"{self.slow.mean():.4g}, worst {self.slow.max():.4g}"),
+            ("information lost, nats per neuron", f"{float(self.lost.stationary):.4g}"),
+            ("median error of sorted eigenvalues", f"{self.sorted_median:.4g} (low even without synapses)"),
+            ("epsilon (realised)", f"{float(certificate.epsilon):.4g}"),
+            ("spectral abscissa", f"{float(certificate.abscissa):.4g}"),
+            ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
+            ("largest amplification", f"{float(certificate.max_amplification):.4g}"),
+            ("guarantee", linalg.Guarantee(int(certificate.guarantee)).words),
+        ):
+            view.add_row(name, value)
+        rich.print(view)
+
+
+def _compare(A, B):
+    original = linalg.reference(A)
+    errors = linalg.spectral_errors(original, B)
+    return _Compared(
+        certificate=linalg.certify(original, B),
+        h2=float(linalg.h2_error(original, B).relative),
+        h2_empty=float(linalg.h2_error(original, jnp.diag(jnp.diagonal(A))).relative),
+        slow=np.asarray(errors.quadratic)[:SLOW],
+        lost=linalg.information_lost(original, B),
+        sorted_median=float(np.median(errors.eigenvalue)),
+    )

@@ -83,7 +83,20 @@ def _report(results, figure, table):
         caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; "
         "sorted: median error of sorted eigenvalues, which an empty network does well on",
     )
-    heads = ("rule", "keep", "kept", "H2 error", "slow", "worst", "nats", "epsilon", "bound", "sorted", "finite", "stable")
+    heads = (
+        "rule",
+        "keep",
+        "kept",
+        "H2 error",
+        "slow",
+        "worst",
+        "nats",
+        "epsilon",
+        "bound",
+        "sorted",
+        "finite",
+        "stable",
+    )
     for name in heads:
         view.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     last = rows[0]["rule"]

@@ -20,8 +20,8 @@ class Modes(NamedTuple):
     Attributes:
       eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
       vectors: unit right eigenvectors v, as columns.
-      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; for a symmetric matrix the same as the right ones.
-        Not finite, or meaninglessly large, where two modes share one direction and A has no basis of eigenvectors.
+      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; of a symmetric matrix the right ones. Not
+        finite, or meaninglessly large, where two modes share one direction and A has no basis of eigenvectors.
     """
 
     eigenvalues: Inexact[Array, " mode"]

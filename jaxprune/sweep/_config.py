@@ -16,8 +16,8 @@ class SweepConfig:
 
     Attributes:
       ensemble: the networks.
-      rules: names of rules, see `pruning.RULES`, or module:Name for your own. The last three of the default are controls: the mask
-        alone, the mask and one factor, and no synapse at all.
+      rules: names of rules, see `pruning.RULES`, or module:Name for your own. The last three of the default are controls:
+        the mask alone, the mask and one factor, and no synapse at all.
       keep: fractions of synapses kept, each in (0, 1].
       networks: number of networks.
       seed: seed of the ensemble.

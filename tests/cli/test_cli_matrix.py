@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.io
 import scipy.linalg
 import scipy.sparse
 
+from jaxprune import linalg
 from tests.helpers import dominant
 
 
@@ -30,7 +32,25 @@ def test_prune_writes_the_matrix_and_its_certificate(run, matrix, tmp_path):
     np.testing.assert_allclose(facts["epsilon"], np.abs(values - 1).max(), rtol=1e-9)
     np.testing.assert_allclose(facts["abscissa"], np.linalg.eigvalsh(B).max(), rtol=1e-9)
     assert facts["guarantee"] in ("spectrum", "stable", "none")
+    A, B = jnp.asarray(A), jnp.asarray(B)
+    assert facts["h2_error"] == pytest.approx(float(linalg.h2_error(A, B).relative))
+    assert facts["h2_error"] < facts["h2_error_of_empty_network"]
+    slow = linalg.spectral_errors(A, B).quadratic[:10]
+    assert facts["slow_modes_worst_error"] == pytest.approx(float(slow.max()))
+    lost = linalg.information_lost(A, B)
+    assert facts["information_lost_nats_per_neuron"] == pytest.approx(float(lost.stationary))
     assert "epsilon (realised)" in out
+    assert "without any synapse" in out
+
+
+def test_measures_of_an_unstable_network_are_infinite(run, matrix, tmp_path):
+    A = np.load(matrix)
+    np.save(tmp_path / "B.npy", A - 1.01 * np.diag(np.diagonal(A)))
+    status, out, err = run("certify", matrix, "B.npy", "--out", "facts.json")
+    assert (status, err) == (0, "")
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert facts["h2_error"] == facts["information_lost_nats_per_neuron"] == "infinite"
+    assert "inf; without any synapse" in out
 
 
 @pytest.mark.parametrize("rule", ["noise", "weight", "uniform", "noise+compensation", "noise+form", "activity+regrow"])
