@@ -4,7 +4,15 @@ from jaxprune.dynamics._activity import Activity, activity_of, check_activity, m
 from jaxprune.dynamics._drift import Drift, Linear, Rectified, Tanh
 from jaxprune.dynamics._linear import powers_of, run_linear
 from jaxprune.dynamics._noise import Noise, OrnsteinUhlenbeck, White, coloured
-from jaxprune.dynamics._observers import BatchMeans, Differences, Estimate, Moments, Observer, effective_samples
+from jaxprune.dynamics._observers import (
+    BatchMeans,
+    Differences,
+    Estimate,
+    Moments,
+    Observer,
+    effective_samples,
+    squared_autocovariance,
+)
 from jaxprune.dynamics._simulate import SPAN, Simulation, SimulationCode, simulate
 from jaxprune.dynamics._source import FromStates, Mixture, Source, check_weights, moments_of, wide_dtype
 from jaxprune.dynamics._stability import largest_step
@@ -41,5 +49,6 @@ __all__ = [
     "powers_of",
     "run_linear",
     "simulate",
+    "squared_autocovariance",
     "wide_dtype",
 ]

@@ -15,7 +15,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from jaxprune._checks import InputError, check_square, is_concrete
-from jaxprune._types import Matrix, Scalar
+from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.dynamics._activity import Activity
 
 States = Float[Array, "time neuron"]
@@ -269,6 +269,30 @@ def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"
       Array(200., dtype=float64, weak_type=True)
     """
     return 2 * variance**2 / error**2
+
+
+def squared_autocovariance(error: Float[Array, "*any"], time: Real) -> Float[Array, "*any"]:
+    r"""How strong a Gaussian signal is and how long it lasts, $\int_{-\infty}^{\infty} c(t)^2 dt$ with its autocovariance c.
+
+    The variance of a signal, measured over a time T that is long beside its memory, has the standard error
+
+    $$\text{error}^2 = \frac{2}{T} \int c(t)^2 dt,$$
+
+    so that whoever keeps a running variance and sees how much that fluctuates knows the integral. For the difference of the two
+    neurons that a synapse joins it is what the synapse costs the response to noise (`pruning.theory.synapse_cost`), and
+    $|w| \cdot \text{error}$ is the importance of the coin that is best for it.
+
+    Args:
+      error: standard error of a variance, as from `BatchMeans` of `Differences`.
+      time: of observation behind it, T.
+
+    Example:
+      >>> squared_autocovariance(jnp.array(0.1), 200.0)
+      Array(1., dtype=float64, weak_type=True)
+
+    Reference: Bartlett1946, the sampling variance of an autocovariance.
+    """
+    return time * error**2 / 2
 
 
 def _fade(weights, forget):

@@ -33,7 +33,8 @@ def synapse_cost(A: Matrix | Reference, measure: Measure) -> Matrix:
     Independent coins with survivors divided by p change every pair by a fraction of mean zero and variance $1/p - 1$, so that the
     damage is $\sum w^2 k (1/p - 1)$ to first order, and least, at a fixed expected number, for $p \propto |w| \sqrt{k}$
     (`cost_importance`). With "stationary" that is the rule of noise pruning. All four are local: a synapse can measure how large
-    the difference of its two neurons is, and how long it lasts.
+    the difference of its two neurons is, and, from the scatter of that measurement, how long it lasts
+    (`dynamics.squared_autocovariance`).
 
     Args:
       A: symmetric dynamics matrix, in 1/time, stable; or its `linalg.reference`.

@@ -135,3 +135,20 @@ def test_refusals_and_networks_that_are_not_stable():
             synapse_cost(unstable, measure)
         inside = jax.jit(lambda A, m=measure: synapse_cost(linalg.reference(A, symmetric=True), m))(unstable)
         assert np.isnan(inside[0, 1])
+
+
+def test_a_synapse_knows_the_cost_of_the_response_from_the_scatter_of_its_own_variance():
+    """Two local numbers: the running variance of the difference, and how much it varies from one stretch of time to the next."""
+    A = network(slack=1.0)
+    watch, dt, batches, blocks = dynamics.Differences(A), 0.02, 200, 10
+    steps = batches * blocks * dynamics.SPAN
+    observer = dynamics.BatchMeans(watch, blocks=blocks)
+    seen = dynamics.simulate(
+        KEY, dynamics.Linear(A), jnp.zeros(len(A)), dt=dt, steps=steps, method="exact", observe=observer
+    ).observed
+    measured = watch.matrix(dynamics.squared_autocovariance(seen.error, steps * dt), len(A))
+    there = np.asarray(A * (1 - jnp.eye(len(A)))) != 0
+    ratio = np.asarray(measured / synapse_cost(A, "response"))[there]
+    # Each is known to sqrt(2 / 200), 10 %; synapses of one run are not independent.
+    assert abs(ratio.mean() - 1) < 0.06
+    assert ratio.std() < 0.2
