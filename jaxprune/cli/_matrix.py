@@ -16,8 +16,6 @@ from jaxprune._checks import InputError, check_leak, check_positive
 from jaxprune.cli._common import certificate_facts, check_outputs, recorded, rule_facts, write_report
 
 Leak = Literal["auto", "none", "dominant", "stable"]
-SLOW = 10
-"""Slowest modes that are looked at by themselves."""
 
 
 def prune(
@@ -140,38 +138,44 @@ def _dynamics(network: networks.NamedNetwork, path: Path, leak: Leak, margin: fl
 
 
 class _Compared(NamedTuple):
-    """A pruned network beside its original."""
+    """A pruned network beside its original, and what the network without any synapse scores."""
 
     certificate: linalg.Certificate
-    h2: float
-    h2_empty: float
-    slow: np.ndarray
-    lost: linalg.InformationLost
-    sorted_median: float
+    measures: linalg.Measures
+    empty: linalg.Measures
+    slow: int
 
     def facts(self):
-        """As they are recorded; "infinite" is a value, None a number that does not exist."""
+        """As they are recorded."""
         measured = {
-            "h2_error": self.h2,
-            "h2_error_of_empty_network": self.h2_empty,
-            "slow_modes_mean_error": self.slow.mean(),
-            "slow_modes_worst_error": self.slow.max(),
-            "information_lost_nats_per_neuron": self.lost.stationary,
-            "information_lost_of_trajectories_nats_per_neuron_and_time": self.lost.path,
-            "sorted_eigenvalues_median_error": self.sorted_median,
+            "h2_error": self.measures.h2,
+            "slow_modes_mean_error": self.measures.slow_modes,
+            "slow_modes_worst_error": self.measures.worst_mode,
+            "information_lost_nats_per_neuron": self.measures.stationary,
+            "information_lost_of_trajectories_nats_per_neuron_and_time": self.measures.path,
+            "sorted_eigenvalues_median_error": self.measures.sorted_median,
+            "h2_error_of_empty_network": self.empty.h2,
+            "slow_modes_mean_error_of_empty_network": self.empty.slow_modes,
+            "sorted_eigenvalues_median_error_of_empty_network": self.empty.sorted_median,
         }
         return {name: recorded(value) for name, value in measured.items()} | certificate_facts(self.certificate)
 
     def show(self):
-        """Print the measures, and what the network without any synapse scores."""
-        certificate, count = self.certificate, len(self.slow)
+        """Print the measures."""
+        certificate, count = self.certificate, self.slow
+        view = rich.table.Table("", "pruned", "no synapse", box=None)
+        for title, name in (
+            ("H2 error (response to noise)", "h2"),
+            (f"error along the {count} slowest modes", "slow_modes"),
+            ("the worst of them", "worst_mode"),
+            ("information lost, nats per neuron", "stationary"),
+            ("median error of sorted eigenvalues", "sorted_median"),
+        ):
+            view.add_row(title, *(f"{float(getattr(each, name)):.4g}" for each in (self.measures, self.empty)))
+        rich.print(view)
         view = rich.table.Table(show_header=False, box=None)
         for name, value in (
             ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
-            ("H2 error (response to noise)", f"{self.h2:.4g}; without any synapse {self.h2_empty:.4g}"),
-            (f"error along the {count} slowest modes", f"{self.slow.mean():.4g}, worst {self.slow.max():.4g}"),
-            ("information lost, nats per neuron", f"{float(self.lost.stationary):.4g}"),
-            ("median error of sorted eigenvalues", f"{self.sorted_median:.4g} (low even without synapses)"),
             ("epsilon (realised)", f"{float(certificate.epsilon):.4g}"),
             ("spectral abscissa", f"{float(certificate.abscissa):.4g}"),
             ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
@@ -184,12 +188,6 @@ class _Compared(NamedTuple):
 
 def _compare(A, B):
     original = linalg.reference(A)
-    errors = linalg.spectral_errors(original, B)
-    return _Compared(
-        certificate=linalg.certify(original, B),
-        h2=float(linalg.h2_error(original, B).relative),
-        h2_empty=float(linalg.h2_error(original, jnp.diag(jnp.diagonal(A))).relative),
-        slow=np.asarray(errors.quadratic)[:SLOW],
-        lost=linalg.information_lost(original, B),
-        sorted_median=float(np.median(errors.eigenvalue)),
-    )
+    empty = jnp.diag(jnp.diagonal(A))
+    certificate, slow = linalg.certify(original, B), min(linalg.SLOW, len(A))
+    return _Compared(certificate, linalg.measure(original, B), linalg.measure(original, empty), slow)

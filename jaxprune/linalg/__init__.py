@@ -20,6 +20,7 @@ from jaxprune.linalg._information import (
     stationary_divergence,
 )
 from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, cross_covariance, lyapunov
+from jaxprune.linalg._measures import SLOW, Measures, measure
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
 from jaxprune.linalg._spectrum import (
     eigenvalues,
@@ -39,6 +40,7 @@ from jaxprune.linalg._transient import (
 )
 
 __all__ = [
+    "SLOW",
     "Certificate",
     "Guarantee",
     "H2Error",
@@ -46,6 +48,7 @@ __all__ = [
     "InformationLost",
     "LyapunovCode",
     "LyapunovSolution",
+    "Measures",
     "Modes",
     "Projection",
     "Reduced",
@@ -69,6 +72,7 @@ __all__ = [
     "lapack",
     "lyapunov",
     "match_eigenvalues",
+    "measure",
     "mode_errors",
     "modes",
     "numerical_abscissa",

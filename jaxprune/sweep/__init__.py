@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxprune.sweep._run import run
     from jaxprune.sweep._store import load
     from jaxprune.sweep._style import figure_settings, rule_style
-    from jaxprune.sweep._table import beaten, rows, summarise, write_table
+    from jaxprune.sweep._table import beaten, median_interval, rows, summarise, write_table
 
 __all__ = [
     "Executor",
@@ -22,6 +22,7 @@ __all__ = [
     "dask",
     "figure_settings",
     "load",
+    "median_interval",
     "plot_bound",
     "plot_statistic",
     "plot_sweep",
@@ -41,7 +42,7 @@ _PLACES = {
     "_run": ("run",),
     "_store": ("load",),
     "_style": ("figure_settings", "rule_style"),
-    "_table": ("beaten", "rows", "summarise", "write_table"),
+    "_table": ("beaten", "median_interval", "rows", "summarise", "write_table"),
 }
 
 

@@ -11,9 +11,8 @@ import scipy.stats
 import xarray as xr
 
 from jaxprune.files import write_whole
+from jaxprune.linalg import SLOW
 
-SLOW = 10
-"""Number of slowest modes that the summary looks at by themselves."""
 MEASURES = ("h2", "slow_modes", "worst_mode", "stationary", "path", "epsilon", "sorted_median", "kept_fraction")
 """What is summarised, the leading measures first."""
 CONFIDENCE = 0.6827
@@ -59,7 +58,7 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
         }
     )
     failed = results.abscissa.isnull()
-    summary = {name: _median(values.where(~failed)) for name, values in per_network.items()}
+    summary = {name: median_interval(values.where(~failed)) for name, values in per_network.items()}
     there = (~failed).sum("network")
     summary["finite"] = np.isfinite(results.h2_error).sum("network") / there
     summary["stable"] = (results.abscissa < 0).sum("network") / there
@@ -68,10 +67,14 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
     return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})
 
 
-def _median(values):
-    """Median over networks and the interval around it; NaN is left out, infinity is a value."""
+def median_interval(values: xr.DataArray, over: str = "network") -> xr.DataArray:
+    """Median over a dimension and the 68 % interval around it, as `summarise` does; NaN is left out, infinity is a value.
+
+    Returns:
+      The values with the dimension `statistic` ("median", "low", "high") in place of `over`.
+    """
     return xr.apply_ufunc(
-        _median_and_interval, values, input_core_dims=[["network"]], output_core_dims=[["statistic"]], vectorize=True
+        _median_and_interval, values, input_core_dims=[[over]], output_core_dims=[["statistic"]], vectorize=True
     ).assign_coords(statistic=["median", "low", "high"])
 
 

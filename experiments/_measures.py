@@ -1,0 +1,38 @@
+"""What studies of pruned linear networks measure, beside what: one set of measures and of controls for all of them."""
+
+import xarray as xr
+
+from experiments import _study
+from jaxprune import linalg
+from jaxprune._types import Matrix
+from jaxprune.sweep import median_interval
+
+MEASURES = {
+    "h2": "H2 error",
+    "slow_modes": "slow modes",
+    "worst_mode": "worst of them",
+    "stationary": "nats per neuron",
+    "epsilon": "epsilon",
+    "sorted_median": "sorted median",
+}
+"""Those of `linalg.measure` that tables show, and their headings."""
+CONTROLS = ("noise+keep", "noise+abscissa", "empty")
+"""The mask alone, the mask and one factor, and no synapse."""
+
+
+def measures(original: linalg.Reference, S: Matrix, *, slow: int = linalg.SLOW) -> _study.Row:
+    """All measures of a pruned matrix as plain numbers."""
+    return {name: float(value) for name, value in linalg.measure(original, S, slow=slow)._asdict().items()}
+
+
+def cell(values: xr.DataArray, over: str = "network", digits: int = 3) -> str:
+    """Median and its 68 % interval over networks, infinity a value; of one value, that alone."""
+    median, low, high = (float(x) for x in median_interval(values, over))
+    shown = f"{median:.{digits}f}"
+    return shown if low != low else f"{shown} ({low:.{digits}f}, {high:.{digits}f})"
+
+
+def finite(values: xr.DataArray, over: str = "network") -> str:
+    """Share of networks with a finite H2 error."""
+    there = values.h2.notnull().sum(over)
+    return f"{float((abs(values.h2) < float('inf')).sum(over) / there):.0%}"

@@ -1,0 +1,52 @@
+"""All measures at once are those one by one, and what no network at all scores on them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import SYMMETRIC, dominant, quick_jit
+
+from jaxprune import linalg, networks, pruning
+from jaxprune.dynamics import activity_of
+
+
+@pytest.mark.parametrize("family", ["clustered", "dale"])
+def test_each_is_what_its_own_function_says(family):
+    A = dominant(family)
+    B = A * (1 - 0.3 * (jnp.abs(A) < 0.1))
+    found = linalg.measure(A, B, slow=4)
+    errors, lost = linalg.spectral_errors(A, B), linalg.information_lost(A, B)
+    certificate = linalg.certify(A, B)
+    expected = (
+        linalg.h2_error(A, B).relative, errors.quadratic[:4].mean(), errors.quadratic[:4].max(), lost.stationary, lost.path,
+        certificate.epsilon, jnp.median(errors.eigenvalue), errors.eigenvalue[:4].mean(), certificate.abscissa,
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(linalg.measure(linalg.reference(A), B, slow=4), found, rtol=1e-9)
+    symmetric = family in SYMMETRIC
+    inside = quick_jit(lambda A, B: linalg.measure(A, B, symmetric=symmetric, slow=4))(A, B)
+    np.testing.assert_allclose(inside, found, rtol=1e-6)
+
+
+def test_the_empty_network_wins_the_sorted_median_and_nothing_else():
+    """At 5 % kept, beside compensation: the reason for the other measures."""
+    ensemble = networks.Ensemble(sizes=(60, 20, 40), bridges=300)
+    wins = []
+    for seed in range(3):
+        A = ensemble.network(jax.random.key(seed))
+        original = linalg.reference(A)
+        pruned = pruning.apply_rule(
+            jax.random.key(9), A, activity_of(linalg.stationary_covariance(original)), pruning.named_rule("noise+compensation"),
+            count=pruning.synapse_count(A, 0.05, symmetric=True), symmetric=True,
+        )  # fmt: skip
+        ours, empty = linalg.measure(original, pruned.matrix), linalg.measure(original, jnp.diag(jnp.diagonal(A)))
+        leading = [a < b for a, b in zip(ours[:5], empty[:5], strict=True)]
+        wins.append([empty.sorted_median < ours.sorted_median, *leading])
+    assert np.all(wins)
+
+
+def test_an_unstable_network_is_infinitely_far():
+    A = dominant("clustered")
+    found = linalg.measure(A, A + 10 * jnp.eye(len(A)))
+    assert float(found.h2) == float(found.stationary) == np.inf
+    assert float(found.abscissa) > 0
