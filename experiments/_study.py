@@ -103,12 +103,14 @@ class Clustered:
     Attributes:
       sizes: neurons in each cluster.
       bridges: long-range entries.
+      slack: dominance slack of the leak, in 1/time. Without any, a neuron that loses all inputs never comes back to rest.
       networks: number of networks.
       seed: seed of everything.
     """
 
     sizes: tuple[int, ...] = (200, 40, 160)
     bridges: int = 1000
+    slack: float = 0.01
     networks: int = 8
     seed: int = 0
 
@@ -121,9 +123,9 @@ class Clustered:
         """Random keys of one of the networks."""
         return jax.random.split(jax.random.fold_in(jax.random.key(self.seed), network), number)
 
-    def matrix(self, key: Array, slack: float = 0.0) -> Array:
+    def matrix(self, key: Array) -> Array:
         """Dynamics matrix of a network."""
-        return networks.Ensemble(sizes=self.sizes, bridges=self.bridges, margin=slack).network(key)
+        return networks.Ensemble(sizes=self.sizes, bridges=self.bridges, margin=self.slack).network(key)
 
 
 def each_network(config: Clustered) -> list[Row]:

@@ -60,7 +60,7 @@ points = _study.each_network
 def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
     """Rank correlation and errors over time on one network; time infinity is the exact covariance."""
     network_key, mask_key, noise_key = config.keys(network, 3)
-    A = config.matrix(network_key, config.slack)
+    A = config.matrix(network_key)
     exact, modes = linalg.stationary_covariance(A), linalg.modes(A)
     slowest = -1 / float(modes.eigenvalues[0])
     upper = np.triu_indices(len(A), 1)

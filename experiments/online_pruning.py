@@ -3,32 +3,38 @@
 The clustered ensemble with N = 400. `one-shot, exact`: the synapses of largest noise importance, compensated, both from the
 Lyapunov solution. `rounds, exact`: the same in rounds, with the covariance solved anew for the network of each round. `rounds,
 online`: `OnlinePrune`, which measures importance on the running network and learns by the delta rule; no covariance is solved
-anywhere. Errors are |mu/lambda - 1| of eigenvalues of the original network, slowest first.
+anywhere. Beside them: the same masks in rounds without compensation, the mask of one shot with one factor, and no synapse.
 """
 
 import dataclasses
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
+from jaxprune.sweep import median_interval
 
-MEASURES = {"median": "median mode", "slow": "slowest modes", "worst": "worst mode"}
 WAYS = {
     "one-shot, exact": {"color": "#777777", "marker": "^", "linestyle": "--"},
     "rounds, exact": {"color": "#d55e00", "marker": "s", "linestyle": "--"},
     "rounds, online": {"color": "#0072b2", "marker": "o", "linestyle": "-"},
+    "rounds, mask only": {"color": "#e69f00", "marker": "v", "linestyle": ":"},
+    "one-shot, mask only": {"color": "#009e73", "marker": "x", "linestyle": ":"},
+    "one-shot, one factor": {"color": "#009e73", "marker": "+", "linestyle": "-."},
+    "no synapse": {"color": "black", "marker": "", "linestyle": "-"},
 }
-
-
 DIMS = ("way", "round", "network")
-RULE = pruning.named_rule("noise+compensation")
+STATISTICS = ("median", "low", "high")
+COMPENSATED, MASK, ONE_FACTOR = (
+    pruning.named_rule(f"noise+{end}") for end in ("compensation", "keep", "abscissa")
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,71 +65,67 @@ def evaluate(config: Config, network: int) -> Iterator[_study.Row]:
     """Errors after every round on one network."""
     network_key, online_key = config.keys(network)
     A = config.matrix(network_key)
-    modes, C = linalg.modes(A), linalg.stationary_covariance(A)
+    original, C = linalg.reference(A), linalg.stationary_covariance(A)
     online = pruning.OnlinePrune(dt=config.dt, observe=config.observe, adapt=config.adapt, symmetric=True)
     counts = online.schedule(A, config.keep, config.rounds)
     synapses = float(((np.asarray(A) != 0).sum()) - len(A))
-    step, state, exact = jax.jit(online.step), online.init(A), A
+    step, state, exact, thinned = jax.jit(online.step), online.init(A), A, A
     for number, (key, count) in enumerate(
         zip(jax.random.split(online_key, config.rounds), counts, strict=True), start=1
     ):
         state, _ = step(key, state, count)
-        networks_now = {
-            "one-shot, exact": _prune(key, A, C, count),
-            "rounds, exact": _prune(key, exact, linalg.stationary_covariance(exact), count),
-            "rounds, online": state.matrix,
+        exact = _prune(key, exact, linalg.stationary_covariance(exact), COMPENSATED, count)
+        thinned = _prune(key, thinned, linalg.stationary_covariance(thinned), MASK, count)
+        now = {
+            "one-shot, exact": _prune(key, A, C, COMPENSATED, count),
+            "rounds, exact": exact,
+            "rounds, online": (state.matrix + state.matrix.T) / 2,
+            "rounds, mask only": thinned,
+            "one-shot, mask only": _prune(key, A, C, MASK, count),
+            "one-shot, one factor": _prune(key, A, C, ONE_FACTOR, count),
+            "no synapse": jnp.diag(jnp.diagonal(A)),
         }
-        exact = networks_now["rounds, exact"]
-        for way, S in networks_now.items():
-            error = np.asarray(linalg.spectral_errors(modes, (S + S.T) / 2).eigenvalue)
-            yield {
-                "way": way,
-                "round": number,
-                "kept": float(count) / synapses,
-                "median": float(np.median(error)),
-                "slow": float(error[: config.slow].mean()),
-                "worst": float(error.max()),
-                "abscissa": float(linalg.spectral_abscissa(S)),
-            }
+        for way, S in now.items():
+            row = {"way": way, "round": number, "kept": float(count) / synapses}
+            yield row | _measures.measures(original, S, slow=config.slow)
 
 
-def _prune(key, A, C, count):
-    return pruning.apply_rule(key, A, dynamics.activity_of(C), RULE, count=count, symmetric=True).matrix
+def _prune(key, A, C, rule, count):
+    return pruning.apply_rule(key, A, dynamics.activity_of(C), rule, count=count, symmetric=True).matrix
 
 
 def show(results: xr.Dataset) -> None:
-    """Print errors after every round, means over networks with standard errors."""
+    """Print errors after every round, medians over networks with their 68 % interval."""
     table = rich.table.Table(
-        "way",
-        "kept",
-        *MEASURES.values(),
-        "unstable",
-        title=f"N = {results.attrs['neurons']}, {results.sizes['network']} networks: mean ± standard error",
-    )
+        "way", "kept", *_measures.MEASURES.values(), "finite",
+        title=f"N = {results.attrs['neurons']}, {results.sizes['network']} networks: median (68 % interval)",
+    )  # fmt: skip
     for way in results.way.values:
         for number in results["round"].values:
             at = results.sel(way=way, round=number)
-            cells = (_study.cell(at[measure], "network", 4) for measure in MEASURES)
-            table.add_row(way, f"{float(at.kept.mean()):.1%}", *cells, f"{int((at.abscissa >= 0).sum())}")
+            cells = (_measures.cell(at[name]) for name in _measures.MEASURES)
+            table.add_row(way, f"{float(at.kept.mean()):.1%}", *cells, _measures.finite(at))
         table.add_section()
-    rich.console.Console(width=120).print(table)
+    rich.console.Console(width=180).print(table)
 
 
 def draw(results: xr.Dataset) -> Figure:
     """Errors against the fraction kept, round after round."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(MEASURES))
+    names = ("h2", "slow_modes", "stationary", "sorted_median")
+    figure = Figure(figsize=(11.5, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(names))
     kept = results.kept.mean("network").isel(way=0)
-    for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
+    for ax, name in zip(axes, names, strict=True):
         for way, style in WAYS.items():
-            mean, error = _study.mean_and_error(results[measure].sel(way=way), "network")
-            ax.errorbar(kept, mean, yerr=error, label=way, capsize=2, **style)
+            median, low, high = (median_interval(results[name].sel(way=way)).sel(statistic=s) for s in STATISTICS)
+            ax.errorbar(kept, median, yerr=[median - low, high - median], label=way, capsize=2, **style)
         ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
         ax.set_xticks(kept.values, [f"{value:.2g}" for value in kept.values])
         ax.minorticks_off()
-        ax.set_title(title, fontsize=10)
-    axes[0].set_ylabel(r"eigenvalue error $|\mu/\lambda - 1|$")
-    _study.legend_below(figure, axes[0])
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_title(_measures.MEASURES[name], fontsize=10)
+    axes[0].set_ylabel("median over networks, bars: 68 %")
+    _study.legend_below(figure, axes[0], 4)
     return figure
 
 

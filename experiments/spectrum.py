@@ -49,6 +49,7 @@ class Config(_study.Clustered):
 
     sizes: tuple[int, ...] = (1000, 200, 800)
     bridges: int = 5000
+    slack: float = 0.0
     networks: int = 6
     keep: float = 0.2
     slow: int = 10
