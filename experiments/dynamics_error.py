@@ -16,7 +16,7 @@ import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
 
 RULES = {
@@ -25,7 +25,7 @@ RULES = {
     "weight": pruning.WeightPrune(),
     "uniform": pruning.UniformPrune(),
     "noise+compensation": pruning.named_rule("noise+compensation"),
-}
+} | {name: pruning.named_rule(name) for name in _measures.CONTROLS}
 REFERENCE = {"noise": (0.052, 0.053, 0.071), "weight": (0.067, 0.150, 0.247), "uniform": (0.065, 0.119, 0.169)}
 """An independent NumPy implementation's mean of 2 networks at times 5, 20 and 40 (N = 2000, 20 % kept)."""
 REFERENCE_TIMES = (5.0, 20.0, 40.0)

@@ -20,7 +20,7 @@ import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
 
 FORMS = ("output", "input")
@@ -35,9 +35,7 @@ RULES = {
     "weight": pruning.WeightPrune(),
     "uniform": pruning.UniformPrune(),
     "noise+compensation": pruning.named_rule("noise+compensation"),
-}
-
-
+} | {name: pruning.named_rule(name) for name in _measures.CONTROLS}
 DIMS = ("form", "rule", "network", "time")
 
 
@@ -79,7 +77,7 @@ def evaluate(config: Config, network: int, form: str) -> Iterator[_study.Row]:
     """Errors over time; those of active sets, which have no time, stand at the first."""
     network_key, mask_key, input_key, noise_key, watch_key, set_key = config.keys(network, 6)
     A = config.matrix(network_key)
-    exact, modes = dynamics.activity_of(linalg.stationary_covariance(A)), linalg.modes(A)
+    exact, whole_network = dynamics.activity_of(linalg.stationary_covariance(A)), linalg.reference(A)
     original = _trajectory(config, form, A, input_key, noise_key)
     half = config.sets // 2
     visited = original["active"][np.linspace(0, len(original["active"]) - 1, half).astype(int)]
@@ -100,7 +98,8 @@ def evaluate(config: Config, network: int, form: str) -> Iterator[_study.Row]:
             "largest_random": float(parts[half:].max()),
             "above": int((parts > whole * (1 + 1e-9)).sum()),
             "distinct": len(np.unique(sets, axis=0)),
-            "linear": float(linalg.spectral_errors(modes, S).eigenvalue[:10].mean()),
+            "linear": float(linalg.spectral_errors(whole_network, S).quadratic[: linalg.SLOW].mean()),
+            "h2": float(linalg.h2_error(whole_network, S).relative),
             "inside": _slow_error(np.asarray(A), np.asarray(S), visited[:: max(1, half // 16)]),
             "silent": float(1 - original["active"].mean()),
             "switches": float((original["active"][1:] != original["active"][:-1]).sum(axis=0).mean()),
@@ -149,12 +148,13 @@ def _simulate(config, form, A, input_key, noise_key, epochs, share=1.0, **option
 
 
 def _slow_error(A, S, sets):
-    """Mean error of the ten slowest eigenvalues of the principal submatrices on active sets."""
+    """Mean error along the ten slowest modes of the principal submatrices on active sets."""
     errors = []
     for active in sets:
         chosen = np.ix_(active, active)
-        before, after = (np.linalg.eigvalsh(X[chosen])[::-1] for X in (A, S))
-        errors.append(np.abs(after / before - 1)[:10].mean())
+        values, vectors = np.linalg.eigh(A[chosen])
+        slow, V = values[::-1][: linalg.SLOW], vectors[:, ::-1][:, : linalg.SLOW]
+        errors.append(np.abs(np.sum(V * (S[chosen] @ V), axis=0) / slow - 1).mean())
     return float(np.mean(errors))
 
 
@@ -163,14 +163,14 @@ def show(results: xr.Dataset) -> None:
     console = rich.console.Console(width=160)
     table = rich.table.Table(
         "form", "rule", "epsilon of the whole", "median, visited", "largest, visited", "largest, random", "above the whole",
-        "10 slowest modes", "of active sets",
+        "slow modes", "of active sets", "H2 error, linear",
         title=f"active sets, N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} kept, {results.sizes['network']} "
         f"networks, {results.attrs['sets']} sets each",
     )  # fmt: skip
     for form in results.form.values:
         for rule in results.rule.values:
             at = results.sel(form=form, rule=rule).isel(time=0)
-            cells = [_study.cell(at[name], "network") for name in ("linear", "inside")]
+            cells = [_measures.cell(at[name]) for name in ("linear", "inside", "h2")]
             table.add_row(
                 form, rule, f"{float(at.epsilon.mean()):.3f}", f"{float(at.visited_epsilon.mean()):.3f}",
                 f"{float(at.largest_visited.max()):.3f}", f"{float(at.largest_random.max()):.3f}",
