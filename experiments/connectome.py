@@ -1,19 +1,23 @@
-"""Real connectomes pruned by every rule: what happens to their slow modes.
+"""Real connectomes pruned by every rule: what happens to their slow modes and to their response to noise.
 
-The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions in both directions) and the brain of the larva
-of *Drosophila* (Winding2023: no signs known). All neurons have the same time constant, and a neuron's synapse counts are scaled
-to a total input of `gain` of its leak, so `A = gain W / sum|W| - I` (row-wise) is diagonally dominant and its slow modes are
-made by the wiring. (A leak proportional to the input would make the fly's 58 neurons without input the slowest modes, which no
-pruning can touch.) The symmetric part of A is indefinite, so no Loewner certificate exists; what is compared are the slowest
-modes (eigenvalues of largest real part) of the network, paired with equally many of the pruned one, so that a slow mode which
-pruning made from nothing counts as an error. Beside it, free of any pairing, the change of the quadratic form along the slow
-eigenvectors, and the number of pruned modes in the slow part of the spectrum.
+The worm *C. elegans* (Varshney2011: signs from its GABA neurons, gap junctions in both directions) and the brain of the larva of
+*Drosophila* (Winding2023: no signs known). A connectome says nothing of leaks and of how strong a synapse is, so there are three
+set-ups, side by side:
+
+- `inputs normalised`: equal leaks, and every neuron's synapse counts scaled to a total input of `gain` of its leak. It removes
+  the differences between neurons that noise importance uses.
+- `one scale`: equal leaks, and all counts scaled by one number, so that the slowest mode decays at 1 - `gain` of the leak.
+- `dominant leak`: counts as they are, and leaks as large as a neuron's total input and a slack, as the command line does.
+
+The slowest modes are followed by the left and right eigenvectors of the original, so that a lost mode cannot be hidden by
+another. The paired eigenvalues of the literature stand beside them for the worm.
 """
 
 import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,23 +27,50 @@ import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
-from experiments import _study
+from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
-from jaxprune.sweep import rule_style
+from jaxprune.sweep import median_interval, rule_style
 
+WORM, FLY = "C. elegans", "Drosophila larva"
 CONNECTOMES = {
-    "C. elegans": ("celegans_edges.csv", "celegans_neurons.csv"),
-    "Drosophila larva": ("drosophila_larva_edges.csv", None),
+    WORM: ("celegans_edges.csv", "celegans_neurons.csv"),
+    FLY: ("drosophila_larva_edges.csv", None),
 }
-BASES = {"noise": pruning.NoisePrune, "weight": pruning.WeightPrune, "uniform": pruning.UniformPrune}
-RULES = {base: rule() for base, rule in BASES.items()}
-RULES |= {
-    f"{base}, original leak": rule(adjust=pruning.Strengthen(diagonal="original")) for base, rule in BASES.items()
-}
-RULES |= {f"{base}+compensation": pruning.named_rule(f"{base}+compensation") for base in BASES}
+SETUPS = ("inputs normalised", "one scale", "dominant leak")
+ORIGINAL = pruning.Strengthen(diagonal="original")
 
 
-DIMS = ("connectome", "rule", "keep", "seed")
+class Way(NamedTuple):
+    """A rule, and which synapses share a budget."""
+
+    rule: pruning.Rule
+    groups: str = "global"
+
+
+WAYS = {
+    "noise": Way(pruning.NoisePrune()),
+    "weight": Way(pruning.WeightPrune()),
+    "uniform": Way(pruning.UniformPrune()),
+    "noise, original leak": Way(pruning.NoisePrune(adjust=ORIGINAL)),
+    "weight, original leak": Way(pruning.WeightPrune(adjust=ORIGINAL)),
+    "noise+compensation": Way(pruning.named_rule("noise+compensation")),
+    "weight+compensation": Way(pruning.named_rule("weight+compensation")),
+    "noise+keep": Way(pruning.named_rule("noise+keep")),
+    "weight+keep": Way(pruning.named_rule("weight+keep")),
+    "activity+keep, row by row": Way(pruning.named_rule("activity+keep"), "row"),
+    "weight+abscissa": Way(pruning.named_rule("weight+abscissa")),
+    "empty": Way(pruning.named_rule("empty")),
+}
+WORM_ONLY = ("weight+abscissa",)
+"""Ways that need many spectra, which take minutes each in the larger connectome."""
+MEASURES = {
+    "h2": "H2 error",
+    "slow_modes": "slow modes",
+    "worst_mode": "worst of them",
+    "stationary": "nats per neuron",
+    "paired": "paired eigenvalues",
+}
+DIMS = ("connectome", "setup", "way", "keep", "seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,21 +79,25 @@ class Config:
 
     Attributes:
       data: directory of the connectomes (see the README for where to get them).
-      keep: fractions kept.
-      seeds: draws of each random rule.
-      gain: total input of a neuron, in units of its leak.
+      keep: fractions kept of the worm's synapses.
+      fly: fractions kept of the fly's.
+      seeds: draws of each random rule, in the worm and in the fly.
+      gain: see the set-ups.
+      margin: slack of the dominant leak, as a fraction of the mean total input.
       modes: number of slowest modes compared.
     """
 
     data: Path = Path("data/connectomes")
     keep: tuple[float, ...] = (0.1, 0.2, 0.5)
-    seeds: int = 3
+    fly: tuple[float, ...] = (0.2,)
+    seeds: tuple[int, int] = (10, 3)
     gain: float = 0.9
+    margin: float = 0.1
     modes: int = 20
 
 
 def points(config: Config) -> list[_study.Row]:
-    """Every fraction of every connectome.
+    """Every fraction of every connectome in every set-up.
 
     Raises:
       InputError: there is no such connectome.
@@ -70,89 +105,116 @@ def points(config: Config) -> list[_study.Row]:
     for edges, _ in CONNECTOMES.values():
         if not (config.data / edges).exists():
             raise InputError(f"there is no {config.data / edges}: pass --data with the directory of the connectomes.")
-    return [{"connectome": name, "keep": keep} for name in CONNECTOMES for keep in config.keep]
+    return [
+        {"connectome": name, "setup": setup, "keep": keep, "way": way}
+        for name, keeps in ((WORM, config.keep), (FLY, config.fly))
+        for setup in SETUPS
+        for keep in keeps
+        for way in WAYS
+        if name == WORM or way not in WORM_ONLY
+    ]
+
+
+class Original(NamedTuple):
+    """A network, its activity, and its slowest modes."""
+
+    matrix: jax.Array
+    activity: dynamics.Activity
+    slow: linalg.Modes
 
 
 @functools.lru_cache(maxsize=1)
-def _original(config, name):
+def _original(config, name, setup):
     edges, table = CONNECTOMES[name]
     W = networks.read_edges(config.data / edges, neurons=config.data / table if table else None).matrix
     total = jnp.abs(W).sum(axis=1, keepdims=True)
-    A = config.gain * W / jnp.where(total > 0, total, 1) - jnp.eye(len(W))
+    if setup == "inputs normalised":
+        A = config.gain * W / jnp.where(total > 0, total, 1) - jnp.eye(len(W))
+    elif setup == "one scale":
+        A = config.gain * W / linalg.spectral_abscissa(W, symmetric=False) - jnp.eye(len(W))
+    else:
+        A = networks.dominant_leak(W, float(config.margin * total.mean()))
     modes = linalg.modes(A, symmetric=False)
     slow = linalg.Modes(modes.eigenvalues[: config.modes], modes.vectors[:, : config.modes], modes.left[: config.modes])
-    return A, dynamics.activity_of(linalg.stationary_covariance(A, structure="general")), slow
+    return Original(A, dynamics.activity_of(linalg.stationary_covariance(A, structure="general")), slow)
 
 
-def evaluate(config: Config, connectome: str, keep: float) -> Iterator[_study.Row]:
-    """Errors of the slow modes by every rule at one fraction."""
-    A, activity, slow = _original(config, connectome)
-    for label, rule in RULES.items():
-        random = rule.method != "top" or isinstance(rule, pruning.UniformPrune)
-        for seed in range(config.seeds if random else 1):
-            S = pruning.prune(jax.random.key(seed), A, rule, keep=keep, activity=activity, symmetric=False).matrix
+@jax.jit
+def _responses(A, C, S):
+    """H2 error and information lost."""
+    D = linalg.lyapunov(S, jnp.eye(len(S)), symmetric=True).value
+    traces = (jnp.trace(X) for X in (C, D, linalg.cross_covariance(A, S)))
+    return linalg.h2_of_traces(*traces).relative, linalg.information_of_covariances(A - S, C, D).stationary
+
+
+def evaluate(config: Config, connectome: str, setup: str, keep: float, way: str) -> Iterator[_study.Row]:
+    """Errors by one rule at one fraction."""
+    A, activity, slow = _original(config, connectome, setup)
+    rule, groups = WAYS[way]
+    draws = config.seeds[connectome == FLY] if rule.method != "top" else 1
+    for seed in range(draws):
+        options = {"keep": keep, "activity": activity, "symmetric": False, "groups": groups}
+        S = pruning.prune(jax.random.key(seed), A, rule, **options).matrix
+        h2, stationary = (float(value) for value in _responses(A, activity.covariance, S))
+        along = np.asarray(linalg.mode_errors(slow, S)[0])
+        row = {
+            "seed": seed,
+            "h2": h2,
+            "slow_modes": float(along.mean()),
+            "worst_mode": float(along.max()),
+            "stationary": stationary,
+            "components": networks.count_components(S),
+        }
+        if connectome == WORM:
             values = linalg.eigenvalues(S, symmetric=False)
-            error = np.asarray(linalg.eigenvalue_errors(slow.eigenvalues, values[: config.modes]))
-            quadratic, angle = linalg.mode_errors(slow, S)
-            yield {
-                "rule": label,
-                "seed": seed,
-                "median": float(np.median(error)),
-                "mean": float(error.mean()),
-                "worst": float(error.max()),
-                "quadratic": float(quadratic.mean()),
-                "angle": float(angle.mean()),
-                "slow_modes": int((values.real >= slow.eigenvalues[-1].real).sum()),
-                "abscissa": float(values[0].real),
-                "slack": float(linalg.dominance_slack(S)),
-                "components": networks.count_components(S),
-            }
+            paired = np.asarray(linalg.eigenvalue_errors(slow.eigenvalues, values[: config.modes]))
+            row |= {"paired": float(paired.mean()), "abscissa": float(values[0].real)}
+        yield {"paired": None, "abscissa": None} | row
 
 
 def show(results: xr.Dataset) -> None:
-    """Print errors of the slow modes, means over seeds with standard errors."""
-    measures = ("median", "mean", "worst", "quadratic", "slow_modes", "abscissa", "components")
+    """Print errors, medians over draws with their 68 % interval."""
     table = rich.table.Table(
-        "connectome",
-        "kept",
-        "rule",
-        *(measure.replace("_", " ") for measure in measures),
-        title=f"The {results.attrs['modes']} slowest modes: relative errors, and how many modes are as slow",
-    )
+        "connectome", "set-up", "kept", "way", *MEASURES.values(), "finite",
+        title=f"The {results.attrs['modes']} slowest modes, and the response to noise: median over draws (68 % interval)",
+    )  # fmt: skip
     for name in results.connectome.values:
-        for keep in results.keep.values:
-            for rule in results.rule.values:
-                at = results.sel(connectome=name, keep=keep, rule=rule).dropna("seed")
-                cells = []
-                for measure in measures:
-                    mean, error = (float(x) for x in _study.mean_and_error(at[measure], "seed"))
-                    digits = 0 if measure in ("slow_modes", "components") else 3
-                    spread = f" ± {error:.{digits}f}" if at.sizes["seed"] > 1 and digits else ""
-                    cells.append(f"{mean:.{digits}f}{spread}")
-                table.add_row(name, f"{keep:.0%}", rule, *cells)
-            table.add_section()
-    rich.console.Console(width=170).print(table)
+        for setup in results.setup.values:
+            for keep in results.keep.values:
+                at = results.sel(connectome=name, setup=setup, keep=keep)
+                for way in results.way.values:
+                    one = at.sel(way=way)
+                    if bool(one.slow_modes.notnull().any()):
+                        cells = [_measures.cell(one[measure], "seed") for measure in MEASURES]
+                        table.add_row(name, setup, f"{keep:.0%}", way, *cells, _measures.finite(one, "seed"))
+                table.add_section()
+    rich.console.Console(width=190).print(table)
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Mean and worst error of the slow modes against the fraction kept, for each connectome."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    axes = figure.subplots(2, results.sizes["connectome"], sharex=True, sharey="row", squeeze=False)
-    for column, name in enumerate(results.connectome.values):
-        for ax, measure in zip(axes[:, column], ("mean", "worst"), strict=True):
-            for rule in results.rule.values:
-                mean, error = _study.mean_and_error(results[measure].sel(connectome=name, rule=rule), "seed")
-                base, _, original = str(rule).partition(", ")
-                style = rule_style(base) | ({"linestyle": ":", "marker": "x"} if original else {})
-                ax.errorbar(results.keep, mean, yerr=np.nan_to_num(error), label=rule, capsize=2, **style)
+    """H2 error and slow modes of the worm against the fraction kept, a column for each set-up."""
+    figure = Figure(figsize=(11.5, 6), layout="constrained")
+    axes = figure.subplots(2, results.sizes["setup"], sharex=True, sharey="row", squeeze=False)
+    for column, setup in zip(axes.T, results.setup.values, strict=True):
+        for ax, measure in zip(column, ("h2", "slow_modes"), strict=True):
+            for way in results.way.values:
+                line = median_interval(results[measure].sel(connectome=WORM, setup=setup, way=way), "seed")
+                median, low, high = (line.sel(statistic=s) for s in ("median", "low", "high"))
+                median = median.where(np.isfinite(median))
+                bars = [(median - low).fillna(0), (high - median).where(np.isfinite(high)).fillna(0)]
+                base, _, variant = str(way).partition(", ")
+                style = rule_style(base) | ({"linestyle": ":", "marker": "x"} if variant else {})
+                ax.errorbar(results.keep, median, yerr=bars, label=way, capsize=2, **style)
             ax.set(xscale="log", yscale="log")
             ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
             ax.minorticks_off()
-        axes[0, column].set_title(name)
-        axes[1, column].set_xlabel("fraction of synapses kept")
-    axes[0, 0].set_ylabel(f"mean error of {results.attrs['modes']} slowest modes")
-    axes[1, 0].set_ylabel("worst of them")
-    _study.legend_below(figure, axes[0, 0], 3)
+            ax.yaxis.set_major_formatter("{x:g}")
+        column[0].set_title(setup)
+        column[1].set_xlabel("fraction of synapses kept")
+    axes[0, 0].set_ylabel("relative H2 error")
+    axes[1, 0].set_ylabel(f"error along the {results.attrs['modes']} slowest modes")
+    figure.suptitle("C. elegans, three set-ups; no point where the error is infinite", fontsize=10)
+    _study.legend_below(figure, axes[0, 0], 4)
     return figure
 
 
