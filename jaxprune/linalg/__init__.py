@@ -9,7 +9,7 @@ from jaxprune.linalg._certificate import (
     dominance_slack,
     principal_epsilon,
 )
-from jaxprune.linalg._covariance import stationary_covariance
+from jaxprune.linalg._covariance import coloured_covariance, stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
 from jaxprune.linalg._h2 import H2Error, Reduced, h2_error, h2_of_modes, h2_of_traces, reduce_symmetric, relative_h2
 from jaxprune.linalg._information import (
@@ -56,6 +56,7 @@ __all__ = [
     "SpectralErrors",
     "certificate_from",
     "certify",
+    "coloured_covariance",
     "cross_covariance",
     "departure_from_normality",
     "dominance_slack",

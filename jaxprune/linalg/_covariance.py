@@ -1,4 +1,4 @@
-"""Stationary covariance of a noise-driven linear network."""
+"""Stationary covariance of a linear network that is driven by white or coloured noise."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from jaxprune.linalg._lyapunov import lyapunov
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._reference import Reference
 from jaxprune.linalg._spectrum import resolve_symmetry
-from jaxprune.linalg.lapack import cho_inverse
+from jaxprune.linalg.lapack import cho_inverse, inv
 
 
 def stationary_covariance(
@@ -63,13 +63,55 @@ def stationary_covariance(
         # Both closed forms are (-(A + A^T))^-1; a Cholesky factor with NaN says that A is not stable.
         C = cho_inverse(-(A + A.T))
     C = (C + C.T) / 2
+    _check_stationary(A, C)
+    return sigma**2 * C
+
+
+def coloured_covariance(A: Matrix, correlation_time: Real, *, sigma: Real = 1.0) -> Matrix:
+    r"""Stationary covariance of $\dot x = A x + \eta(t)$ with independent Ornstein-Uhlenbeck noise on every neuron.
+
+    Noise of intensity $\sigma$ and correlation time $\tau$, $\langle \eta_i(t) \eta_i(t') \rangle = \tfrac{\sigma^2}{2 \tau}
+    e^{-|t - t'| / \tau}$, is white of that intensity for $\tau \to 0$. With the covariance X of activity and noise,
+
+    $$A C + C A^T = -(X + X^T), \qquad X = \tfrac{\sigma^2}{2} (I - \tau A)^{-1}.$$
+
+    Of a symmetric network, a mode of rate a has the variance $\sigma^2 / (2 a (1 + \tau a))$: slow noise moves slow modes.
+
+    Args:
+      A: dynamics matrix, in 1/time. Assumed stable.
+      correlation_time: $\tau$, at least 0.
+      sigma: noise intensity, in activity per square root of time.
+
+    Returns:
+      The covariance, symmetric; NaN when A is not stable and its entries are not known (inside `jit`).
+
+    Raises:
+      InputError: A not square, empty, not finite or not stable; a negative correlation time or sigma.
+
+    Example:
+      >>> coloured_covariance(jnp.array([[-1.0]]), 3.0)  # 1 / (2 (1 + 3))
+      Array([[0.125]], dtype=float64)
+
+    Reference: Gardiner2009 (coloured noise as a second linear process).
+    """
+    check_square("A", A)
+    check_positive("correlation_time", correlation_time, zero=True)
+    check_positive("sigma", sigma, zero=True)
+    identity = jnp.eye(len(A), dtype=A.dtype)
+    X = inv(identity - correlation_time * A) / 2
+    _check_stationary(A, X)
+    C = lyapunov(A, X + X.T, symmetric=True).value
+    _check_stationary(A, C)
+    return sigma**2 * (C + C.T) / 2
+
+
+def _check_stationary(A, C):
     # A singular matrix may pass the factorisation by rounding; then its inverse is as large as rounding is small.
     if is_concrete(C) and not bool(jnp.linalg.norm(A) * jnp.linalg.norm(C) < 0.1 / jnp.finfo(A.dtype).eps):
         raise InputError(
             "A is singular or unstable (an eigenvalue with real part >= 0), so the noise-driven network has no stationary "
             "covariance: increase the leak, for example with networks.dominant_leak(W, slack) or networks.stable_leak(W, -0.1)."
         )
-    return sigma**2 * C
 
 
 def _looked_up(A):

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, rounding, stationary, weights
+from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, rounding, stationary, untyped, weights
 
 import jaxprune
-from jaxprune.linalg import stationary_covariance
+from jaxprune.linalg import coloured_covariance, modes, stationary_covariance
 from jaxprune.networks import dominant_leak, stable_leak
 
 
@@ -121,3 +121,34 @@ def test_errors():
         stationary_covariance(jnp.ones((2, 3)))
     with pytest.raises(jaxprune.InputError, match=r"A\[0, 0\] is nan"):
         stationary_covariance(A.at[0, 0].set(jnp.nan))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("time", [0.0, 0.3, 20.0])
+def test_coloured_noise_is_a_second_linear_process(family, time):
+    A, identity = np.asarray(dominant(family)), np.eye(SIZE)
+    C = coloured_covariance(jnp.asarray(A), time, sigma=2.0)
+    if time == 0:
+        np.testing.assert_allclose(C, stationary_covariance(jnp.asarray(A), 2.0), rtol=1e-9, atol=1e-12)
+        return
+    both = np.block([[A, identity], [np.zeros_like(A), -identity / time]])
+    drive = np.zeros_like(both)
+    drive[SIZE:, SIZE:] = (2.0 / time) ** 2 * identity
+    expected = scipy.linalg.solve_continuous_lyapunov(both, -drive)[:SIZE, :SIZE]
+    np.testing.assert_allclose(C, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
+
+
+def test_slow_noise_moves_slow_modes():
+    A = dominant("clustered")
+    found = modes(A)
+    variances = jnp.diagonal(found.vectors.T @ coloured_covariance(A, 5.0) @ found.vectors)
+    rates = -found.eigenvalues
+    np.testing.assert_allclose(variances, 1 / (2 * rates * (1 + 5 * rates)), rtol=1e-9)
+
+
+def test_coloured_noise_of_what_cannot_be():
+    with untyped(), pytest.raises(jaxprune.InputError, match="correlation_time is -1"):
+        coloured_covariance(-jnp.eye(2), -1.0)
+    with pytest.raises(jaxprune.InputError, match="singular or unstable"):
+        coloured_covariance(jnp.eye(2), 0.5)
+    assert bool(jnp.isnan(jax.jit(coloured_covariance)(jnp.eye(2), 0.5)).all())

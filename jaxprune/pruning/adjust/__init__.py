@@ -9,6 +9,7 @@ from jaxprune.pruning.adjust._keep import Keep
 from jaxprune.pruning.adjust._once import CorrectOnce, correct_once
 from jaxprune.pruning.adjust._radius import MatchRadius
 from jaxprune.pruning.adjust._regrow import Regrow, regrow
+from jaxprune.pruning.adjust._response import MatchedResponse, match_response
 from jaxprune.pruning.adjust._strengthen import Strengthen, matched_diagonal, strengthen
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MatchAbscissa",
     "MatchForm",
     "MatchRadius",
+    "MatchedResponse",
     "Regrow",
     "Strengthen",
     "Survivors",
@@ -27,6 +29,7 @@ __all__ = [
     "correct_once",
     "drive_error",
     "match_form",
+    "match_response",
     "matched_diagonal",
     "regrow",
     "strengthen",

@@ -1,0 +1,211 @@
+"""How near to the original can a pruned network be, in its response to noise and in its slow modes at once, by local rules?
+
+Masks by `|w| v^alpha`, and adjustments: one factor, compensation under white noise, and compensation under white noise with a
+share of slow noise, once or in rounds. All of these but the factor are local. Beside them the best weights that the same mask
+allows (`match_response`, not local), the published rule with 1/p, and no synapse. Two clustered ensembles, symmetric and directed,
+and the wiring of the worm; every network is fresh: none of its seeds was looked at while rules were made.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+import rich.table
+import xarray as xr
+from matplotlib.figure import Figure
+
+from experiments import _measures, _study
+from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune.pruning.adjust import match_response
+from jaxprune.sweep import median_interval
+
+SYMMETRIC, DIRECTED, WORM = "clustered", "clustered, directed", "C. elegans"
+ENSEMBLES = {
+    SYMMETRIC: networks.Ensemble(sizes=(170, 60, 130, 40), bridges=900, margin=0.01),
+    DIRECTED: networks.Ensemble("clustered-directed", sizes=(100, 20, 80), bridges=500, margin=0.01),
+}
+FRESH = 1_000
+"""Networks are drawn from seeds from here on."""
+DIMS = ("ensemble", "rule", "keep", "network")
+MASKS = (1.0, 1.5, 2.0)
+SHARES = (0.0, 0.1, 0.3, 0.6)
+ROUNDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Configuration.
+
+    Attributes:
+      data: directory of the connectomes; the worm is left out without.
+      keep: fractions kept.
+      networks: networks of each ensemble; of the worm there is one.
+      margin: slack of the worm's dominant leak, as a fraction of the mean total input.
+      optimum: whether to search for the best weights, which takes most of the time.
+      seed: seed of everything.
+    """
+
+    data: Path | None = None
+    keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
+    networks: int = 8
+    margin: float = 0.1
+    optimum: bool = True
+    seed: int = 0
+
+
+def points(config: Config) -> list[_study.Row]:
+    """Every fraction of every network.
+
+    Raises:
+      InputError: there is no such connectome.
+    """
+    found = [
+        {"ensemble": name, "network": index, "keep": keep}
+        for name in ENSEMBLES
+        for index in range(config.networks)
+        for keep in config.keep
+    ]
+    if config.data is None:
+        return found
+    if not (config.data / "celegans_edges.csv").exists():
+        raise InputError(f"there is no {config.data / 'celegans_edges.csv'}: pass --data with the connectomes.")
+    return found + [{"ensemble": WORM, "network": 0, "keep": keep} for keep in config.keep]
+
+
+def _network(config, ensemble, network):
+    if ensemble != WORM:
+        return ENSEMBLES[ensemble].network(jax.random.fold_in(jax.random.key(config.seed), FRESH + network))
+    assert config.data is not None
+    table = config.data / "celegans_neurons.csv"
+    W = networks.read_edges(config.data / "celegans_edges.csv", neurons=table).matrix
+    return networks.dominant_leak(W, float(config.margin * jnp.abs(W).sum() / len(W)))
+
+
+def _mixed(A, white, share, symmetric):
+    """White noise with a share of the power from noise that is as slow as the slowest mode."""
+    if share == 0:
+        return white
+    time = -1 / float(linalg.spectral_abscissa(A, symmetric=symmetric))
+    slow = linalg.coloured_covariance(A, time)
+    return (1 - share) * white + share * slow * (jnp.trace(white) / jnp.trace(slow))
+
+
+def evaluate(config: Config, ensemble: str, network: int, keep: float) -> Iterator[_study.Row]:
+    """Every rule on one network at one fraction."""
+    A = _network(config, ensemble, network)
+    symmetric = ensemble == SYMMETRIC
+    original = linalg.reference(A, symmetric=symmetric)
+    white = linalg.stationary_covariance(A, structure="symmetric" if symmetric else "general")
+    key = jax.random.fold_in(jax.random.key(config.seed + 1), network)
+
+    def prune(rule, A=A, C=white, keep=keep):
+        return pruning.prune(key, A, rule, keep=keep, activity=dynamics.activity_of(C), symmetric=symmetric)
+
+    def compensated(mask, share):
+        return pruning.compensate(A, mask, _mixed(A, white, share, symmetric), symmetric=symmetric)
+
+    found = {"noise": prune("noise").matrix, "empty": jnp.diag(jnp.diagonal(A))}
+    for power in MASKS:
+        name = "noise" if power == 1 else f"noise^{power:g}"
+        mask = prune(f"{name}+keep").mask
+        found[f"{name}, mask only"] = A * (mask + jnp.eye(len(A)))
+        found[f"{name}, one factor"] = prune(f"{name}+abscissa").matrix
+        for share in SHARES:
+            found[f"{name}, compensated, {share:g} slow"] = compensated(mask, share)
+        found[f"{name}, rounds"] = _rounds(prune, A, name, keep, symmetric)
+        if config.optimum:
+            start = found[f"{name}, compensated, 0 slow"]
+            found[f"{name}, best weights"] = match_response(A, mask, start, symmetric=symmetric).matrix
+    for name, S in found.items():
+        yield {"rule": name} | _measures.measures(original, S)
+
+
+def _rounds(prune, A, name, keep, symmetric):
+    """Pruned and compensated step by step, watched anew each time."""
+    S, before = A, 1.0
+    for after in np.geomspace(1, keep, ROUNDS + 1)[1:]:
+        C = linalg.stationary_covariance(S, structure="symmetric" if symmetric else "general")
+        S, before = prune(f"{name}+compensation", S, C, after / before).matrix, after
+    return S
+
+
+def closed(results: xr.Dataset, name: str, mask: str) -> xr.DataArray:
+    """Share of the gap in H2 error between one factor and the best weights of the same mask that a rule closes."""
+    factor, best = (results.h2.sel(rule=f"{mask}, {end}") for end in ("one factor", "best weights"))
+    return (factor - results.h2.sel(rule=name)) / (factor - best)
+
+
+def show(results: xr.Dataset) -> None:
+    """Print all measures, and how much of the gap between one factor and the best weights each rule closes."""
+    console = rich.console.Console(width=190)
+    for ensemble in results.ensemble.values:
+        table = rich.table.Table(
+            "kept",
+            "rule",
+            *_measures.MEASURES.values(),
+            "finite",
+            "gap closed",
+            title=f"{ensemble}: median (68 % interval)",
+        )
+        for keep in results.keep.values:
+            at = results.sel(ensemble=ensemble, keep=keep)
+            for rule in results.rule.values:
+                one = at.sel(rule=rule)
+                if not bool(one.h2.notnull().any()):
+                    continue
+                mask = str(rule).partition(",")[0]
+                share = ""
+                if f"{mask}, best weights" in results.rule.values and "," in str(rule):
+                    share = _measures.cell(closed(at, str(rule), mask), digits=2)
+                cells = (_measures.cell(one[name]) for name in _measures.MEASURES)
+                table.add_row(f"{keep:.0%}", str(rule), *cells, _measures.finite(one), share)
+            table.add_section()
+        console.print(table)
+
+
+COLOURS = {"noise": "#0072B2", "noise^1.5": "#009E73", "noise^2": "#E69F00"}
+MARKERS = {"mask only": "x", "one factor": "+", "rounds": "v", "best weights": "*"}
+
+
+def draw(results: xr.Dataset) -> Figure:
+    """H2 error against the slow modes: a row for each ensemble, a column for each fraction."""
+    figure = Figure(figsize=(12, 2.9 * results.sizes["ensemble"] + 0.8), layout="constrained")
+    axes = figure.subplots(results.sizes["ensemble"], results.sizes["keep"], squeeze=False)
+    for row, ensemble in zip(axes, results.ensemble.values, strict=True):
+        for ax, keep in zip(row, results.keep.values, strict=True):
+            at = results.sel(ensemble=ensemble, keep=keep)
+            place = {
+                str(rule): [
+                    float(median_interval(at[name].sel(rule=rule)).sel(statistic="median"))
+                    for name in ("slow_modes", "h2")
+                ]
+                for rule in results.rule.values
+            }
+            for mask, colour in COLOURS.items():
+                line = np.array([place[f"{mask}, compensated, {share:g} slow"] for share in SHARES]).T
+                ax.plot(*line, color=colour, marker=".", label=f"{mask}+compensation, 0 to {SHARES[-1]:.0%} slow noise")
+                for end, marker in MARKERS.items():
+                    if f"{mask}, {end}" in place:
+                        ax.plot(
+                            *place[f"{mask}, {end}"], color=colour, marker=marker, linestyle="", label=f"{mask}, {end}"
+                        )
+            ax.plot(*place["empty"], "k*", label="no synapse")
+            ax.plot(*place["noise"], "ks", label="noise, 1/p")
+            ax.set(xscale="log", yscale="log")
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_major_formatter("{x:g}")
+            if ax in axes[0]:
+                ax.set_title(f"{keep:.0%} kept")
+        row[0].set_ylabel(f"{ensemble}\nrelative H2 error")
+    for ax in axes[-1]:
+        ax.set_xlabel("error along the slow modes")
+    _study.legend_below(figure, axes[0, 0], 5)
+    return figure
+
+
+if __name__ == "__main__":
+    _study.main(Config, points, evaluate, DIMS, show, draw)
