@@ -2,8 +2,8 @@
 
 Masks by `|w| v^alpha`, and adjustments: one factor, compensation under white noise, and compensation under white noise with a
 share of slow noise, once or in rounds. All of these but the factor are local. Beside them the best weights that the same mask
-allows (`match_response`, not local), the published rule with 1/p, and no synapse. Two clustered ensembles, symmetric and directed,
-and the wiring of the worm; every network is fresh: none of its seeds was looked at while rules were made.
+allows (`match_response`, not local), the published rule with 1/p, and no synapse. Two clustered ensembles, symmetric and
+directed, and the wiring of the worm; every network is fresh: none of its seeds was looked at while rules were made.
 """
 
 import dataclasses
