@@ -106,8 +106,8 @@ class TaskInputs(Source):
 
     Attributes:
       inputs: (time, trial, input).
-      weights: (time, trial), how much each step counts: `input_lasts(inputs)` leaves out the padding of short trials. All
-        alike by default.
+      weights: (time, trial), how much each step counts: `input_lasts(inputs, after=10)` leaves out the padding of short
+        trials. All alike by default.
 
     Raises:
       InputError: inputs of another number of channels; weights of another shape, negative, or that leave nothing.
@@ -164,16 +164,28 @@ class CellInputs(Source):
         return _watch_cell(model, inputs, self.burn_in)
 
 
-def input_lasts(inputs: Trials) -> Weights:
-    """Weights of steps: 1 up to the last step at which a trial has any input, 0 in the padding behind it; labels are not used.
+def input_lasts(inputs: Trials, *, after: int = 0) -> Weights:
+    """Weights of steps: 1 up to some steps after the last input of a trial, 0 in the padding behind; labels are not used.
+
+    Args:
+      inputs: (time, trial, input).
+      after: steps that still count after the last step at which a trial has any input. Where the inputs end before the network
+        has to respond, none of the steps that decide its accuracy is among the others.
+
+    Raises:
+      InputError: after is negative.
 
     Example:
       >>> input_lasts(jnp.array([[[0.0], [1.0]], [[1.0], [0.0]], [[0.0], [0.0]]])).T
       Array([[1., 1., 0.],
              [1., 0., 0.]], dtype=float64)
     """
+    if after < 0:
+        raise InputError(f"after is {after}, but must be a number of steps, at least 0.")
     shown = jnp.any(inputs != 0, axis=2)
-    return jnp.flip(lax.cummax(jnp.flip(shown, 0).astype(int), axis=0), 0).astype(inputs.dtype)
+    last = jnp.max(jnp.where(shown, jnp.arange(len(inputs))[:, None], -1), axis=0)
+    there = (jnp.arange(len(inputs))[:, None] <= (last + after)[None, :]) & (last >= 0)[None, :]
+    return there.astype(inputs.dtype)
 
 
 def watch(

@@ -46,6 +46,14 @@ def test_padding_does_not_count():
     np.testing.assert_allclose(activity.second_moment, rates.T @ rates / len(rates), atol=1e-12)
 
 
+def test_steps_after_the_last_input_count_where_they_are_asked_for():
+    padded = jnp.concatenate([INPUTS, jnp.zeros((20, 6, 3))]).at[25:, :2].set(0).at[:, 5].set(0)
+    assert rnn.input_lasts(padded, after=4).sum(axis=0).tolist() == [29, 29, 34, 34, 34, 0]
+    assert rnn.input_lasts(padded, after=100).sum(axis=0).tolist() == [50, 50, 50, 50, 50, 0]
+    with pytest.raises(jaxprune.InputError, match="after is -1"):
+        rnn.input_lasts(padded, after=-1)
+
+
 def discrete_covariance(A, B, alpha):
     """Of x <- (1 + alpha A) x + alpha B z, by the discrete Lyapunov equation."""
     return scipy.linalg.solve_discrete_lyapunov(np.eye(len(A)) + alpha * A, alpha**2 * B @ B.T)
