@@ -22,7 +22,10 @@ CONTROLS = ("noise+keep", "noise+abscissa", "empty")
 
 def measures(original: linalg.Reference, S: Matrix, *, slow: int = linalg.SLOW) -> _study.Row:
     """All measures of a pruned matrix as plain numbers."""
-    return {name: float(value) for name, value in linalg.measure(original, S, slow=slow)._asdict().items()}
+    *found, certificate = linalg.measure(original, S, slow=slow)
+    named = dict(zip(linalg.Measures._fields, found, strict=False))
+    named |= {"epsilon": certificate.epsilon, "abscissa": certificate.abscissa}
+    return {name: float(value) for name, value in named.items()}
 
 
 def cell(values: xr.DataArray, over: str = "network", digits: int = 3) -> str:

@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 
 from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune.linalg import parts
 from jaxprune.sweep import median_interval, rule_style
 
 WORM, FLY = "C. elegans", "Drosophila larva"
@@ -142,9 +143,8 @@ def _original(config, name, setup):
 @jax.jit
 def _responses(A, C, S):
     """H2 error and information lost."""
-    D = linalg.lyapunov(S, jnp.eye(len(S)), symmetric=True).value
-    traces = (jnp.trace(X) for X in (C, D, linalg.cross_covariance(A, S)))
-    return linalg.h2_of_traces(*traces).relative, linalg.information_of_covariances(A - S, C, D).stationary
+    pair = parts.covariances_of_pair(A, S, C)
+    return parts.h2_of_pair(pair).relative, parts.information_of_pair(S - A, pair).stationary
 
 
 def evaluate(config: Config, connectome: str, setup: str, keep: float, way: str) -> Iterator[_study.Row]:

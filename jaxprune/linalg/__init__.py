@@ -1,6 +1,6 @@
 """Lyapunov equations, spectra and their errors, transients, certificates."""
 
-from jaxprune.linalg import lapack
+from jaxprune.linalg import lapack, parts
 from jaxprune.linalg._certificate import (
     Certificate,
     Guarantee,
@@ -11,15 +11,9 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import coloured_covariance, stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
-from jaxprune.linalg._h2 import H2Error, Reduced, h2_error, h2_of_modes, h2_of_traces, reduce_symmetric, relative_h2
-from jaxprune.linalg._information import (
-    InformationLost,
-    information_lost,
-    information_of_covariances,
-    path_divergence,
-    stationary_divergence,
-)
-from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, cross_covariance, lyapunov
+from jaxprune.linalg._h2 import H2Error, h2_error
+from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
+from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov, sylvester
 from jaxprune.linalg._measures import SLOW, Measures, measure
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
 from jaxprune.linalg._spectrum import (
@@ -28,6 +22,7 @@ from jaxprune.linalg._spectrum import (
     is_symmetric,
     match_eigenvalues,
     resolve_symmetry,
+    rounding,
     spectral_abscissa,
     symmetrise,
 )
@@ -51,24 +46,19 @@ __all__ = [
     "Measures",
     "Modes",
     "Projection",
-    "Reduced",
     "Reference",
     "SpectralErrors",
     "certificate_from",
     "certify",
     "coloured_covariance",
-    "cross_covariance",
     "departure_from_normality",
     "dominance_slack",
     "eigenvalue_errors",
     "eigenvalues",
     "h2_error",
-    "h2_of_modes",
-    "h2_of_traces",
     "host_eigenvalues",
     "impulse_responses",
     "information_lost",
-    "information_of_covariances",
     "is_symmetric",
     "lapack",
     "lyapunov",
@@ -77,17 +67,17 @@ __all__ = [
     "mode_errors",
     "modes",
     "numerical_abscissa",
-    "path_divergence",
+    "parts",
     "principal_epsilon",
     "project",
-    "reduce_symmetric",
     "reference",
-    "relative_h2",
     "resolve_symmetry",
+    "rounding",
     "spectral_abscissa",
     "spectral_errors",
     "stationary_covariance",
     "stationary_divergence",
+    "sylvester",
     "symmetrise",
     "transient_growth",
 ]

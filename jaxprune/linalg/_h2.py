@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from jaxprune._checks import check_pair, is_concrete
 from jaxprune._types import Matrix, Scalar
-from jaxprune.linalg._lyapunov import cross_covariance, lyapunov
+from jaxprune.linalg._lyapunov import lyapunov, sylvester
 from jaxprune.linalg._reference import Modes, Reference, modes
-from jaxprune.linalg._spectrum import resolve_symmetry
+from jaxprune.linalg._spectrum import resolve_symmetry, rounding
+from jaxprune.linalg.lapack import apply_reflectors, tridiagonal
 
 
 class H2Error(NamedTuple):
@@ -33,16 +34,15 @@ class H2Error(NamedTuple):
 def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> H2Error:
     r"""Error of a pruned network in the $H_2$ norm: how far its activity is from the original's when the same noise drives both.
 
-    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr} (C_A + C_B - 2 X), \qquad
-      A X + X B^T = -I$$
+    $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr} E$$
 
-    with the covariances at unit noise and the one between the two networks: two Lyapunov equations and a Sylvester equation. Of
-    symmetric matrices, with eigenvalues $-a_i, -b_j$ and eigenvectors $v_i, u_j$, it is
+    with the covariance E of the difference of the two networks at unit noise (`covariances_of_pair`): two Lyapunov equations and
+    a Sylvester equation. Of symmetric matrices, with eigenvalues $-a_i, -b_j$ and eigenvectors $v_i, u_j$, it is
 
-    $$\sum_{ij} (v_i^T u_j)^2 \, \frac{(a_i - b_j)^2}{2 a_i b_j (a_i + b_j)},$$
+    $$\sum_{ij} (v_i^T u_j)^2 \, \frac{(a_i - b_j)^2}{2 a_i b_j (a_i + b_j)}.$$
 
-    a sum of what is not negative, exact down to the smallest errors. It sees eigenvalues, eigenvectors and transients alike;
-    `relative` is 1 for a network that stays silent.
+    Both are exact down to the smallest errors. The measure sees eigenvalues, eigenvectors and transients alike; `relative` is 1
+    for a network that stays silent.
 
     Args:
       A: dynamics matrix of the original, stable; or, looked at once for many pruned ones, its `reference`.
@@ -70,19 +70,57 @@ def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None)
         known = A.modes if isinstance(A, Reference) and A.symmetric else modes(original, symmetric=True)
         return h2_of_modes(known, modes(B, symmetric=True))
     identity = jnp.eye(len(B), dtype=B.dtype)
-    own, pruned = (jnp.trace(lyapunov(matrix, identity, symmetric=True).value) for matrix in (original, B))
-    return h2_of_traces(own, pruned, jnp.trace(cross_covariance(original, B)))
+    return h2_of_pair(covariances_of_pair(original, B, lyapunov(original, identity, symmetric=True).value))
 
 
-def h2_of_traces(own: Scalar, pruned: Scalar, cross: Scalar) -> H2Error:
-    """`h2_error` from the traces of the two covariances at unit noise and of the covariance between the two networks.
+class PairCovariances(NamedTuple):
+    """Stationary covariances of two linear networks that the same unit white noise drives; made by `covariances_of_pair`.
+
+    Attributes:
+      original: $C_A$; NaN if the original is not stable.
+      excess: $C_B - C_A$; NaN if B is not stable.
+      difference: of the difference of their states, E; NaN as above.
+      finite: whether B was finite.
+    """
+
+    original: Matrix
+    excess: Matrix
+    difference: Matrix
+    finite: Array
+
+
+def covariances_of_pair(A: Matrix, B: Matrix, C: Matrix) -> PairCovariances:
+    r"""Covariances of a network, of its pruned copy, and of their difference, without differences of large numbers.
+
+    With $\Delta = B - A$, and Y the covariance of the original with minus the difference,
+
+    $$A Y + Y B^T = -C_A \Delta^T, \qquad B E + E B^T = -(\Delta Y + Y^T \Delta^T), \qquad C_B = C_A + E + Y + Y^T.$$
 
     Args:
-      own, pruned: of the original and of the pruned network; NaN for one that is not stable.
-      cross: of `cross_covariance`.
+      A, B: dynamics matrices.
+      C: $C_A$, the stationary covariance of A at unit noise.
     """
-    difference = jnp.sqrt(jnp.maximum(own + pruned - 2 * cross, 0))
-    return _of_stable(jnp.sqrt(own), jnp.sqrt(pruned), difference, jnp.isfinite(pruned) & (pruned > 0))
+    finite = jnp.all(jnp.isfinite(B))
+    B = jnp.where(finite, B, A)
+    change = B - A
+    Y = sylvester(A, B, _known(C) @ change.T)
+    drive = change @ _known(Y)
+    E = lyapunov(B, drive + drive.T, symmetric=True).value
+    E = jnp.where(jnp.all(jnp.isfinite(Y)), (E + E.T) / 2, jnp.nan)
+    return PairCovariances(C, E + Y + Y.T, E, finite)
+
+
+def _known(X):
+    """A solution that is none as zeros, which the next solver can take."""
+    return jnp.where(jnp.all(jnp.isfinite(X)), X, 0)
+
+
+def h2_of_pair(pair: PairCovariances) -> H2Error:
+    """`h2_error` from the covariances of a pair."""
+    own, excess = jnp.trace(pair.original), jnp.trace(pair.excess)
+    stable = jnp.isfinite(excess) & (own + excess > 0)
+    difference = jnp.sqrt(jnp.maximum(jnp.trace(pair.difference), 0))
+    return _of_stable(jnp.sqrt(own), jnp.sqrt(own + excess), difference, stable, pair.finite)
 
 
 class Reduced(NamedTuple):
@@ -104,8 +142,8 @@ def reduce_symmetric(eigenvalues: Float[Array, " mode"], B: Matrix, residual: Fl
     With $R = B V - V \Lambda$, $\Lambda$ and V the original's eigenvalues $-a_i$ and eigenvectors, and $B = -Q T Q^T$ with
     tridiagonal T,
 
-    $$\|G_A - G_B\|_2^2 = \sum_i rac{1}{2 a_i} \, r_i^T T^{-1} (a_i + T)^{-1} r_i
-      = \sum_i rac{r_i^T T^{-1} r_i - r_i^T (a_i + T)^{-1} r_i}{2 a_i^2}, \qquad r_i = Q^T R e_i,$$
+    $$\|G_A - G_B\|_2^2 = \sum_i \frac{1}{2 a_i} \, r_i^T T^{-1} (a_i + T)^{-1} r_i
+      = \sum_i \frac{r_i^T T^{-1} r_i - r_i^T (a_i + T)^{-1} r_i}{2 a_i^2}, \qquad r_i = Q^T R e_i,$$
 
     where a tridiagonal form $r^T T^{-1} r$ is a sum of squares over the pivots of its factorisation. One tridiagonalisation and
     one product; the eigenvalues of T are left to the caller.
@@ -116,9 +154,9 @@ def reduce_symmetric(eigenvalues: Float[Array, " mode"], B: Matrix, residual: Fl
       residual: R.
     """
     a = -eigenvalues
-    reflectors, diagonal, off, scales = lax.linalg.tridiagonal(B, lower=True)
+    reflectors, diagonal, off, scales = tridiagonal(B)
     if len(B) > 1:
-        turned = lax.linalg.ormqr(reflectors[1:, :-1], scales, residual[1:], left=True, transpose=True)
+        turned = apply_reflectors(reflectors[1:, :-1], scales, residual[1:])
         residual = jnp.concatenate([residual[:1], turned])
 
     def eliminate(state, row):
@@ -143,35 +181,32 @@ def reduce_symmetric(eigenvalues: Float[Array, " mode"], B: Matrix, residual: Fl
 
 def relative_h2(eigenvalues: Float[Array, " mode"], squared: Scalar, pruned: Float[Array, " mode"]) -> Scalar:
     """Relative H2 error of a symmetric network from `Reduced.squared` and the eigenvalues of both, slowest first."""
-    norm, stable = _norm_of_rates(-eigenvalues), jnp.min(-pruned) > _rounding(pruned)
+    norm, stable = _norm_of_rates(-eigenvalues), jnp.min(-pruned) > rounding(pruned)
     difference = jnp.sqrt(jnp.maximum(jnp.where(stable, squared, 0), 0))
-    relative = _of_stable(norm, norm, difference, stable).relative
-    return jnp.where(jnp.any(jnp.isnan(pruned)), jnp.nan, relative)
+    return _of_stable(norm, norm, difference, stable, jnp.all(jnp.isfinite(pruned))).relative
 
 
 def h2_of_modes(original: Modes, pruned: Modes) -> H2Error:
     """`h2_error` of symmetric networks from the modes of both."""
     a, b = -original.eigenvalues, -pruned.eigenvalues
-    rounding = _rounding(b)
-    stable = jnp.min(b) > rounding
-    b = jnp.where(b > rounding, b, 1)
+    finite, least = jnp.all(jnp.isfinite(b)), rounding(b)
+    stable = jnp.min(b) > least
+    b = jnp.where(b > least, b, 1)
     overlap = (original.vectors.T @ pruned.vectors) ** 2
     gap = (a[:, None] - b[None, :]) ** 2 / (2 * a[:, None] * b[None, :] * (a[:, None] + b[None, :]))
     difference = jnp.sqrt(jnp.sum(overlap * gap))
-    return _of_stable(_norm_of_rates(a), jnp.sqrt(jnp.sum(1 / (2 * b))), difference, stable)
-
-
-def _rounding(eigenvalues):
-    """Size below which an eigenvalue is not told from zero."""
-    return len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps * jnp.max(jnp.abs(eigenvalues))
+    return _of_stable(_norm_of_rates(a), jnp.sqrt(jnp.sum(1 / (2 * b))), difference, stable, finite)
 
 
 def _norm_of_rates(a):
-    return jnp.where(jnp.min(a) > 0, jnp.sqrt(jnp.sum(1 / (2 * jnp.where(a > 0, a, 1)))), jnp.nan)
+    stable = jnp.min(a) > rounding(a)
+    return jnp.where(stable, jnp.sqrt(jnp.sum(1 / (2 * jnp.where(stable, a, 1)))), jnp.nan)
 
 
-def _of_stable(norm, pruned, difference, stable):
-    """Infinite where the pruned network is not stable, NaN where the original is not."""
-    pruned, difference = (jnp.where(stable, value, jnp.inf) for value in (pruned, difference))
-    pruned, difference = (jnp.where(jnp.isfinite(norm), value, jnp.nan) for value in (pruned, difference))
+def _of_stable(norm, pruned, difference, stable, finite):
+    """Infinite where the pruned network is not stable; NaN where it is not finite, or the original is not stable."""
+    known = jnp.isfinite(norm) & finite
+    pruned, difference = (
+        jnp.where(known, jnp.where(stable, value, jnp.inf), jnp.nan) for value in (pruned, difference)
+    )
     return H2Error(norm, pruned, difference, difference / norm)

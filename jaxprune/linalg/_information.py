@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from jaxprune._checks import check_pair
 from jaxprune._types import Matrix, Scalar
+from jaxprune.linalg._h2 import PairCovariances, covariances_of_pair
 from jaxprune.linalg._lyapunov import lyapunov
-from jaxprune.linalg._reference import Reference
-from jaxprune.linalg._spectrum import resolve_symmetry, symmetrise
+from jaxprune.linalg._reference import Reference, project, reference
+from jaxprune.linalg._spectrum import resolve_symmetry, rounding, symmetrise
 from jaxprune.linalg.lapack import cholesky, eigvalsh, solve_triangular
 
 
@@ -60,27 +61,41 @@ def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None
 
     Reference: Gardiner2009 for the process; Kullback1951; Oksendal2003 for the likelihood of paths (Girsanov).
     """
-    known = A if isinstance(A, Reference) else None
     original = A.matrix if isinstance(A, Reference) else A
     check_pair(original, B)
-    symmetric = resolve_symmetry(symmetric, A=original, B=B)
-    n, identity = len(B), jnp.eye(len(B), dtype=B.dtype)
-    change = original - B
-    if symmetric:
-        change = symmetrise(change)
-        # F F^T = M^-1, twice the covariance at unit noise.
-        F = known.whitening if known is not None else _root_of_inverse(-symmetrise(original))
-        moved = change @ F
-        path = jnp.sum(moved**2) / 4
-        deviations = eigvalsh(symmetrise(F.T @ moved))
-        return InformationLost(stationary_divergence(deviations), path / n)
-    C, D = (lyapunov(matrix, identity, symmetric=True).value for matrix in (original, B))
-    return information_of_covariances(change, C, D)
+    if resolve_symmetry(symmetric, A=original, B=B):
+        known = A if isinstance(A, Reference) and A.symmetric else reference(symmetrise(original), symmetric=True)
+        seen = project(known, symmetrise(B))
+        deviations = eigvalsh(seen.deviation)
+        stationary = realised_divergence(known.whitening, deviations)
+        return InformationLost(stationary, path_divergence(known.modes.eigenvalues, seen.residual))
+    C = lyapunov(original, jnp.eye(len(B), dtype=B.dtype), symmetric=True).value
+    return information_of_pair(B - original, covariances_of_pair(original, B, C))
 
 
-def information_of_covariances(change: Matrix, C: Matrix, D: Matrix) -> InformationLost:
-    """`information_lost` from A - B and the covariances of A and B at unit noise; NaN in one says that it is not stable."""
-    return InformationLost(_divergence(C, D), jnp.sum((change @ C) * change) / (2 * len(C)))
+def information_of_pair(change: Matrix, pair: PairCovariances) -> InformationLost:
+    r"""`information_lost` of any network, from B - A and the covariances of the pair.
+
+    With the eigenvalues $w_i$ of $L^{-1} (C_B - C_A) L^{-T}$, $C_A = L L^T$,
+    $D = \tfrac{1}{2N} \sum_i (\ln(1 + w_i) - w_i / (1 + w_i))$.
+    """
+    C, n = pair.original, len(pair.original)
+    path = jnp.sum((change @ C) * change) / (2 * n)
+    stable = jnp.all(jnp.isfinite(pair.excess))
+    L = cholesky(C)
+    half = solve_triangular(L, jnp.where(stable, pair.excess, 0))
+    w = eigvalsh(symmetrise(solve_triangular(L, half.T)))
+    # A solution that is no covariance means that the pruned network is not stable.
+    stable &= jnp.min(w) > -1 + n * jnp.finfo(w.dtype).eps
+    safe = jnp.where(stable, w, 0)
+    found = jnp.mean(jnp.log1p(safe) - safe / (1 + safe)) / 2
+    known = jnp.all(jnp.isfinite(L)) & pair.finite
+    return InformationLost(jnp.where(known, jnp.where(stable, found, jnp.inf), jnp.nan), path)
+
+
+def realised_divergence(F: Matrix, deviations: Float[Array, " mode"]) -> Scalar:
+    """`stationary_divergence`, and NaN where the original has no whitening F: it is not stable."""
+    return jnp.where(jnp.all(jnp.isfinite(F)), stationary_divergence(deviations), jnp.nan)
 
 
 def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
@@ -101,7 +116,7 @@ def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
     stable = deviations > -1 + len(deviations) * jnp.finfo(deviations.dtype).eps
     safe = jnp.where(stable, deviations, 0)
     each = jnp.where(stable, safe - jnp.log1p(safe), jnp.inf)
-    # NaN, where the original is not stable, is not hidden behind infinity.
+    # What is NaN is not hidden behind infinity.
     return jnp.mean(jnp.where(jnp.isnan(deviations), jnp.nan, each)) / 2
 
 
@@ -121,23 +136,6 @@ def path_divergence(eigenvalues: Float[Array, " mode"], residual: Float[Array, "
       >>> float(path_divergence(jnp.array([-1.0]), jnp.array([[2.0]])))
       1.0
     """
-    stable = jnp.max(eigenvalues) < 0
+    stable = jnp.min(-eigenvalues) > rounding(eigenvalues)
     each = jnp.sum(residual**2, axis=0) / jnp.where(stable, -eigenvalues, 1)
     return jnp.where(stable, jnp.mean(each) / 4, jnp.nan)
-
-
-def _root_of_inverse(M):
-    """A matrix F with F F^T = M^-1; NaN where M is not positive definite."""
-    factor = cholesky(M)
-    return solve_triangular(factor, jnp.eye(len(M), dtype=M.dtype)).T
-
-
-def _divergence(C, D):
-    """Of a normal distribution with covariance C from one with D, both without means, for each dimension."""
-    K, L = cholesky(C), cholesky(D)
-    ratio = jnp.sum(solve_triangular(L, K) ** 2)
-    volume = jnp.sum(jnp.log(jnp.diagonal(L))) - jnp.sum(jnp.log(jnp.diagonal(K)))
-    found = (ratio - len(C)) / 2 + volume
-    known = jnp.all(jnp.isfinite(K))
-    # A solution that is no covariance, or none at all, means that the pruned network is not stable.
-    return jnp.where(known, jnp.where(jnp.all(jnp.isfinite(L)), found, jnp.inf), jnp.nan) / len(C)

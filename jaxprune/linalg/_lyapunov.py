@@ -98,31 +98,32 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
     )
 
 
-def cross_covariance(A: Matrix, B: Matrix, *, max_doublings: int = 48) -> Matrix:
-    r"""Stationary covariance between two linear networks of one size that the same unit white noise drives.
+def sylvester(A: Matrix, B: Matrix, Q: Matrix, *, max_doublings: int = 48) -> Matrix:
+    r"""Solve $A X + X B^T = -Q$ for stable A and B of one size.
 
-    $$X = \int_0^\infty e^{A t} e^{B^T t} \, dt, \qquad A X + X B^T = -I$$
-
-    By the doubling of `lyapunov`, $X \leftarrow X + M_A X M_B^T$, with one shift for both.
+    With Q the identity, X is the stationary covariance $\int_0^\infty e^{A t} e^{B^T t} dt$ between two networks that the same
+    unit white noise drives. By the doubling of `lyapunov`, $X \leftarrow X + M_A X M_B^T$, with one shift for both.
 
     Args:
       A, B: dynamics matrices, in 1/time. Assumed stable.
+      Q: right-hand side, any real square matrix.
       max_doublings: as in `lyapunov`.
 
     Returns:
-      $E[x_A x_B^T]$; NaN where the series does not converge. Derivatives as in `lyapunov`.
+      The solution; NaN where the series does not converge. Derivatives as in `lyapunov`.
 
     Raises:
-      InputError: a matrix not square, empty or not finite, or the two of different sizes.
+      InputError: a matrix not square, empty or not finite, or of different sizes.
 
     Example:
-      >>> cross_covariance(-jnp.eye(1), -2 * jnp.eye(1)).round(4)  # 1 / (1 + 2)
+      >>> sylvester(-jnp.eye(1), -2 * jnp.eye(1), jnp.eye(1)).round(4)  # 1 / (1 + 2)
       Array([[0.3333]], dtype=float64)
 
     Reference: Smith1968.
     """
     check_pair(A, B)
-    value, _, converged = _solve(max_doublings, False, (A, B), jnp.eye(len(A), dtype=A.dtype))
+    check_square("Q", Q, like=("A", A))
+    value, _, converged = _solve(max_doublings, False, (A, B), Q)
     return jnp.where(_code(value, converged) == LyapunovCode.SUCCESSFUL, value, jnp.nan)
 
 

@@ -120,6 +120,11 @@ def spectral_abscissa(A: Matrix, *, symmetric: bool | None = None) -> Scalar:
     return eigenvalues(A, symmetric=symmetric)[0].real
 
 
+def rounding(eigenvalues: Inexact[Array, " mode"]) -> Scalar:
+    """Size below which an eigenvalue of a matrix is not told from zero: N times the precision times the largest."""
+    return len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps * jnp.max(jnp.abs(eigenvalues))
+
+
 def match_eigenvalues(reference: Inexact[Array, " mode"], other: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
     r"""Pair the eigenvalues of two networks: the permutation $\pi$ that minimises $\sum_i |\lambda_i - \mu_{\pi(i)}|^2$.
 

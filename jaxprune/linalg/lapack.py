@@ -47,3 +47,7 @@ cho_inverse = _loop_on_cpu(
 )
 cholesky = _loop_on_cpu(lambda A: jnp.linalg.cholesky(A))
 solve_triangular = _loop_on_cpu(lambda L, b: jax.scipy.linalg.solve_triangular(L, b, lower=True))
+tridiagonal = _loop_on_cpu(lambda A: tuple(lax.linalg.tridiagonal(A, lower=True)))
+apply_reflectors = _loop_on_cpu(
+    lambda reflectors, scales, X: lax.linalg.ormqr(reflectors, scales, X, left=True, transpose=True)
+)

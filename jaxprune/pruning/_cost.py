@@ -7,7 +7,7 @@ from jax import lax
 
 from jaxprune._checks import InputError, check_choice, is_concrete
 from jaxprune._types import Matrix
-from jaxprune.linalg import Reference, is_symmetric, reference, stationary_covariance
+from jaxprune.linalg import Reference, is_symmetric, reference, rounding, stationary_covariance
 from jaxprune.pruning._importance import weight_importance
 
 Measure = Literal["entries", "path", "stationary", "response"]
@@ -110,4 +110,4 @@ def _response(known):
         return total + weight * _seen(lagged, sign) ** 2, None
 
     found = lax.scan(add, jnp.zeros_like(known.matrix), (times, weights))[0]
-    return jnp.where(jnp.min(rates) > 0, (found + found.T) / 2, jnp.nan)
+    return jnp.where(jnp.min(rates) > rounding(rates), (found + found.T) / 2, jnp.nan)

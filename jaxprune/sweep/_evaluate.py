@@ -11,26 +11,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Float
 
 from jaxprune._checks import InputError
 from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.linalg import (
     Certificate,
-    Projection,
     Reference,
-    certificate_from,
-    cross_covariance,
     dominance_slack,
     eigenvalue_errors,
-    h2_of_traces,
-    information_of_covariances,
-    lyapunov,
-    path_divergence,
     project,
     reference,
     stationary_covariance,
-    stationary_divergence,
+)
+from jaxprune.linalg.parts import (
+    certificate_from,
+    covariances_of_pair,
+    h2_of_pair,
+    information_of_pair,
+    path_divergence,
+    realised_divergence,
 )
 from jaxprune.pruning import NoisePrune, Strengthen, apply_rule, rule_source, synapse_count, theory
 from jaxprune.sweep._config import SweepConfig
@@ -46,10 +47,13 @@ class Member(NamedTuple):
 
 
 class PrunedMember(NamedTuple):
-    """One pruned network, before its eigenvalues."""
+    """One pruned network, before its eigenvalues; fields as in `linalg.Projection`, the residual for symmetric networks only."""
 
     matrix: Matrix
-    seen: Projection
+    mode_error: Float[Array, " mode"]
+    angle: Float[Array, " mode"]
+    deviation: Matrix
+    residual: Matrix | None
     epsilon_bound: Scalar
     path: Scalar
 
@@ -144,7 +148,7 @@ class Stages(NamedTuple):
     member: Callable[[Array], Member]
     trial: Callable[[Member, Array], tuple[PrunedMember, ...]]
     errors: Callable[[Array, Array], Array | np.ndarray]
-    divergence: Callable[[Array], Array]
+    divergence: Callable[[Array, Array], Array]
     responses: Callable[[Member, Array], Responses]
     certificate: Callable[[Member, Array, Array, Array], Certificate]
 
@@ -178,7 +182,7 @@ def _stages(config, rules):
         member=_over_members(member, chunk, (0,)),
         trial=_over_members(trial, chunk, (0, None)),
         errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
-        divergence=_over_members(stationary_divergence, chunk, (0,)),
+        divergence=_over_members(realised_divergence, chunk, (0, 0)),
         responses=_over_members(_responses, chunk, (0, 0)),
         certificate=_over_members(certificate, chunk, (0, 0, 0, 0)),
     )
@@ -195,8 +199,10 @@ def _prune_member(member, rule, keep):
         promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
         bound = jnp.where(dominance_slack(A) >= -rounding, promised, bound)
     seen = project(member.original, pruned.matrix)
-    path = path_divergence(member.original.modes.eigenvalues, seen.residual) if symmetric else jnp.nan * bound
-    return PrunedMember(pruned.matrix, seen, bound, path)
+    residual, path = None, jnp.full((), jnp.nan, A.dtype)
+    if symmetric:
+        residual, path = seen.residual, path_divergence(member.original.modes.eigenvalues, seen.residual)
+    return PrunedMember(pruned.matrix, seen.quadratic, seen.angle, seen.deviation, residual, bound, path)
 
 
 _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
@@ -205,19 +211,22 @@ _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
 def _responses(member, B):
     """Of a network that is not symmetric."""
     A = member.original.matrix
-    D = lyapunov(B, jnp.eye(len(B), dtype=B.dtype), symmetric=True).value
-    traces = (jnp.trace(X) for X in (member.C, D, cross_covariance(A, B)))
-    stationary, path = information_of_covariances(A - B, member.C, D)
-    return Responses(h2_of_traces(*traces).relative, stationary, path)
+    pair = covariances_of_pair(A, B, member.C)
+    stationary, path = information_of_pair(B - A, pair)
+    return Responses(h2_of_pair(pair).relative, stationary, path)
 
 
 def _measure(stages, members, pruned, *, symmetric):
-    deviations = ensemble_eigenvalues(*(part.seen.deviation for part in pruned), symmetric=True)
+    deviations = ensemble_eigenvalues(*(part.deviation for part in pruned), symmetric=True)
     if symmetric:
-        found = ensemble_responses(members.original.modes, *((part.matrix, part.seen.residual) for part in pruned))
+        found = ensemble_responses(members.original.modes, *((part.matrix, part.residual) for part in pruned))
         spectra = [values for values, _ in found]
         responses = [
-            {"h2_error": error, "stationary": stages.divergence(deviation), "path": part.path}
+            {
+                "h2_error": error,
+                "stationary": stages.divergence(members.original.whitening, deviation),
+                "path": part.path,
+            }
             for part, deviation, (_, error) in zip(pruned, deviations, found, strict=True)
         ]
     else:
@@ -226,8 +235,8 @@ def _measure(stages, members, pruned, *, symmetric):
     measured = [
         {
             "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
-            "mode_error": part.seen.quadratic,
-            "angle": part.seen.angle,
+            "mode_error": part.mode_error,
+            "angle": part.angle,
             "epsilon_bound": part.epsilon_bound,
             **response,
             **stages.certificate(members, part.matrix, deviation, np.real(values[:, 0]))._asdict(),

@@ -13,7 +13,8 @@ from jaxtyping import Float, Inexact
 from threadpoolctl import ThreadpoolController
 
 from jaxprune._checks import on_host
-from jaxprune.linalg import Modes, eigenvalues, h2_of_modes, host_eigenvalues, modes, reduce_symmetric, relative_h2
+from jaxprune.linalg import Modes, eigenvalues, host_eigenvalues, modes
+from jaxprune.linalg.parts import h2_of_modes, reduce_symmetric, relative_h2
 
 _LIMIT = threading.Lock()
 
@@ -83,10 +84,12 @@ def _response_on_host(task):
     original, B, residual = task
     if not np.isfinite(B).all():
         return np.full_like(original, np.nan), original.dtype.type(np.nan)
-    reduced = _reduce(original, B, residual)
-    T = np.asarray(reduced.diagonal), np.asarray(reduced.off)
-    values = scipy.linalg.eigvalsh_tridiagonal(*T, lapack_driver="sterf", check_finite=False)[::-1]
-    return values, np.asarray(_relative(original, reduced.squared, values))
+    # JAX's precision may have been set for the caller's thread only.
+    with jax.enable_x64(original.dtype == np.float64):
+        reduced = _reduce(original, B, residual)
+        T = np.asarray(reduced.diagonal), np.asarray(reduced.off)
+        values = scipy.linalg.eigvalsh_tridiagonal(*T, lapack_driver="sterf", check_finite=False)[::-1]
+        return values, np.asarray(_relative(original, reduced.squared, values))
 
 
 def _deal_out(function, tasks):

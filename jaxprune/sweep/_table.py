@@ -41,7 +41,8 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
       with the statistics "median", "low" and "high": order statistics of the networks between which the median of all networks
       lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both; of one, NaN). Over (rule,
       keep): `finite` (share of networks with a finite H2 error), `stable` (share that is stable), `failed` (number of networks
-      that gave NaN and are left out of everything else), `epsilon_bound` (median).
+      whose H2 error or abscissa is NaN, because their original is not stable, or pruning failed: they are left out of everything
+      else), `epsilon_bound` (median).
     """
     results = results.isel(network=np.flatnonzero(results.finished.values))
     slowest = results.mode_error.isel(mode=slice(0, slow))
@@ -57,11 +58,11 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
             "kept_fraction": results.kept_fraction,
         }
     )
-    failed = results.abscissa.isnull()
+    failed = results.abscissa.isnull() | results.h2_error.isnull()
     summary = {name: median_interval(values.where(~failed)) for name, values in per_network.items()}
     there = (~failed).sum("network")
-    summary["finite"] = np.isfinite(results.h2_error).sum("network") / there
-    summary["stable"] = (results.abscissa < 0).sum("network") / there
+    summary["finite"] = np.isfinite(results.h2_error.where(~failed)).sum("network") / there
+    summary["stable"] = (results.abscissa < 0).where(~failed, False).sum("network") / there
     summary["failed"] = failed.sum("network")
     summary["epsilon_bound"] = results.epsilon_bound.median("network")
     return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})

@@ -10,6 +10,7 @@ from helpers import FAMILIES, SYMMETRIC, weights
 
 import jaxprune
 from jaxprune import linalg, networks
+from jaxprune.linalg import parts
 
 KEY = jax.random.key(3)
 
@@ -65,25 +66,68 @@ def test_the_tridiagonal_form_needs_no_eigenvectors(size):
     noise = jax.random.normal(jax.random.key(1), A.shape)
     B = A * (1 + size * (noise + noise.T) / 2)
     original = linalg.reference(A)
-    reduced = jax.jit(linalg.reduce_symmetric)(original.modes.eigenvalues, B, linalg.project(original, B).residual)
+    reduced = jax.jit(parts.reduce_symmetric)(original.modes.eigenvalues, B, linalg.project(original, B).residual)
     T = np.diag(reduced.diagonal) + np.diag(reduced.off, 1) + np.diag(reduced.off, -1)
     values = jnp.asarray(np.linalg.eigvalsh(T)[::-1])
     np.testing.assert_allclose(values, linalg.eigenvalues(B), rtol=1e-10)
     expected = linalg.h2_error(original, B)
     np.testing.assert_allclose(reduced.squared, expected.difference**2, rtol=1e-6 if size < 1e-6 else 1e-9)
-    relative = linalg.relative_h2(original.modes.eigenvalues, reduced.squared, values)
+    relative = parts.relative_h2(original.modes.eigenvalues, reduced.squared, values)
     np.testing.assert_allclose(relative, expected.relative, rtol=1e-6)
 
 
 def test_the_tridiagonal_form_of_one_neuron_and_of_what_is_not_stable():
     a = jnp.array([-1.0])
-    reduced = linalg.reduce_symmetric(a, jnp.array([[-2.0]]), jnp.array([[-1.0]]))
+    reduced = parts.reduce_symmetric(a, jnp.array([[-2.0]]), jnp.array([[-1.0]]))
     np.testing.assert_allclose(
         reduced.squared, linalg.h2_error(-jnp.eye(1), -2 * jnp.eye(1)).difference ** 2, rtol=1e-12
     )
-    assert float(linalg.relative_h2(a, reduced.squared, jnp.array([0.5]))) == np.inf
-    assert np.isnan(float(linalg.relative_h2(-a, reduced.squared, a)))
-    assert np.isnan(float(linalg.relative_h2(a, reduced.squared, jnp.array([jnp.nan]))))
+    assert float(parts.relative_h2(a, reduced.squared, jnp.array([0.5]))) == np.inf
+    assert np.isnan(float(parts.relative_h2(-a, reduced.squared, a)))
+    assert np.isnan(float(parts.relative_h2(a, reduced.squared, jnp.array([jnp.nan]))))
+
+
+@pytest.mark.parametrize("family", ["clustered", "dale"])
+@pytest.mark.parametrize("size", [1e-10, 1e-6, 1e-2])
+def test_small_errors_of_all_networks_are_exact(family, size):
+    """To first order the difference of the states is E with B E + E B' = -(D Y + Y' D'), all of it of the size of the change."""
+    A = stable(family)
+    D = jax.random.normal(jax.random.key(1), A.shape)
+    D = (D + D.T) / 2 if family in SYMMETRIC else D
+    found = jax.jit(lambda B: linalg.h2_error(A, B))(A + size * D)  # traced: the general way
+    exact = _first_order(np.asarray(A), np.asarray(D))
+    np.testing.assert_allclose(found.difference / size, exact, rtol=1e-6 + 20 * size)
+
+
+def _first_order(A, D):
+    C = scipy.linalg.solve_continuous_lyapunov(A, -np.eye(len(A)))
+    Y = scipy.linalg.solve_sylvester(A, A.T, -C @ D.T)
+    return np.sqrt(np.trace(scipy.linalg.solve_continuous_lyapunov(A, -(D @ Y + Y.T @ D.T))))
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_what_is_not_finite_is_not_infinite(symmetric):
+    """Within an ensemble a member that failed gives NaN, one that is unstable infinity."""
+    A = stable("clustered")
+    members = jnp.stack([A, jnp.full_like(A, jnp.nan), A + 10 * jnp.eye(len(A))])
+    h2 = jax.vmap(lambda B: linalg.h2_error(A, B, symmetric=symmetric).relative)(members)
+    np.testing.assert_allclose(h2, [0, np.nan, np.inf], atol=1e-7)
+    lost = jax.vmap(lambda B: linalg.information_lost(A, B, symmetric=symmetric).stationary)(members)
+    np.testing.assert_allclose(lost, [0, np.nan, np.inf], atol=1e-9)
+
+
+@pytest.mark.parametrize("neurons", [2, 3, 5, 8, 12, 20])
+def test_a_marginal_original_has_no_measure(neurons):
+    """All excite one another and the leak has no slack: up to rounding, which depends on the size, one mode never decays."""
+    W = jax.random.uniform(jax.random.key(0), (neurons, neurons)) * (1 - jnp.eye(neurons))
+    A = networks.dominant_leak((W + W.T) / 2)
+    B = A - 0.1 * jnp.eye(neurons)
+    assert np.isnan(linalg.h2_error(A, B).relative)
+    lost = linalg.information_lost(A, B)
+    assert np.isnan(lost.stationary)
+    assert np.isnan(lost.path)
+    found = linalg.measure(A, B)
+    assert np.isnan([found.h2, found.stationary, found.path]).all()
 
 
 def test_it_is_the_distance_of_two_networks_under_the_same_noise():

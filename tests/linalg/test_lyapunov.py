@@ -9,8 +9,8 @@ import scipy.linalg
 from helpers import FAMILIES, SIZE, dominant, quick_jit, untyped, weights
 
 import jaxprune
-from jaxprune.linalg import LyapunovCode, lyapunov
-from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square, cross_covariance
+from jaxprune.linalg import LyapunovCode, lyapunov, sylvester
+from jaxprune.linalg._lyapunov import _solve, _squared_norm_of_square
 from jaxprune.networks import stable_leak
 
 solve = quick_jit(lyapunov)
@@ -60,24 +60,20 @@ def test_residual_is_that_of_the_solution_given():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_covariance_between_two_networks(family):
-    A, B = stable_leak(weights(family), -0.3), stable_leak(weights("gaussian"), -0.05)
-    X = quick_jit(cross_covariance)(A, B)
-    expected = scipy.linalg.solve_sylvester(np.asarray(A), np.asarray(B).T, -np.eye(SIZE))
+def test_sylvester(family):
+    A, B, Q = stable_leak(weights(family), -0.3), stable_leak(weights("gaussian"), -0.05), right_hand_side()
+    X = quick_jit(sylvester)(A, B, Q)
+    expected = scipy.linalg.solve_sylvester(np.asarray(A), np.asarray(B).T, -np.asarray(Q))
     np.testing.assert_allclose(X, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
-    np.testing.assert_allclose(cross_covariance(A, A), lyapunov(A, jnp.eye(SIZE)).value, rtol=1e-9)
-    # One grows as fast as the other decays, and there is no such covariance.
-    assert bool(jnp.all(jnp.isnan(cross_covariance(A, -A))))
+    np.testing.assert_allclose(sylvester(A, A, Q), lyapunov(A, Q).value, rtol=1e-9, atol=1e-12)
+    # One grows as fast as the other decays: there is no such covariance.
+    assert bool(jnp.all(jnp.isnan(sylvester(A, -A, Q))))
 
 
-def test_derivatives_of_the_covariance_between_two_networks():
-    A, B = stable_leak(weights("dale"), -0.5), stable_leak(weights("gaussian"), -0.4)
+def test_derivatives_of_sylvester():
+    A, B, Q = stable_leak(weights("dale"), -0.5), stable_leak(weights("gaussian"), -0.4), right_hand_side()
     jax.test_util.check_grads(
-        lambda A, B: cross_covariance(jnp.asarray(A), jnp.asarray(B))[0],
-        (A, B),
-        order=1,
-        modes=("fwd", "rev"),
-        eps=1e-5,
+        lambda A, B: sylvester(jnp.asarray(A), jnp.asarray(B), Q)[0], (A, B), order=1, modes=("fwd", "rev"), eps=1e-5
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxprune._checks import InputError, check_square
 from jaxprune._types import Mask, Matrix
-from jaxprune.linalg import cross_covariance, lyapunov, resolve_symmetry, spectral_abscissa, symmetrise
+from jaxprune.linalg import lyapunov, resolve_symmetry, spectral_abscissa, sylvester, symmetrise
 from jaxprune.linalg.lapack import eigh
 
 
@@ -49,7 +49,7 @@ def match_response(
     Args:
       A: the original dynamics matrix, in 1/time, stable.
       mask: ones where a synapse stays; leaks are always free.
-      start: a stable matrix on that mask, such as `compensate` gives.
+      start: a matrix that is stable on that mask, such as `compensate` gives; what is not on the mask is left out.
       symmetric: whether both ends of a pair share one weight; by default looked up.
       iterations: most of them.
       tolerance: largest entry of the projected gradient at the end, of the relative squared error.
@@ -74,10 +74,13 @@ def match_response(
     for name, value in (("mask", mask), ("start", start)):
         check_square(name, value, like=("A", A))
     symmetric = resolve_symmetry(symmetric, A=A, mask=mask, start=start)
+    support = (np.asarray(mask) != 0) | np.eye(len(A), dtype=bool)
+    start = start * support
     for name, value in (("A", A), ("start", start)):
         if not float(spectral_abscissa(value, symmetric=symmetric)) < 0:
-            raise InputError(f"{name} is not stable: its response to noise has no end.")
-    support = (np.asarray(mask) != 0) | np.eye(len(A), dtype=bool)
+            raise InputError(
+                f"{name} is not stable{' on the mask' if name == 'start' else ''}: no response to noise ends."
+            )
     rows, columns = np.nonzero(np.triu(support) if symmetric else support)
     # A pair of mirrored entries is one number.
     double = np.where(rows == columns, 1.0, 2.0) if symmetric else np.ones(len(rows))
@@ -99,12 +102,17 @@ def match_response(
         return float(squared / own) + 1, np.asarray(gradient, float)[rows, columns] * double / float(own)
 
     first = np.asarray(start, float)[rows, columns]
+    if not loss(first)[0] < UNSTABLE:
+        raise InputError(
+            "start is so nearly unstable that its response to noise cannot be measured: begin with larger leaks."
+        )
     options = {"maxiter": iterations, "maxfun": 4 * iterations, "gtol": tolerance, "ftol": 1e-15, "maxcor": 30}
     found = scipy.optimize.minimize(loss, first, jac=True, method="L-BFGS-B", options=options)
     return MatchedResponse(matrix(found.x), float(np.sqrt(max(found.fun, 0))), int(found.nit), bool(found.success))
 
 
 UNSTABLE = 1e6
+"""Relative squared error that stands for an unstable network."""
 
 
 def _own(A, symmetric):
@@ -125,5 +133,5 @@ def _value_and_gradient(original, S, symmetric):
         return jnp.where(stable, jnp.sum(-0.5 / b) - 2 * jnp.trace(X), jnp.inf), (gradient + gradient.T) / 2
     identity = jnp.eye(len(S), dtype=S.dtype)
     C, Q = (lyapunov(B, identity, symmetric=True).value for B in (S, S.T))
-    X, Y = cross_covariance(original, S), cross_covariance(original.T, S.T)
+    X, Y = sylvester(original, S, identity), sylvester(original.T, S.T, identity)
     return jnp.trace(C) - 2 * jnp.trace(X), 2 * (Q @ C - Y.T @ X)

@@ -56,6 +56,12 @@ def test_refusals():
     with untyped():
         with pytest.raises(jaxprune.InputError, match="start is not stable"):
             match_response(A, mask, start + 10 * jnp.eye(len(A)))
+        # Stable as it is, but not without the inhibition that is not on the mask.
+        held = jnp.array([[0.1, 1.0], [-1.0, -1.0]])
+        with pytest.raises(jaxprune.InputError, match="start is not stable on the mask"):
+            match_response(-jnp.eye(2), jnp.zeros((2, 2)), held)
+        with pytest.raises(jaxprune.InputError, match="nearly unstable"):
+            match_response(-jnp.eye(2), jnp.zeros((2, 2)), -1e-8 * jnp.eye(2))
         with pytest.raises(jaxprune.InputError, match="A is not stable"):
             match_response(A + 10 * jnp.eye(len(A)), mask, start)
         with pytest.raises(jaxprune.InputError, match="mask"):

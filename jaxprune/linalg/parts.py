@@ -1,0 +1,33 @@
+"""Parts of the measures, for programs that compare many networks at once and share what is computed."""
+
+from jaxprune.linalg._certificate import certificate_from
+from jaxprune.linalg._h2 import (
+    PairCovariances,
+    Reduced,
+    covariances_of_pair,
+    h2_of_modes,
+    h2_of_pair,
+    reduce_symmetric,
+    relative_h2,
+)
+from jaxprune.linalg._information import (
+    information_of_pair,
+    path_divergence,
+    realised_divergence,
+    stationary_divergence,
+)
+
+__all__ = [
+    "PairCovariances",
+    "Reduced",
+    "certificate_from",
+    "covariances_of_pair",
+    "h2_of_modes",
+    "h2_of_pair",
+    "information_of_pair",
+    "path_divergence",
+    "realised_divergence",
+    "reduce_symmetric",
+    "relative_h2",
+    "stationary_divergence",
+]
