@@ -28,6 +28,12 @@ def measures(original: linalg.Reference, S: Matrix, *, slow: int = linalg.SLOW) 
     return {name: float(value) for name, value in named.items()}
 
 
+def unstable() -> _study.Row:
+    """What a network scores that could not be made because something on the way was not stable."""
+    names = (*linalg.Measures._fields[:-1], "epsilon", "abscissa")
+    return {name: float("inf") for name in names}
+
+
 def cell(values: xr.DataArray, over: str = "network", digits: int = 3) -> str:
     """Median and its 68 % interval over networks, infinity a value; of one value, that alone."""
     median, low, high = (float(x) for x in median_interval(values, over))

@@ -19,7 +19,7 @@ from jaxprune.sweep import median_interval, rule_style
 ROWWISE = "noise+compensation, row by row"
 RULES = (
     "noise", "weight", "uniform", "noise+compensation", "noise^1.5+compensation", "weight+compensation", "uniform+compensation",
-    *_measures.CONTROLS,
+    *_measures.CONTROLS, "noise^1.5+abscissa", "weight+abscissa", "uniform+abscissa",
 )  # fmt: skip
 DIMS = ("rule", "keep", "network")
 
@@ -84,11 +84,10 @@ def draw(results: xr.Dataset) -> Figure:
         line = [median_interval(at[name].sel(rule=forms)).sel(statistic="median") for name in ("slow_modes", "h2")]
         ax.plot(*line, color="#009E73", marker=".", label="noise+form, blend 0 to 1")
         for rule in (rule for rule in RULES if rule in results.rule.values):
-            (x, *dx), (y, *dy) = (median_interval(at[name].sel(rule=rule)).values for name in ("slow_modes", "h2"))
-            bars = {"xerr": [[x - dx[0]], [dx[1] - x]], "yerr": [[y - dy[0]], [dy[1] - y]]}
+            x, y = (median_interval(at[name].sel(rule=rule)).sel(statistic="median") for name in ("slow_modes", "h2"))
             style = {**rule_style(rule), "linestyle": "none", "markersize": 7}
             style |= {"marker": "*"} if rule == "empty" else {}
-            ax.errorbar([x], [y], **bars, label=rule, capsize=2, **style)
+            ax.plot([float(x)], [float(y)], label=rule, **style)
         ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="error along the slow modes")
         ax.xaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_major_formatter("{x:g}")
@@ -96,7 +95,7 @@ def draw(results: xr.Dataset) -> Figure:
     _study.legend_below(figure, axes[0], 6)
     figure.suptitle(
         f"Response to noise against slow modes, N = {results.attrs['neurons']}, {results.sizes['network']} networks "
-        "(medians, bars: 68 %); lower left is better",
+        "(medians); lower left is better",
         fontsize=10,
     )
     return figure

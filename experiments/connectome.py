@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
 from jaxprune.linalg import parts
-from jaxprune.sweep import median_interval, rule_style
+from jaxprune.sweep import median_interval, plot_median, rule_style
 
 WORM, FLY = "C. elegans", "Drosophila larva"
 CONNECTOMES = {
@@ -59,10 +59,11 @@ WAYS = {
     "noise+keep": Way(pruning.named_rule("noise+keep")),
     "weight+keep": Way(pruning.named_rule("weight+keep")),
     "activity+keep, row by row": Way(pruning.named_rule("activity+keep"), "row"),
+    "noise+abscissa": Way(pruning.named_rule("noise+abscissa")),
     "weight+abscissa": Way(pruning.named_rule("weight+abscissa")),
     "empty": Way(pruning.named_rule("empty")),
 }
-WORM_ONLY = ("weight+abscissa",)
+WORM_ONLY = ("noise+abscissa", "weight+abscissa")
 """Ways that need many spectra, which take minutes each in the larger connectome."""
 MEASURES = {
     "h2": "H2 error",
@@ -199,12 +200,9 @@ def draw(results: xr.Dataset) -> Figure:
         for ax, measure in zip(column, ("h2", "slow_modes"), strict=True):
             for way in results.way.values:
                 line = median_interval(results[measure].sel(connectome=WORM, setup=setup, way=way), "seed")
-                median, low, high = (line.sel(statistic=s) for s in ("median", "low", "high"))
-                median = median.where(np.isfinite(median))
-                bars = [(median - low).fillna(0), (high - median).where(np.isfinite(high)).fillna(0)]
                 base, _, variant = str(way).partition(", ")
                 style = rule_style(base) | ({"linestyle": ":", "marker": "x"} if variant else {})
-                ax.errorbar(results.keep, median, yerr=bars, label=way, capsize=2, **style)
+                plot_median(ax, results.keep.values, line, label=str(way), **style)
             ax.set(xscale="log", yscale="log")
             ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
             ax.minorticks_off()

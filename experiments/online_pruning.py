@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
-from jaxprune.sweep import median_interval
+from jaxprune.sweep import median_interval, plot_median
 
 WAYS = {
     "one-shot, exact": {"color": "#777777", "marker": "^", "linestyle": "--"},
@@ -31,7 +31,6 @@ WAYS = {
     "no synapse": {"color": "black", "marker": "", "linestyle": "-"},
 }
 DIMS = ("way", "round", "network")
-STATISTICS = ("median", "low", "high")
 COMPENSATED, MASK, ONE_FACTOR = (
     pruning.named_rule(f"noise+{end}") for end in ("compensation", "keep", "abscissa")
 )  # fmt: skip
@@ -117,8 +116,7 @@ def draw(results: xr.Dataset) -> Figure:
     kept = results.kept.mean("network").isel(way=0)
     for ax, name in zip(axes, names, strict=True):
         for way, style in WAYS.items():
-            median, low, high = (median_interval(results[name].sel(way=way)).sel(statistic=s) for s in STATISTICS)
-            ax.errorbar(kept, median, yerr=[median - low, high - median], label=way, capsize=2, **style)
+            plot_median(ax, kept.values, median_interval(results[name].sel(way=way)), label=way, **style)
         ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
         ax.set_xticks(kept.values, [f"{value:.2g}" for value in kept.values])
         ax.minorticks_off()

@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pytest
 
 import jaxprune
 
+ROOT = Path(__file__).parent.parent
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(jaxprune.__path__, "jaxprune.")
@@ -48,3 +50,11 @@ def test_every_public_function_and_class_has_a_docstring():
             value = getattr(package, name)
             if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("jaxprune")):
                 assert value.__doc__, f"{package.__name__}.{name}"
+
+
+def test_sources_hold_no_control_characters():
+    """A backslash that was read as an escape leaves one in a formula."""
+    for path in (*ROOT.glob("jaxprune/**/*.py"), *ROOT.glob("experiments/*.py")):
+        text = path.read_text(encoding="utf-8")
+        found = {character for character in text if ord(character) < 32 and character != "\n"}
+        assert not found, f"{path}: {found}"

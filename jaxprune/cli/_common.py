@@ -39,11 +39,11 @@ def rule_facts(name: str, rule: Rule) -> dict[str, Any]:
 
 
 def certificate_facts(certificate: linalg.Certificate) -> dict[str, Any]:
-    """A certificate as it is recorded; None for numbers that do not exist."""
+    """A certificate as it is recorded."""
     values = {name: np.asarray(value).item() for name, value in certificate._asdict().items()}
-    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    shown = {name: value if isinstance(value, int) else recorded(value) for name, value in values.items()}
     guarantee = linalg.Guarantee(values["guarantee"])
-    return finite | {"guarantee": guarantee.name.lower().replace("_", " "), "guarantee_words": guarantee.words}
+    return shown | {"guarantee": guarantee.name.lower().replace("_", " "), "guarantee_words": guarantee.words}
 
 
 def recorded(value: Any) -> float | str | None:

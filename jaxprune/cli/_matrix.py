@@ -14,6 +14,7 @@ import tyro
 from jaxprune import linalg, networks, pruning
 from jaxprune._checks import InputError, check_leak, check_positive
 from jaxprune.cli._common import certificate_facts, check_outputs, recorded, rule_facts, write_report
+from jaxprune.pruning import adjust
 
 Leak = Literal["auto", "none", "dominant", "stable"]
 
@@ -41,7 +42,8 @@ def prune(
       keep: fraction of synapses to keep, in (0, 1].
       out: the pruned matrix; its suffix chooses the format.
       rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +abscissa, +compensation, +form,
-        +regrow or +once; empty, the control without synapses; or module:Name for a rule of your own.
+        +regrow or +once; noise^1.5 in place of noise, with any exponent; empty, the control without synapses; or module:Name for
+        a rule of your own.
       method: how survivors are drawn, instead of the rule's own way.
       diagonal: what the leak does where survivors are strengthened by 1/p: matched (to the weights) or original.
       cap: largest factor by which a synapse may grow where survivors are strengthened by 1/p.
@@ -138,41 +140,36 @@ def _dynamics(network: networks.NamedNetwork, path: Path, leak: Leak, margin: fl
 
 
 class _Compared(NamedTuple):
-    """A pruned network beside its original, and what the network without any synapse scores."""
+    """A pruned network beside its original, and what controls score: with the mask alone, with one factor, without synapses."""
 
     measures: linalg.Measures
-    empty: linalg.Measures
+    controls: dict[str, linalg.Measures]
     slow: int
 
     def facts(self):
         """As they are recorded."""
-        measured = {
-            "h2_error": self.measures.h2,
-            "slow_modes_mean_error": self.measures.slow_modes,
-            "slow_modes_worst_error": self.measures.worst_mode,
-            "information_lost_nats_per_neuron": self.measures.stationary,
-            "information_lost_of_trajectories_nats_per_neuron_and_time": self.measures.path,
-            "sorted_eigenvalues_median_error": self.measures.sorted_median,
-            "h2_error_of_empty_network": self.empty.h2,
-            "slow_modes_mean_error_of_empty_network": self.empty.slow_modes,
-            "sorted_eigenvalues_median_error_of_empty_network": self.empty.sorted_median,
+        found = {name: self._recorded(measures) for name, measures in self.controls.items()}
+        return self._recorded(self.measures) | {"controls": found} | certificate_facts(self.measures.certificate)
+
+    def _recorded(self, measures):
+        return {title: recorded(getattr(measures, name)) for name, (title, _) in self._named().items()}
+
+    def _named(self):
+        return {
+            "h2": ("h2_error", "H2 error (response to noise)"),
+            "slow_modes": ("slow_modes_mean_error", f"error along the {self.slow} slowest modes"),
+            "worst_mode": ("slow_modes_worst_error", "the worst of them"),
+            "stationary": ("information_lost_nats_per_neuron", "information lost, nats per neuron"),
+            "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
+            "sorted_median": ("sorted_eigenvalues_median_error", "median error of sorted eigenvalues"),
         }
-        return {name: recorded(value) for name, value in measured.items()} | certificate_facts(
-            self.measures.certificate
-        )
 
     def show(self):
         """Print the measures."""
-        certificate, count = self.measures.certificate, self.slow
-        view = rich.table.Table("", "pruned", "no synapse", box=None)
-        for title, name in (
-            ("H2 error (response to noise)", "h2"),
-            (f"error along the {count} slowest modes", "slow_modes"),
-            ("the worst of them", "worst_mode"),
-            ("information lost, nats per neuron", "stationary"),
-            ("median error of sorted eigenvalues", "sorted_median"),
-        ):
-            view.add_row(title, *(f"{float(getattr(each, name)):.4g}" for each in (self.measures, self.empty)))
+        certificate = self.measures.certificate
+        view = rich.table.Table("", "pruned", *self.controls, box=None)
+        for name, (_, title) in self._named().items():
+            view.add_row(title, *(f"{float(getattr(m, name)):.4g}" for m in (self.measures, *self.controls.values())))
         rich.print(view)
         view = rich.table.Table(show_header=False, box=None)
         for name, value in (
@@ -188,6 +185,10 @@ class _Compared(NamedTuple):
 
 
 def _compare(A, B):
-    original = linalg.reference(A)
-    empty = jnp.diag(jnp.diagonal(A))
-    return _Compared(linalg.measure(original, B), linalg.measure(original, empty), min(linalg.SLOW, len(A)))
+    original, identity = linalg.reference(A), jnp.eye(len(A))
+    mask = (B != 0) * (1 - identity)
+    symmetric = original.symmetric and linalg.is_symmetric(B)
+    survivors = adjust.Survivors(A, mask, identity, mask, None, "linear", symmetric)
+    controls = {"mask only": adjust.Keep(), "one factor": adjust.MatchAbscissa(), "no synapse": adjust.Empty()}
+    found = {name: linalg.measure(original, control(survivors)[0]) for name, control in controls.items()}
+    return _Compared(linalg.measure(original, B), found, min(linalg.SLOW, len(A)))

@@ -17,9 +17,9 @@ class SpectralErrors(NamedTuple):
 
     Attributes:
       eigenvalue: $|\\mu_i / \\lambda_i - 1|$ with the pruned eigenvalue $\\mu_i$ paired to $\\lambda_i$.
-      quadratic: $|u_i^* S v_i / \\lambda_i - 1|$ with the left eigenvector u: how much faster or slower the original's own mode
-        decays, to first order. In a symmetric network u = v, and it is the relative change of the quadratic form. Unlike sorted
-        eigenvalues it cannot take another mode for a lost one.
+      quadratic: $|u_i^* S v_i / \\lambda_i - 1|$ with the left eigenvector u: the relative change of the original's own
+        eigenvalue to first order, in decay and frequency together where it is complex. In a symmetric network u = v, and it is
+        the relative change of the quadratic form. Unlike sorted eigenvalues it cannot take another mode for a lost one.
       angle: $|v_i^* S v_i| \\,/\\, \\|S v_i\\|$, the cosine of the angle between $v_i$ and $S v_i$; 1 for an unmoved direction.
     """
 

@@ -15,8 +15,10 @@ def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
 
     Each synapse sees all it needs: its weight and the activity of the two neurons it joins. For symmetric, diagonally dominant
     A and $\alpha = 1$ it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see
-    `theory.leverage`. A larger exponent holds the slow modes more firmly, at the expense of the fast ones: 0 is the weight alone,
-    1/2 does least damage to trajectories, 1 to activity at one moment, and about 3/2 to the response (`theory.synapse_cost`).
+    `theory.leverage`. A larger exponent holds the slow modes more firmly, at the expense of the fast ones; 0 is the weight alone.
+    For symmetric networks whose leaks follow their weights, pruned by independent coins and 1/p, theory says which exponent does
+    least damage to first order (`theory.synapse_cost`): 1/2 to trajectories, 1 to activity at one moment; 3/2 is near the best
+    for the response to noise. For directed networks and for other adjustments nothing is derived.
 
     Args:
       A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights.

@@ -38,8 +38,6 @@ _ADJUSTMENTS: dict[str, Adjust] = {
     "once": CorrectOnce(),
 }
 
-EMPTY = "empty"
-
 RULES: dict[str, Rule] = (
     {name: make() for name, make in _SCORES.items()}
     | {
@@ -47,7 +45,7 @@ RULES: dict[str, Rule] = (
         for name, make in _SCORES.items()
         for end, adjust in _ADJUSTMENTS.items()
     }
-    | {EMPTY: UniformPrune(method="top", adjust=Empty())}
+    | {"empty": UniformPrune(method="top", adjust=Empty())}
 )
 """Every rule by its name, `SCORE` or `SCORE+ADJUSTMENT`, and the control `empty`, which removes every synapse.
 
@@ -89,7 +87,7 @@ def named_rule(rule: Any) -> Rule:
         hint = f"the nearest names are {', '.join(near)}" if near else "no name is near to that"
         raise InputError(
             f"rule is {rule!r}, but {hint}; a rule is one of {', '.join(_SCORES)}, alone or with one of "
-            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or {EMPTY}, or module:Name for your own."
+            f"{', '.join('+' + end for end in _ADJUSTMENTS)}, or empty, or noise^EXPONENT, or module:Name for your own."
         )
     return RULES[rule]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jaxprune.sweep._config import SweepConfig
     from jaxprune.sweep._executors import Executor, dask, serial
-    from jaxprune.sweep._figure import plot_bound, plot_statistic, plot_sweep, save_figure
+    from jaxprune.sweep._figure import plot_bound, plot_median, plot_statistic, plot_sweep, save_figure
     from jaxprune.sweep._run import run
     from jaxprune.sweep._store import load
     from jaxprune.sweep._style import figure_settings, rule_style
@@ -24,6 +24,7 @@ __all__ = [
     "load",
     "median_interval",
     "plot_bound",
+    "plot_median",
     "plot_statistic",
     "plot_sweep",
     "rows",
@@ -38,7 +39,7 @@ __all__ = [
 _PLACES = {
     "_config": ("SweepConfig",),
     "_executors": ("Executor", "dask", "serial"),
-    "_figure": ("plot_bound", "plot_statistic", "plot_sweep", "save_figure"),
+    "_figure": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep", "save_figure"),
     "_run": ("run",),
     "_store": ("load",),
     "_style": ("figure_settings", "rule_style"),

@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,16 +19,11 @@ from jaxprune.sweep._table import summarise
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     """A measure of `summarise` against the fraction kept: a line of medians for each rule, bars from `low` to `high`.
 
-    What is infinite, or zero on this logarithmic axis, is left out.
+    What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end.
     """
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
-        median, low, high = (line.sel(statistic=end).values for end in ("median", "low", "high"))
-        shown = np.where((median > 0) & np.isfinite(median), median, np.nan)
-        with np.errstate(invalid="ignore"):
-            below, above = median - low, high - median
-        bars = [np.where(np.isfinite(bar), bar, 0) for bar in (below, above)]
-        ax.errorbar(line.keep, shown, yerr=bars, label=rule, capsize=2, **rule_style(str(rule)))
+        plot_median(ax, line.keep.values, line, label=str(rule), **rule_style(str(rule)))
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
     ticks = np.sort(summary.keep.values)
     # From the right, a label only where the next one leaves room on the logarithmic axis.
@@ -40,6 +36,18 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     ax.minorticks_off()
     ax.tick_params(axis="x", rotation=45)
     return ax
+
+
+def plot_median(ax: Axes, x: np.ndarray, interval: xr.DataArray, **style: Any) -> None:
+    """Medians of `median_interval` with bars: an arrow in place of a bar without end, and no point where the median is infinite."""
+    median, low, high = (np.asarray(interval.sel(statistic=end), float) for end in ("median", "low", "high"))
+    shown = np.where((median > 0) & np.isfinite(median), median, np.nan)
+    with np.errstate(invalid="ignore"):
+        bars = [np.where(np.isfinite(end), end, 0) for end in (median - low, high - median)]
+    drawn = ax.errorbar(x, shown, yerr=bars, capsize=2, **style)
+    endless = np.isinf(high) & np.isfinite(shown)
+    colour = drawn.lines[0].get_color()
+    ax.plot(np.asarray(x)[endless], 1.15 * shown[endless], color=colour, marker="^", linestyle="", markersize=3)
 
 
 def plot_bound(summary: xr.Dataset, ax: Axes) -> Axes:
@@ -90,7 +98,7 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         handles, labels = axes["epsilon"].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         figure.suptitle(
-            f"{networks} networks of {n} neurons: medians over networks, bars: their 68 % confidence; infinite values left out",
+            f"{networks} networks of {n} neurons: medians (bars: 68 %, arrows: without end); infinite ones left out",
             fontsize=10,
         )
     return figure

@@ -5,6 +5,8 @@ from typing import Any
 
 SCORES = {
     "noise": {"color": "#0072B2", "marker": "o"},
+    "noise^1.5": {"color": "#56B4E9", "marker": "o"},
+    "noise^2": {"color": "#882255", "marker": "o"},
     "weight": {"color": "#D55E00", "marker": "s"},
     "uniform": {"color": "#7F7F7F", "marker": "^"},
     "activity": {"color": "#009E73", "marker": "D"},
@@ -12,7 +14,7 @@ SCORES = {
     "greedy": {"color": "#8B4513", "marker": "P"},
     "empty": {"color": "#000000", "marker": ""},
 }
-OTHERS = ("#000000", "#E69F00", "#56B4E9", "#AA4499", "#117733")
+OTHERS = ("#E69F00", "#56B4E9", "#AA4499", "#117733", "#882255")
 """Colours of rules from outside, one for each name as far as they reach."""
 ADJUSTMENTS = {
     "": "-",
@@ -24,6 +26,8 @@ ADJUSTMENTS = {
     "+regrow": (0, (6, 2)),
     "+once": "-.",
 }
+MARKERS = {"+keep": {"marker": "x"}, "+abscissa": {"marker": "+", "markersize": 6}}
+"""Of controls."""
 SETTINGS = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
@@ -45,8 +49,8 @@ def figure_settings() -> dict[Any, Any]:
 
 
 def rule_style(name: str) -> dict[str, Any]:
-    """Line style of a rule: colour and marker say what counts as important, the dashes how survivors adjust."""
+    """Line style of a rule: the colour says what counts as important, dashes and marker how survivors adjust."""
     base, plus, rest = name.partition("+")
     other = {"color": OTHERS[zlib.crc32(base.encode()) % len(OTHERS)], "marker": "x"}
-    fill = {"markerfacecolor": "white"} if plus else {}
-    return {**SCORES.get(base, other), "linestyle": ADJUSTMENTS.get(plus + rest, "-"), **fill}
+    style = {**SCORES.get(base, other), "linestyle": ADJUSTMENTS.get(plus + rest, "-")}
+    return style | ({"markerfacecolor": "white"} if plus else {}) | MARKERS.get(plus + rest, {})

@@ -17,7 +17,7 @@ MEASURES = ("h2", "slow_modes", "worst_mode", "stationary", "path", "epsilon", "
 """What is summarised, the leading measures first."""
 CONFIDENCE = 0.6827
 """Of the interval around a median: that of one standard error."""
-EMPTY, ONE_FACTOR = "empty", "+abscissa"
+EMPTY, ENDS_OF_CONTROLS = "empty", ("+keep", "+abscissa")
 
 
 def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
@@ -90,25 +90,34 @@ def _median_and_interval(values):
     return np.array([(values[(count - 1) // 2] + values[count // 2]) / 2, values[k - 1], values[count - k]])
 
 
-def beaten(summary: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
+def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
     """Which rules do not beat the controls of a sweep in H2 error, and at which fractions.
 
-    Controls are `empty`, the network without synapses, and rules that end in `+abscissa`: a mask and one factor. A rule beats one
-    where its median H2 error is smaller.
+    Controls are `empty`, the network without synapses, and rules that end in `+keep` (the mask alone) or `+abscissa` (the mask
+    and one factor). A rule beats one where its H2 error is the smaller in more than half of the networks, paired.
+
+    Args:
+      results: from `run` or `load`.
 
     Returns:
-      (rule, fraction) by control; empty lists where every rule beats it.
+      (rule, fraction) by control; empty lists where every rule beats it. Networks whose measures are NaN in either are left out.
     """
-    h2 = summary.h2.sel(statistic="median")
-    names = [str(rule) for rule in summary.rule.values]
-    controls = [name for name in names if name == EMPTY or name.endswith(ONE_FACTOR)]
+    h2 = results.h2_error.isel(network=np.flatnonzero(results.finished.values))
+    names = [str(rule) for rule in h2.rule.values]
+    controls = [name for name in names if name == EMPTY or name.endswith(ENDS_OF_CONTROLS)]
+
+    def wins(name, control, keep):
+        ours, theirs = (h2.sel(rule=rule, keep=keep) for rule in (name, control))
+        known = ours.notnull() & theirs.notnull()
+        return 2 * int((ours < theirs).where(known, False).sum()) > int(known.sum())
+
     return {
         control: [
             (name, float(keep))
             for name in names
             if name not in controls
-            for keep in np.sort(summary.keep.values)
-            if not float(h2.sel(rule=name, keep=keep)) < float(h2.sel(rule=control, keep=keep))
+            for keep in np.sort(h2.keep.values)
+            if not wins(name, control, keep)
         ]
         for control in controls
     }

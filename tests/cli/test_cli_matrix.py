@@ -34,7 +34,11 @@ def test_prune_writes_the_matrix_and_its_certificate(run, matrix, tmp_path):
     assert facts["guarantee"] in ("spectrum", "stable", "none")
     A, B = jnp.asarray(A), jnp.asarray(B)
     assert facts["h2_error"] == pytest.approx(float(linalg.h2_error(A, B).relative))
-    assert facts["h2_error"] < facts["h2_error_of_empty_network"]
+    controls = facts["controls"]
+    assert set(controls) == {"mask only", "one factor", "no synapse"}
+    assert facts["h2_error"] < controls["no synapse"]["h2_error"]
+    untouched = A * ((B != 0) | jnp.eye(len(A), dtype=bool))
+    assert controls["mask only"]["h2_error"] == pytest.approx(float(linalg.h2_error(A, untouched).relative))
     slow = linalg.spectral_errors(A, B).quadratic[:10]
     assert facts["slow_modes_worst_error"] == pytest.approx(float(slow.max()))
     lost = linalg.information_lost(A, B)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxprune import networks, sweep
@@ -20,6 +21,16 @@ def test_lines_are_the_medians(results):
     assert set(lines) == set(results.rule.values)
     for rule, line in lines.items():
         np.testing.assert_allclose(line.get_ydata(), summary.slow_modes.sel(rule=rule, statistic="median"))
+
+
+def test_a_bar_without_end_is_an_arrow_and_an_infinite_median_no_point():
+    values = [[1.0, 0.5, 2.0], [1.0, 0.5, np.inf], [np.inf, 1.0, np.inf]]
+    interval = xr.DataArray(values, {"x": [1, 2, 3], "statistic": ["median", "low", "high"]}, ("x", "statistic"))
+    ax = Figure().subplots()
+    sweep.plot_median(ax, np.array([1, 2, 3]), interval)
+    line, arrows = ax.containers[0].lines[0], ax.lines[-1]
+    np.testing.assert_array_equal(line.get_ydata(), [1, 1, np.nan])
+    np.testing.assert_array_equal(arrows.get_xdata(), [2])
 
 
 def test_bound_is_drawn_only_where_it_says_something(results):

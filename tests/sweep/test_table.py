@@ -2,6 +2,8 @@
 
 import csv
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -72,15 +74,35 @@ def test_of_one_network_there_is_no_interval():
 
 
 def test_who_does_not_beat_the_controls(results):
-    summary = sweep.summarise(results)
-    summary.h2.loc[{"statistic": "median", "rule": "noise", "keep": 0.3}] = np.inf
-    summary.h2.loc[{"statistic": "median", "rule": "noise", "keep": 0.8}] = 0.0
-    found = sweep.beaten(summary)
+    spoilt = results.copy(deep=True)
+    spoilt.h2_error.sel(rule="noise", keep=0.3)[:] = [np.inf, np.inf, 0.0, 0.0]  # half of them are not most
+    spoilt.h2_error.sel(rule="noise", keep=0.8)[:] = [np.inf, 0.0, 0.0, np.nan]
+    found = sweep.beaten(spoilt)
     assert set(found) == {"empty", "noise+abscissa"}
     for control, losers in found.items():
         assert ("noise", 0.3) in losers
         assert ("noise", 0.8) not in losers
         assert not any(name in found for name, _ in losers), control
+
+
+def test_a_network_that_cannot_be_measured_is_not_perfect(tmp_path):
+    """All synapses excitatory and no slack: the original never comes to rest, and nothing can be said of its pruned copies."""
+    marginal = networks.Ensemble("gaussian-symmetric", sizes=(6,), density=1.0, margin=0.0)
+    config = sweep.SweepConfig(marginal, ("weight", "empty"), keep=(0.5,), networks=2, chunk=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks.Ensemble, "network", _excitatory)
+        results = sweep.run(config, tmp_path / "marginal.zarr").load()
+    assert np.isnan(results.h2_error).all()
+    assert np.isnan(results.stationary).all()
+    assert np.isnan(results.path).all()
+    summary = sweep.summarise(results)
+    assert (summary.failed == 2).all()
+    assert np.isnan(summary.stationary.sel(statistic="median")).all()
+
+
+def _excitatory(self, key):
+    W = jax.random.uniform(key, (6, 6)) * (1 - jnp.eye(6))
+    return networks.dominant_leak((W + W.T) / 2)
 
 
 def test_unfinished_networks_do_not_count(results):
