@@ -188,7 +188,7 @@ def _compare(A, B):
     original, identity = linalg.reference(A), jnp.eye(len(A))
     mask = (B != 0) * (1 - identity)
     symmetric = original.symmetric and linalg.is_symmetric(B)
-    survivors = adjust.Survivors(A, mask, identity, mask, None, "linear", symmetric)
+    survivors = adjust.Survivors(original.matrix, mask, identity, mask, None, "linear", symmetric)
     controls = {"mask only": adjust.Keep(), "one factor": adjust.MatchAbscissa(), "no synapse": adjust.Empty()}
     found = {name: linalg.measure(original, control(survivors)[0]) for name, control in controls.items()}
     return _Compared(linalg.measure(original, B), found, min(linalg.SLOW, len(A)))

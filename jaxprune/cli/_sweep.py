@@ -80,8 +80,8 @@ def _report(results, figure, table):
     count, slow = int(results.finished.sum()), summary.attrs["slow"]
     view = rich.table.Table(
         title=f"{count} networks of {results.sizes['mode']} neurons; medians over networks",
-        caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; path: the "
-        "same of trajectories, per unit of time; sorted: median error of sorted eigenvalues, low even without synapses",
+        caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; path: "
+        "the same of trajectories, per unit of time; sorted: median error of sorted eigenvalues, low even without synapses",
     )
     heads = (
         "rule",

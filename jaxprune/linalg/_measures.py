@@ -68,7 +68,7 @@ def measure(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None, 
     original = A if isinstance(A, Reference) and A.symmetric == both else reference(matrix, symmetric=both)
     B = symmetrise(B) if both else B
     seen = project(original, B)
-    deviations = eigenvalues(seen.deviation, symmetric=True)
+    deviations = eigenvalues(symmetrise(seen.deviation), symmetric=True)
     if both:
         pruned = modes(B, symmetric=True)
         values, h2 = pruned.eigenvalues, h2_of_modes(original.modes, pruned).relative

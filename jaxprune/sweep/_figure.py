@@ -39,7 +39,7 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
 
 
 def plot_median(ax: Axes, x: np.ndarray, interval: xr.DataArray, **style: Any) -> None:
-    """Medians of `median_interval` with bars: an arrow in place of a bar without end, and no point where the median is infinite."""
+    """Medians of `median_interval` with bars: an arrow for a bar without end, and no point where the median is infinite."""
     median, low, high = (np.asarray(interval.sel(statistic=end), float) for end in ("median", "low", "high"))
     shown = np.where((median > 0) & np.isfinite(median), median, np.nan)
     with np.errstate(invalid="ignore"):

@@ -54,3 +54,10 @@ def test_an_unstable_network_is_infinitely_far():
     found = linalg.measure(A, A + 10 * jnp.eye(len(A)))
     assert float(found.h2) == float(found.stationary) == np.inf
     assert float(found.certificate.abscissa) > 0
+
+
+@pytest.mark.parametrize("family", ["clustered", "dale"])
+def test_an_unchanged_network_is_at_no_distance(family):
+    A = dominant(family)
+    found = linalg.measure(A, A)
+    np.testing.assert_allclose(found[:-1], 0, atol=1e-9)
