@@ -16,15 +16,17 @@ Derived here from Tropp2012 (matrix Chernoff) along the lines of Spielman2011 (s
 """
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxprune._checks import InputError, check_positive, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
-from jaxprune.linalg import is_symmetric
+from jaxprune.pruning._assumptions import check_assumptions
+from jaxprune.pruning._barrier import Sparsified, barrier_sparsify
 from jaxprune.pruning._cost import cost_importance, synapse_cost
 from jaxprune.pruning._importance import noise_importance
 
 __all__ = [
+    "Sparsified",
+    "barrier_sparsify",
     "check_assumptions",
     "cost_importance",
     "diagonal_failure_probability",
@@ -178,28 +180,6 @@ def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar
     there = (A != 0) & ~jnp.eye(len(A), dtype=bool)
     p = jnp.where(there, probabilities, 1)
     return jnp.sum(jnp.where(there, A**2 * cost * (1 / p - 1), 0)) / 2
-
-
-def check_assumptions(A: Matrix) -> None:
-    """Refuse a network that does not meet the theorem's assumptions: not symmetric, or a row not diagonally dominant.
-
-    Raises:
-      InputError: naming the assumption that fails.
-    """
-    if not is_concrete(A):
-        return
-    if not is_symmetric(A):
-        raise InputError(
-            "A is not symmetric, but the theorem is for symmetric networks: use linalg.certify for what is true of A."
-        )
-    matrix = np.asarray(A)
-    diagonal = np.diagonal(matrix)
-    slack = -diagonal - (np.sum(np.abs(matrix), axis=1) - np.abs(diagonal))
-    if slack.min() < -len(A) * np.finfo(matrix.dtype).eps * np.abs(diagonal).max():
-        raise InputError(
-            f"A has a row with dominance slack {slack.min():g}, but the theorem needs diagonal dominance (slack >= 0): "
-            "use networks.dominant_leak."
-        )
 
 
 def _check_epsilon(epsilon):
