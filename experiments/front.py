@@ -1,10 +1,10 @@
 """How near to the original can a pruned network be, in its response to noise and in its slow modes at once, by local rules?
 
 Masks by `|w| v^alpha`, and adjustments: one factor, compensation under white noise, or under white noise with a share of slow
-noise, and compensation under white noise in rounds. All of these but the factor are local. Beside them the best weights that the
-same mask allows (`match_response`, not local), the barrier method, which has the smallest certificate known how to make (symmetric
-networks; not local), the published rule with 1/p, and no synapse. Two clustered ensembles, symmetric and directed, of fresh
-networks: none of their seeds was looked at while rules were made. The wiring of the worm is one network, and was looked at before.
+noise, and compensation under white noise in rounds. All of these but the factor are local. Beside them, not local, the best
+weights that the same mask allows (`match_response`) and, of symmetric networks, the barrier method, which gives the smallest
+certificate that can be proven; the published rule with 1/p; and no synapse. Two clustered ensembles, symmetric and directed, of
+fresh networks: none of their seeds was looked at while rules were made. The wiring of the worm is one network, looked at before.
 """
 
 import dataclasses
