@@ -3,7 +3,7 @@
 Masks by `|w| v^alpha`, and adjustments: one factor, compensation under white noise, or under white noise with a share of slow
 noise, and compensation under white noise in rounds. All of these but the factor are local. Beside them, not local, the best
 weights that the same mask allows (`match_response`) and, of symmetric networks, the barrier method, which gives the smallest
-certificate that can be proven; the published rule with 1/p; and no synapse. Two clustered ensembles, symmetric and directed, of
+certificate that can be proven; coins with 1/p, as published for alpha = 1; and no synapse. Two clustered ensembles, symmetric and directed, of
 fresh networks: none of their seeds was looked at while rules were made. The wiring of the worm is one network, looked at before.
 """
 
@@ -34,7 +34,10 @@ FRESH = 1_000
 """Networks are drawn from seeds from here on."""
 DIMS = ("ensemble", "rule", "keep", "network")
 MASKS = (1.0, 1.5, 2.0)
-SHARES = (0.0, 0.1, 0.3, 0.6)
+SHARES = (0.0, 0.1, 0.3, 0.6, 0.9, 1.0)
+"""Of slow noise in the power of the activity that compensation sees."""
+SLOWNESS = 10.0
+"""Correlation time of slow noise, in that of the slowest mode."""
 ROUNDS = 5
 BARRIER = "barrier method"
 
@@ -89,10 +92,10 @@ def _network(config, ensemble, network):
 
 
 def _mixed(A, white, share, symmetric):
-    """White noise with a share of the power from noise that is as slow as the slowest mode."""
+    """White noise with a share of the power from noise that is slower than the slowest mode."""
     if share == 0:
         return white
-    time = -1 / float(linalg.spectral_abscissa(A, symmetric=symmetric))
+    time = -SLOWNESS / float(linalg.spectral_abscissa(A, symmetric=symmetric))
     slow = linalg.coloured_covariance(A, time)
     return (1 - share) * white + share * slow * (jnp.trace(white) / jnp.trace(slow))
 
@@ -111,7 +114,7 @@ def evaluate(config: Config, ensemble: str, network: int, keep: float) -> Iterat
     def compensated(mask, share):
         return pruning.compensate(A, mask, _mixed(A, white, share, symmetric), symmetric=symmetric)
 
-    found: dict = {"noise": prune("noise").matrix, "empty": jnp.diag(jnp.diagonal(A))}
+    found: dict = {"empty": jnp.diag(jnp.diagonal(A))}
     ended: dict[str, bool] = {}
     if symmetric and config.optimum:
         pairs = int(pruning.synapse_count(A, keep, symmetric=True)) // 2
@@ -119,6 +122,7 @@ def evaluate(config: Config, ensemble: str, network: int, keep: float) -> Iterat
         found[BARRIER] = None if barrier is None else barrier.matrix
     for power in MASKS:
         name = "noise" if power == 1 else f"noise^{power:g}"
+        found[name] = prune(name).matrix
         mask = prune(f"{name}+keep").mask
         found[f"{name}, mask only"] = A * (mask + jnp.eye(len(A)))
         found[f"{name}, one factor"] = prune(f"{name}+abscissa").matrix
@@ -211,14 +215,15 @@ def draw(results: xr.Dataset) -> Figure:
             }
             for mask, colour in COLOURS.items():
                 line = np.array([place[f"{mask}, compensated, {share:g} slow"] for share in SHARES]).T
-                ax.plot(*line, color=colour, marker=".", label=f"{mask}+compensation, 0 to {SHARES[-1]:.0%} slow noise")
+                ax.plot(*line, color=colour, marker=".", label=f"{mask}, compensated, 0 to 100 % slow noise")
                 for end, marker in MARKERS.items():
                     if f"{mask}, {end}" in place:
                         ax.plot(
                             *place[f"{mask}, {end}"], color=colour, marker=marker, linestyle="", label=f"{mask}, {end}"
                         )
             ax.plot(*place["empty"], "k*", label="no synapse")
-            ax.plot(*place["noise"], "ks", label="noise, 1/p")
+            for mask, colour in COLOURS.items():
+                ax.plot(*place[mask], color=colour, marker="s", linestyle="", label=f"{mask}, 1/p")
             if BARRIER in place:
                 ax.plot(*place[BARRIER], "kD", fillstyle="none", label=BARRIER)
             ax.set(xscale="log", yscale="log")
