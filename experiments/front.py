@@ -3,8 +3,9 @@
 Masks by `|w| v^alpha`, and adjustments: one factor, compensation under white noise, or under white noise with a share of slow
 noise, and compensation under white noise in rounds. All of these but the factor are local. Beside them, not local, the best
 weights that the same mask allows (`match_response`) and, of symmetric networks, the barrier method, which gives the smallest
-certificate that can be proven; coins with 1/p, as published for alpha = 1; and no synapse. Two clustered ensembles, symmetric and directed, of
-fresh networks: none of their seeds was looked at while rules were made. The wiring of the worm is one network, looked at before.
+certificate that can be proven; coins with 1/p, as published for alpha = 1; and no synapse. Two clustered ensembles, symmetric
+and directed, of fresh networks: none of their seeds was looked at while rules were made. The wiring of the worm is one network,
+looked at before.
 """
 
 import dataclasses
