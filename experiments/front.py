@@ -27,10 +27,7 @@ from jaxprune.pruning.theory import barrier_sparsify
 from jaxprune.sweep import median_interval
 
 SYMMETRIC, DIRECTED, WORM = "clustered", "clustered, directed", "C. elegans"
-ENSEMBLES = {
-    SYMMETRIC: networks.Ensemble(sizes=(100, 20, 80), bridges=500, margin=0.01),
-    DIRECTED: networks.Ensemble("clustered-directed", sizes=(100, 20, 80), bridges=500, margin=0.01),
-}
+FAMILIES = {SYMMETRIC: "clustered", DIRECTED: "clustered-directed"}
 FRESH = 1_000
 """Networks are drawn from seeds from here on."""
 DIMS = ("ensemble", "rule", "keep", "network")
@@ -49,6 +46,9 @@ class Config:
 
     Attributes:
       data: directory of the connectomes; the worm is left out without.
+      sizes: neurons in each cluster.
+      bridges: long-range entries.
+      slack: dominance slack of the clustered networks' leaks, in 1/time.
       keep: fractions kept.
       networks: networks of each ensemble; of the worm there is one.
       margin: slack of the worm's dominant leak, as a fraction of the mean total input.
@@ -57,6 +57,9 @@ class Config:
     """
 
     data: Path | None = None
+    sizes: tuple[int, ...] = (100, 20, 80)
+    bridges: int = 500
+    slack: float = 0.01
     keep: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4)
     networks: int = 8
     margin: float = 0.1
@@ -72,7 +75,7 @@ def points(config: Config) -> list[_study.Row]:
     """
     found = [
         {"ensemble": name, "network": index, "keep": keep}
-        for name in ENSEMBLES
+        for name in FAMILIES
         for index in range(config.networks)
         for keep in config.keep
     ]
@@ -85,7 +88,8 @@ def points(config: Config) -> list[_study.Row]:
 
 def _network(config, ensemble, network):
     if ensemble != WORM:
-        return ENSEMBLES[ensemble].network(jax.random.fold_in(jax.random.key(config.seed), FRESH + network))
+        made = networks.Ensemble(FAMILIES[ensemble], sizes=config.sizes, bridges=config.bridges, margin=config.slack)
+        return made.network(jax.random.fold_in(jax.random.key(config.seed), FRESH + network))
     assert config.data is not None
     table = config.data / "celegans_neurons.csv"
     W = networks.read_edges(config.data / "celegans_edges.csv", neurons=table).matrix
