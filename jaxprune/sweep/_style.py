@@ -25,6 +25,7 @@ ADJUSTMENTS = {
     "+form": ":",
     "+regrow": (0, (6, 2)),
     "+once": "-.",
+    "+swaps": (0, (1, 1)),
 }
 MARKERS = {"+keep": {"marker": "x"}, "+abscissa": {"marker": "+", "markersize": 6}}
 """Of controls."""

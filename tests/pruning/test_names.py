@@ -23,7 +23,7 @@ from jaxprune.pruning import (
     named_rule,
     prune,
 )
-from jaxprune.pruning.adjust import CorrectOnce, Empty, MatchAbscissa
+from jaxprune.pruning.adjust import CorrectOnce, Empty, MatchAbscissa, Swap
 
 SCORES = ("noise", "weight", "uniform", "activity", "surgeon", "greedy")
 ENDS = {
@@ -34,6 +34,7 @@ ENDS = {
     "form": MatchForm(),
     "regrow": Regrow(),
     "once": CorrectOnce(),
+    "swaps": Swap(),
 }
 
 

@@ -11,6 +11,7 @@ from jaxprune.pruning.adjust._radius import MatchRadius
 from jaxprune.pruning.adjust._regrow import Regrow, regrow
 from jaxprune.pruning.adjust._response import MatchedResponse, match_response
 from jaxprune.pruning.adjust._strengthen import Strengthen, matched_diagonal, strengthen
+from jaxprune.pruning.adjust._swap import Swap
 
 __all__ = [
     "Adjust",
@@ -25,6 +26,7 @@ __all__ = [
     "Regrow",
     "Strengthen",
     "Survivors",
+    "Swap",
     "compensate",
     "correct_once",
     "drive_error",
