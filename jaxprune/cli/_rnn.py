@@ -38,8 +38,8 @@ def prune_rnn(
       model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha.
       keep: fraction of recurrent synapses to keep, in (0, 1].
       out: the pruned network; .npz or .safetensors.
-      rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +compensation, +regrow, +once or +swaps; or
-        module:Name for a rule of your own.
+      rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +compensation, +regrow, +once or
+        +swaps; empty, the control without synapses; or module:Name for a rule of your own.
       loops: number of times that the pruned network is watched and adjusted again (with +compensation or +regrow).
       source: where the activity comes from that rules look at: noise at the inputs or in every neuron, the network linearised at
         rest, the inputs of the calibration trials, or these and a share of noise at the inputs.

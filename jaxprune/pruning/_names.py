@@ -55,9 +55,9 @@ A score alone means independent coins and 1/p: `noise`, `weight`, `uniform`, `ac
 (what a single removal costs) and `greedy` (rank of removal). With an adjustment the most important synapses stay, and their
 weights are left as they are (`+keep`), scaled by one factor that restores the spectral radius (`+radius`) or the slowest decay
 (`+abscissa`), refitted for every neuron's input (`+compensation`), for the quadratic form (`+form`), refitted and exchanged
-(`+regrow`), exchanged without a refit (`+swaps`), or corrected once (`+once`). Not local, but yardsticks: `surgeon`, `greedy`, `+radius`, `+abscissa`, `+form`,
-`+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent (`NoisePrune`). In a symmetric network
-`activity`, `surgeon` and `greedy`, which look at one end of a synapse, are averaged over both ends.
+(`+regrow`), exchanged without a refit (`+swaps`), or corrected once (`+once`). Not local, but yardsticks: `surgeon`, `greedy`,
+`+radius`, `+abscissa`, `+form`, `+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent
+(`NoisePrune`). In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end of a synapse, are averaged over both ends.
 """
 
 
