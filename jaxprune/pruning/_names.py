@@ -57,7 +57,8 @@ weights are left as they are (`+keep`), scaled by one factor that restores the s
 (`+abscissa`), refitted for every neuron's input (`+compensation`), for the quadratic form (`+form`), refitted and exchanged
 (`+regrow`), exchanged without a refit (`+swaps`), or corrected once (`+once`). Not local, but yardsticks: `surgeon`, `greedy`,
 `+radius`, `+abscissa`, `+form`, `+once`. `noise^1.5`, alone or with an adjustment, is noise importance with an exponent
-(`NoisePrune`). In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end of a synapse, are averaged over both ends.
+(`NoisePrune`). In a symmetric network `activity`, `surgeon` and `greedy`, which look at one end of a synapse, are averaged over
+both ends.
 """
 
 
