@@ -65,7 +65,7 @@ class Config(Sources):
       pruned: fractions pruned.
       windows: steps after the last input that count where the task is watched.
       seeds: seeds of the noise where something is drawn, and of rounding.
-      distilled: fractions at which the survivors are distilled, which takes minutes.
+      distilled: fractions at which the survivors are distilled.
       steps: updates of the distillation.
       rate: its learning rate.
       workers: networks at a time.
@@ -75,7 +75,7 @@ class Config(Sources):
     pruned: tuple[float, ...] = (0.8, 0.9, 0.95)
     windows: tuple[int, ...] = (0, 10)
     seeds: int = 3
-    distilled: tuple[float, ...] = (0.9,)
+    distilled: tuple[float, ...] = (0.8, 0.9, 0.95)
     steps: int = 200
     rate: float = 3e-4
     workers: int = 2
