@@ -41,7 +41,7 @@ def cell(values: xr.DataArray, over: str = "network", digits: int = 3) -> str:
     return shown if low != low else f"{shown} ({low:.{digits}f}, {high:.{digits}f})"
 
 
-def finite(values: xr.DataArray, over: str = "network") -> str:
+def finite(values: xr.Dataset, over: str = "network") -> str:
     """Share of networks with a finite H2 error."""
     there = values.h2.notnull().sum(over)
     return f"{float((abs(values.h2) < float('inf')).sum(over) / there):.0%}"

@@ -11,6 +11,7 @@ looked at before.
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ from jaxprune.pruning.theory import barrier_sparsify
 from jaxprune.sweep import median_interval
 
 SYMMETRIC, DIRECTED, WORM = "clustered", "clustered, directed", "C. elegans"
-FAMILIES = {SYMMETRIC: "clustered", DIRECTED: "clustered-directed"}
+FAMILIES: dict[str, Any] = {SYMMETRIC: "clustered", DIRECTED: "clustered-directed"}
 FRESH = 1_000
 """Networks are drawn from seeds from here on."""
 DIMS = ("ensemble", "rule", "keep", "network")

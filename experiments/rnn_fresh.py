@@ -12,6 +12,7 @@ so that the shorter window holds no step that decides the accuracy. Labels are n
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -215,7 +216,8 @@ def _descend(key, pruned, mask, inputs, weights, wanted, steps, rate, trials=64)
         changes, state = optimiser.update(gradient, state)
         return (optax.apply_updates(learnt, changes), state), None
 
-    (learnt, _), _ = jax.lax.scan(step, (start, optimiser.init(start)), jax.random.split(key, steps))
+    carry: Any = (start, optimiser.init(start))
+    learnt: Any = jax.lax.scan(step, carry, jax.random.split(key, steps))[0][0]
     return learnt[0] * mask, learnt[1]
 
 

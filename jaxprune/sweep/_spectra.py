@@ -60,15 +60,13 @@ def ensemble_responses(
       For each ensemble: eigenvalues, slowest first, and errors.
     """
     if not on_host(original.eigenvalues):
-        return [tuple(map(np.asarray, jax.vmap(_response)(original, B))) for B, _ in pruned]
+        found = [jax.vmap(_response)(original, B) for B, _ in pruned]
+        return [(np.asarray(values), np.asarray(errors)) for values, errors in found]
     rates = np.asarray(original.eigenvalues)
     tasks = [each for B, R in pruned for each in zip(rates, np.asarray(B), np.asarray(R), strict=True)]
     found = _deal_out(_response_on_host, tasks)
-    size = len(rates)
-    return [
-        tuple(np.stack(part) for part in zip(*found[i * size : (i + 1) * size], strict=True))
-        for i in range(len(pruned))
-    ]
+    parts = [found[start : start + len(rates)] for start in range(0, len(found), len(rates))]
+    return [(np.stack([values for values, _ in part]), np.stack([error for _, error in part])) for part in parts]
 
 
 def _response(original, B):
