@@ -12,6 +12,7 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +39,7 @@ COST = "response, exact"
 SLOW = 10
 TOSSES = 100
 """Of every coin on a Boltzmann machine."""
-OWN = {"path": 0.5, "stationary": 1.0, "response": 1.5}
+OWN: dict[Any, Any] = {"path": 0.5, "stationary": 1.0, "response": 1.5}
 """The exponent that theory names for each measure."""
 MEASURES = {
     "path": "trajectories, nats per neuron and time",
