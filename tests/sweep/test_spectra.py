@@ -7,8 +7,8 @@ import pytest
 from helpers import SIZE, dominant, weights
 from threadpoolctl import threadpool_info
 
-from jaxprune.linalg import eigenvalues
-from jaxprune.sweep._spectra import ensemble_eigenvalues
+from jaxprune.linalg import eigenvalues, h2_error, project, reference
+from jaxprune.sweep._spectra import _response, ensemble_eigenvalues, ensemble_responses
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -44,3 +44,39 @@ def test_threads_of_the_linear_algebra_are_given_back():
     before = [library["num_threads"] for library in threadpool_info()]
     ensemble_eigenvalues(jax.random.normal(jax.random.key(0), (4, 8, 8)), symmetric=True)
     assert [library["num_threads"] for library in threadpool_info()] == before
+
+
+def pruned_members():
+    """Originals, and pruned ones: two that are stable, one that is not, one that failed."""
+    originals = jnp.stack([dominant("clustered", seed) for seed in range(4)])
+    members = originals * (1 - 0.5 * (jnp.abs(originals) < 0.1))
+    members = members.at[2].add(10 * jnp.eye(SIZE)).at[3].set(jnp.nan)
+    found = jax.vmap(lambda A: reference(A, symmetric=True))(originals)
+    return originals, found, members
+
+
+def test_responses_of_every_member_on_a_cpu_and_elsewhere():
+    originals, found, members = pruned_members()
+    residuals = jax.vmap(project)(found, members).residual
+    ((values, errors), (again, same)) = ensemble_responses(found.modes, (members, residuals), (members, residuals))
+    elsewhere, others = jax.vmap(_response)(found.modes, members)
+    np.testing.assert_array_equal(values, again)
+    np.testing.assert_array_equal(errors, same)
+    np.testing.assert_allclose(values[:3], elsewhere[:3], rtol=1e-9)
+    np.testing.assert_allclose(errors, others, rtol=1e-6)
+    assert np.isnan(values[3]).all()
+    assert np.isnan(errors[3])
+    assert errors[2] == np.inf
+    for member in range(2):
+        np.testing.assert_allclose(errors[member], h2_error(originals[member], members[member]).relative, rtol=1e-6)
+
+
+def test_threads_compute_in_the_precision_of_the_members():
+    """JAX's precision may be set for one thread only."""
+    _, found, members = pruned_members()
+    residuals = jax.vmap(project)(found, members).residual
+    single = [jax.tree.map(lambda leaf: leaf.astype(jnp.float32), part) for part in (found.modes, members, residuals)]
+    ((values, errors),) = ensemble_responses(single[0], (single[1], single[2]))
+    assert values.dtype == errors.dtype == np.float32
+    ((values, errors),) = ensemble_responses(found.modes, (members, residuals))
+    assert values.dtype == errors.dtype == np.float64
