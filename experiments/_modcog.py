@@ -118,6 +118,6 @@ class Sources:
         return seen | {MIXED: mix(seen[TASK], seen[BROAD], share=self.share)}
 
 
-def task_inputs(trials: rnn.TrialSet) -> rnn.TaskInputs:
-    """The task as a source of activity, padding left out."""
-    return rnn.TaskInputs(trials.inputs, rnn.input_lasts(trials.inputs))
+def task_inputs(trials: rnn.TrialSet, after: int = 0) -> rnn.TaskInputs:
+    """The task as a source of activity, up to some steps after the last input; padding is left out."""
+    return rnn.TaskInputs(trials.inputs, rnn.input_lasts(trials.inputs, after=after))

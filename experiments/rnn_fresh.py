@@ -25,7 +25,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from experiments._modcog import BROAD, COLOURS, MIXED, TASK, TASKS, Sources
+from experiments._modcog import BROAD, COLOURS, MIXED, TASK, TASKS, Sources, task_inputs
 from jaxprune import InputError, dynamics, pruning, rnn
 
 NONE = "none"
@@ -125,7 +125,7 @@ def _source(config, calibration, source, window):
     """What is watched."""
     if source == NONE:
         return None
-    task = rnn.TaskInputs(calibration.inputs, rnn.input_lasts(calibration.inputs, after=window))
+    task = task_inputs(calibration, window)
     broad = config.broadband(trials=128)
     return {TASK: task, BROAD: broad, MIXED: dynamics.Mixture(task, broad, share=config.share)}[source]
 

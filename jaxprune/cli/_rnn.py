@@ -25,6 +25,7 @@ def prune_rnn(
     tau: tuple[float, float] = (0.3, 3.0),
     neuron_sd: float = 1.0,
     share: float = 0.03,
+    after: int = 10,
     trials: Path | None = None,
     activation: Literal["tanh", "relu", "linear"] | None = None,
     seed: int = 0,
@@ -47,6 +48,7 @@ def prune_rnn(
       tau: least and greatest correlation time of it, in steps.
       neuron_sd: size of the noise in a neuron, a step.
       share: share of steps of noise beside the task.
+      after: steps that count after the last input of a trial, where the task is watched; the response often comes there.
       trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for a source
         with the task.
       activation: the nonlinearity of the network; by default what the file says, else tanh.
@@ -61,7 +63,7 @@ def prune_rnn(
     held_out = None if trials is None else rnn.load_trials(trials, outputs=outputs)
     watched, used = None, {}
     if chosen.needs_activity or loops:
-        watched, used = _source(source, sd, tau, neuron_sd, share, trials, outputs)
+        watched, used = _source(source, sd, tau, neuron_sd, share, after, trials, outputs)
     if loops and source == "linearised":
         raise InputError(f"--loops {loops} watches the network while it runs, which --source linearised does not.")
     pruned, found = rnn.prune_rnn(
@@ -99,7 +101,7 @@ def prune_rnn(
 COMMANDS = {"prune-rnn": prune_rnn}
 
 
-def _source(source, sd, tau, neuron_sd, share, trials, outputs):
+def _source(source, sd, tau, neuron_sd, share, after, trials, outputs):
     """Where activity comes from, by name; and the settings that it uses."""
     if source == "linearised":
         return rnn.Linearised(), {}
@@ -111,7 +113,7 @@ def _source(source, sd, tau, neuron_sd, share, trials, outputs):
     if trials is None:
         raise InputError(f"--source {source} needs --trials with calibration_inputs: which file holds them?")
     shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
-    task = rnn.TaskInputs(shown, rnn.input_lasts(shown))
+    task = rnn.TaskInputs(shown, rnn.input_lasts(shown, after=after))
     if source == "task":
-        return task, {}
-    return dynamics.Mixture(task, noise, share), {"sd": sd, "tau": tau, "share": share}
+        return task, {"after": after}
+    return dynamics.Mixture(task, noise, share), {"sd": sd, "tau": tau, "share": share, "after": after}
