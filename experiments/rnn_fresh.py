@@ -64,7 +64,7 @@ class Config(Sources):
     Attributes:
       fresh: directory with the networks that nothing was tuned on.
       pruned: fractions pruned.
-      windows: steps after the last input that count where the task is watched.
+      windows: steps after the last input that count where the task is watched; the last of them wherever one is enough.
       seeds: seeds of the noise where something is drawn, and of rounding.
       distilled: fractions at which the survivors are distilled.
       steps: updates of the distillation.
@@ -98,8 +98,7 @@ def evaluate(config: Config, set: str, task: str) -> Iterator[_study.Row]:
     key = jax.random.fold_in(jax.random.key(config.seed), TASKS.index(task))
     for name, sources in WAYS.items():
         for source in sources:
-            # Where the task is not watched, its window has no effect.
-            for window in config.windows if source in (TASK, MIXED) else config.windows[:1]:
+            for window in config.windows if source == TASK and name not in (SHAKEN, DISTILLED) else config.windows[-1:]:
                 watched = _source(config, calibration, source, window)
                 for seed in range(config.seeds if source in (BROAD, MIXED) or name == SHAKEN else 1):
                     drawn = jax.random.fold_in(key, seed)
@@ -254,7 +253,7 @@ def draw(results: xr.Dataset) -> Figure:
         for number, (name, sources) in enumerate(WAYS.items()):
             for source in sources:
                 at = results.retention.sel(way=name, source=source, pruned=fraction)
-                at = at.sel(window=window if source in (TASK, MIXED) else results.window.values[0]).mean("seed")
+                at = at.sel(window=window).mean("seed")
                 if not bool(at.notnull().any()):
                     continue
                 (x, dx), (y, dy) = (_study.mean_and_error(at.sel(set=group), "task") for group in ("tuned on", "fresh"))
