@@ -35,8 +35,10 @@ def unstable() -> _study.Row:
 
 
 def cell(values: xr.DataArray, over: str = "network", digits: int = 3) -> str:
-    """Median and its 68 % interval over networks, infinity a value; of one value, that alone."""
+    """Median and its 68 % interval over networks, infinity a value; of one value, that alone; of none, nothing."""
     median, low, high = (float(x) for x in median_interval(values, over))
+    if median != median:
+        return ""
     shown = f"{median:.{digits}f}"
     return shown if low != low else f"{shown} ({low:.{digits}f}, {high:.{digits}f})"
 

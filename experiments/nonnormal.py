@@ -158,7 +158,7 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Errors against the fraction kept, where the median is finite: a row for each family, a column for each measure."""
-    figure = Figure(figsize=(12.5, 5.4), layout="constrained")
+    figure = Figure(figsize=(10.2, 4.8), layout="constrained")
     axes = figure.subplots(results.sizes["family"], len(MEASURES), sharex=True, squeeze=False)
     for row, family in zip(axes, results.family.values, strict=True):
         for ax, (measure, title) in zip(row, MEASURES.items(), strict=True):

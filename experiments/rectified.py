@@ -221,7 +221,7 @@ def draw(results: xr.Dataset) -> Figure:
     sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
     sets.set_ylim(0, 1.1)
     sets.set_title("epsilon of active sets / of the whole:\nvisited ○ median △ largest, random □ largest", fontsize=8)
-    _study.legend_below(figure, panels[0])
+    _study.legend_below(figure, panels[0], 5)
     return figure
 
 
