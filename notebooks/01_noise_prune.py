@@ -134,8 +134,8 @@ for name, S in pruned.items():
 # %% [markdown]
 # ## Before and after
 #
-# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error of each, along the
-# original's own modes.
+# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error of each, along
+# the original's own modes.
 
 # %%
 figure, (spectrum, errors) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
@@ -160,14 +160,14 @@ plt.show()
 # %% [markdown]
 # What stays depends on what is asked.
 #
-# - **Slow modes**, the network's memory: coins by noise keep them all about equally well. With compensation most are closer still,
-#   but two are lost, the collective modes of two clusters. A mean over ten shows this, a median does not.
+# - **Slow modes**, the network's memory: coins by noise keep them all about equally well. With compensation most are closer
+#   still, but two are lost, the collective modes of two clusters. A mean over ten shows this, a median does not.
 # - **The response to noise**: compensation is closest to the original. Coins pay for the slow modes here; by weight or at random
 #   they do worse than no synapse at all.
 # - **The sorted median** prefers the network without any synapse to all coins. Do not judge a network by it.
 #
-# Compensation is local: each neuron needs nothing but its own inputs and its own error. So are the coins, but for one number, their
-# scale.
+# Compensation is local: each neuron needs nothing but its own inputs and its own error. So are the coins, but for one number,
+# their scale.
 #
 # %% [markdown]
 # ## What was needed

@@ -164,8 +164,9 @@ plt.show()
 # %% [markdown]
 # With nothing but its own noise, the network prunes itself. It ends between compensation with the exact covariance and the same
 # masks without any refit, and the fewer synapses stay, the nearer to the latter: learning gives back little of the drive that was
-# lost, most of which is each neuron's private noise. At one synapse in ten nothing is left to gain over one factor. Coins (`noise`)
-# keep the slow modes far better and respond to noise worse; where they have no point, the network no longer returns to rest.
+# lost, most of which is each neuron's private noise. At one synapse in ten nothing is left to gain over one factor. Coins
+# (`noise`) keep the slow modes far better and respond to noise worse; where they have no point, the network no longer returns to
+# rest.
 #
 # ## Neurons with a threshold
 #
