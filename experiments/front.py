@@ -20,6 +20,8 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
@@ -202,46 +204,53 @@ def show(results: xr.Dataset) -> None:
 
 
 COLOURS = {"noise": "#0072B2", "noise^1.5": "#009E73", "noise^2": "#E69F00"}
-MARKERS = {"mask only": "x", "one factor": "+", "rounds": "v", "best weights": "*"}
+MARKERS = {"1/p": "s", "mask only": "x", "one factor": "+", "rounds": "v", "best weights": "*"}
+COMPENSATED = "compensated, 0 to 100 % slow noise"
 
 
 def draw(results: xr.Dataset) -> Figure:
     """H2 error against the slow modes: a row for each ensemble, a column for each fraction."""
-    figure = Figure(figsize=(12, 2.9 * results.sizes["ensemble"] + 0.8), layout="constrained")
+    figure = Figure(figsize=(11, 2.6 * results.sizes["ensemble"] + 0.8), layout="constrained")
     axes = figure.subplots(results.sizes["ensemble"], results.sizes["keep"], squeeze=False)
     for row, ensemble in zip(axes, results.ensemble.values, strict=True):
         for ax, keep in zip(row, results.keep.values, strict=True):
-            at = results.sel(ensemble=ensemble, keep=keep)
-            place = {
-                str(rule): [
-                    float(median_interval(at[name].sel(rule=rule)).sel(statistic="median"))
-                    for name in ("slow_modes", "h2")
-                ]
-                for rule in results.rule.values
-            }
-            for mask, colour in COLOURS.items():
-                line = np.array([place[f"{mask}, compensated, {share:g} slow"] for share in SHARES]).T
-                ax.plot(*line, color=colour, marker=".", label=f"{mask}, compensated, 0 to 100 % slow noise")
-                for end, marker in MARKERS.items():
-                    if f"{mask}, {end}" in place:
-                        ax.plot(
-                            *place[f"{mask}, {end}"], color=colour, marker=marker, linestyle="", label=f"{mask}, {end}"
-                        )
-            ax.plot(*place["empty"], "k*", label="no synapse")
-            for mask, colour in COLOURS.items():
-                ax.plot(*place[mask], color=colour, marker="s", linestyle="", label=f"{mask}, 1/p")
-            if BARRIER in place:
-                ax.plot(*place[BARRIER], "kD", fillstyle="none", label=BARRIER)
-            ax.set(xscale="log", yscale="log")
-            ax.xaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_major_formatter("{x:g}")
+            _draw_front(ax, results.sel(ensemble=ensemble, keep=keep))
             if ax in axes[0]:
                 ax.set_title(f"{keep:.0%} kept")
         row[0].set_ylabel(f"{ensemble}\nrelative H2 error")
     for ax in axes[-1]:
         ax.set_xlabel("error along the slow modes")
-    _study.legend_below(figure, axes[0, 0], 5)
+    handles = [Line2D([], [], color=colour, linewidth=4, label=mask) for mask, colour in COLOURS.items()]
+    handles.append(Line2D([], [], color="gray", marker=".", label=COMPENSATED))
+    handles += [Line2D([], [], color="gray", marker=marker, linestyle="", label=end) for end, marker in MARKERS.items()]
+    handles.append(Line2D([], [], color="black", marker="o", linestyle="", label="no synapse"))
+    if BARRIER in results.rule.values:
+        handles.append(Line2D([], [], color="black", marker="D", fillstyle="none", linestyle="", label=BARRIER))
+    figure.legend(handles=handles, loc="outside lower center", ncols=6)
     return figure
+
+
+def _draw_front(ax, at):
+    names = [str(rule) for rule in at.rule.values]
+    place = {
+        name: [float(median_interval(at[of].sel(rule=name)).sel(statistic="median")) for of in ("slow_modes", "h2")]
+        for name in names
+    }
+    for mask, colour in COLOURS.items():
+        line = np.array([place[f"{mask}, compensated, {share:g} slow"] for share in SHARES]).T
+        ax.plot(*line, color=colour, marker=".")
+        for end, marker in MARKERS.items():
+            name = mask if end == "1/p" else f"{mask}, {end}"
+            if name in place:
+                ax.plot(*place[name], color=colour, marker=marker, linestyle="")
+    ax.plot(*place["empty"], "ko", markersize=4)
+    if BARRIER in place:
+        ax.plot(*place[BARRIER], "kD", fillstyle="none", markersize=5)
+    ax.set(xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:g}")
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def prune(
       keep: fraction of synapses to keep, in (0, 1].
       out: the pruned matrix; its suffix chooses the format.
       rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +abscissa, +compensation, +form,
-        +regrow, +once or +swaps; noise^1.5 in place of noise, with any exponent; empty, the control without synapses; or
-        module:Name for a rule of your own.
+        +regrow, +once or +swaps (directed networks only); noise^1.5 in place of noise, with any exponent that is not negative;
+        empty, the control without synapses; or module:Name for a rule of your own.
       method: how survivors are drawn, instead of the rule's own way.
       diagonal: what the leak does where survivors are strengthened by 1/p: matched (to the weights) or original.
       cap: largest factor by which a synapse may grow where survivors are strengthened by 1/p.

@@ -121,7 +121,7 @@ def prune_layers(
       >>> [layer.kept for layer in pruned.layers]
       [48, 24]
 
-    Reference: Frantar2022, Sun2024 for layer-wise pruning; the closed loop and the shared rules are ours.
+    Reference: Frantar2022, Frantar2023, Sun2024 for layer-wise pruning; the closed loop and the shared rules are ours.
     """
     check_key("key", key)
     rule = named_rule(rule)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from jaxprune._checks import InputError, check_square
+from jaxprune._checks import InputError, check_pair, check_square
 from jaxprune._codes import Code
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._reference import Reference, relative_deviation, whitening
@@ -91,12 +91,7 @@ def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) 
     Reference: Spielman2011, spectral approximation in the Loewner order; Varga2004, Gershgorin discs.
     """
     original = A.matrix if isinstance(A, Reference) else A
-    check_square("A", original)
-    check_square("B", B)
-    if original.shape != B.shape:
-        raise InputError(
-            f"B has shape {B.shape} and A has {original.shape}: certify a network against its own pruned matrix."
-        )
+    check_pair(original, B)
     symmetric = resolve_symmetry(symmetric, A=original, B=B)
     if symmetric:
         original, B = symmetrise(original), symmetrise(B)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_choice, check_leak, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real
-from jaxprune.linalg._lyapunov import lyapunov
+from jaxprune.linalg._lyapunov import has_covariance, lyapunov
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._reference import Reference
 from jaxprune.linalg._spectrum import resolve_symmetry
@@ -106,8 +106,7 @@ def coloured_covariance(A: Matrix, correlation_time: Real, *, sigma: Real = 1.0)
 
 
 def _check_stationary(A, C):
-    # A singular matrix may pass the factorisation by rounding; then its inverse is as large as rounding is small.
-    if is_concrete(C) and not bool(jnp.linalg.norm(A) * jnp.linalg.norm(C) < 0.1 / jnp.finfo(A.dtype).eps):
+    if is_concrete(C) and not bool(has_covariance(A, C)):
         raise InputError(
             "A is singular or unstable (an eigenvalue with real part >= 0), so the noise-driven network has no stationary "
             "covariance: increase the leak, for example with networks.dominant_leak(W, slack) or networks.stable_leak(W, -0.1)."

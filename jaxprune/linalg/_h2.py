@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from jaxprune._checks import check_pair, is_concrete
 from jaxprune._types import Matrix, Scalar
-from jaxprune.linalg._lyapunov import lyapunov, sylvester
+from jaxprune.linalg._lyapunov import has_covariance, lyapunov, sylvester
 from jaxprune.linalg._reference import Modes, Reference, modes
 from jaxprune.linalg._spectrum import resolve_symmetry, rounding
 from jaxprune.linalg.lapack import apply_reflectors, tridiagonal
@@ -98,8 +98,9 @@ def covariances_of_pair(A: Matrix, B: Matrix, C: Matrix) -> PairCovariances:
 
     Args:
       A, B: dynamics matrices.
-      C: $C_A$, the stationary covariance of A at unit noise.
+      C: $C_A$, the stationary covariance of A at unit noise, as `lyapunov` gives it.
     """
+    C = jnp.where(has_covariance(A, C), C, jnp.nan)
     finite = jnp.all(jnp.isfinite(B))
     B = jnp.where(finite, B, A)
     change = B - A

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Bool
 
-from jaxprune._checks import InputError, check_pair, check_square, is_concrete
+from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Count, Matrix, Scalar
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import resolve_symmetry
@@ -121,7 +122,8 @@ def sylvester(A: Matrix, B: Matrix, Q: Matrix, *, max_doublings: int = 48) -> Ma
 
     Reference: Smith1968.
     """
-    check_pair(A, B)
+    check_square("A", A)
+    check_square("B", B, like=("A", A))
     check_square("Q", Q, like=("A", A))
     value, _, converged = _solve(max_doublings, False, (A, B), Q)
     return jnp.where(_code(value, converged) == LyapunovCode.SUCCESSFUL, value, jnp.nan)
@@ -135,6 +137,14 @@ def _code(value, converged):
 def _norm(X):
     # Not `jnp.linalg.norm`: with Q the identity XLA (jaxlib 0.10.1) takes a minute to compile the sum of squares.
     return jnp.sqrt(jnp.vdot(X, X))
+
+
+def has_covariance(A: Matrix, C: Matrix) -> Bool[Array, ""]:
+    """Whether C, found as the stationary covariance of A, can be one.
+
+    A singular matrix may pass by rounding; then C is as large as rounding is small.
+    """
+    return _norm(A) * _norm(C) < 0.1 / jnp.finfo(A.dtype).eps
 
 
 # Below, `sides` holds the matrices to the left and to the right of X: (A, B), or (A,) where they are the same.

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from jaxprune._checks import check_pair
+from jaxprune._checks import check_pair, check_whole
 from jaxprune._types import Matrix, Scalar
 from jaxprune.linalg._certificate import Certificate, certificate_from
 from jaxprune.linalg._errors import eigenvalue_errors
@@ -55,7 +55,8 @@ def measure(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None, 
       All measures; those of the response and of information are NaN if the original is not stable.
 
     Raises:
-      InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`.
+      InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`; slow
+        below 1.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -64,6 +65,7 @@ def measure(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None, 
     """
     matrix = A.matrix if isinstance(A, Reference) else A
     check_pair(matrix, B)
+    check_whole("slow", slow, least=1)
     both = resolve_symmetry(symmetric, A=matrix, B=B)
     original = A if isinstance(A, Reference) and A.symmetric == both else reference(matrix, symmetric=both)
     B = symmetrise(B) if both else B

@@ -5,7 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import lax
 
-from jaxprune._checks import InputError, check_choice, is_concrete
+from jaxprune._checks import InputError, check_choice, check_square, is_concrete
 from jaxprune._types import Matrix
 from jaxprune.linalg import Reference, is_symmetric, reference, rounding, stationary_covariance
 from jaxprune.pruning._importance import weight_importance
@@ -45,7 +45,7 @@ def synapse_cost(A: Matrix | Reference, measure: Measure) -> Matrix:
       diagonal. NaN where A is not stable and its entries are not known (inside `jit`).
 
     Raises:
-      InputError: A not square, empty or not finite, not symmetric, or not stable; an unknown measure.
+      InputError: A not square, empty or not finite, not symmetric, or (but for "entries") not stable; an unknown measure.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -56,6 +56,7 @@ def synapse_cost(A: Matrix | Reference, measure: Measure) -> Matrix:
     """
     check_choice("measure", measure, MEASURES)
     matrix = A.matrix if isinstance(A, Reference) else A
+    check_square("A", matrix)
     if (isinstance(A, Reference) and not A.symmetric) or (is_concrete(matrix) and not is_symmetric(matrix)):
         raise InputError("A is not symmetric, but the costs of synapses are known for symmetric networks only.")
     off = 1 - jnp.eye(len(matrix), dtype=matrix.dtype)

@@ -83,7 +83,7 @@ def named_rule(rule: Any) -> Rule:
         )
     if ":" in rule:
         return outside_rule(rule)
-    if power := re.fullmatch(r"noise\^([0-9.]+)(?:\+(\w+))?", rule):
+    if power := re.fullmatch(r"noise\^(.+?)(?:\+([a-z]+))?", rule):
         return _noise_power(rule, *power.groups())
     if rule not in RULES:
         near = difflib.get_close_matches(rule, RULES, n=4, cutoff=0.4)

@@ -17,7 +17,7 @@ Derived here from Tropp2012 (matrix Chernoff) along the lines of Spielman2011 (s
 
 import jax.numpy as jnp
 
-from jaxprune._checks import InputError, check_positive, is_concrete
+from jaxprune._checks import InputError, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.pruning._assumptions import check_assumptions
 from jaxprune.pruning._barrier import Sparsified, barrier_sparsify
@@ -170,6 +170,9 @@ def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar
       cost: k, from `synapse_cost`.
       probabilities: p; a synapse of probability zero does infinite damage by this measure.
 
+    Raises:
+      InputError: a matrix not square, empty or not finite, or not of the size of A.
+
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
       >>> first_order_damage(A, jnp.ones((2, 2)), jnp.full((2, 2), 0.5))
@@ -177,9 +180,12 @@ def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar
 
     Reference: ours.
     """
+    for name, matrix in (("A", A), ("cost", cost), ("probabilities", probabilities)):
+        check_square(name, matrix, like=("A", A))
     there = (A != 0) & ~jnp.eye(len(A), dtype=bool)
     p = jnp.where(there, probabilities, 1)
-    return jnp.sum(jnp.where(there, A**2 * cost * (1 / p - 1), 0)) / 2
+    each = jnp.where(p > 0, A**2 * cost * (1 / jnp.where(p > 0, p, 1) - 1), jnp.inf)
+    return jnp.sum(jnp.where(there, each, 0)) / 2
 
 
 def _check_epsilon(epsilon):

@@ -8,6 +8,7 @@ import jax
 from jaxprune._checks import InputError, check_fraction
 from jaxprune.networks import Ensemble
 from jaxprune.pruning import MatchForm, Rule, named_rule
+from jaxprune.pruning.adjust import Swap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,11 @@ class SweepConfig:
             if isinstance(rule.adjust, MatchForm) and not self.ensemble.symmetric:
                 raise InputError(
                     f"rules has {name!r}, which needs symmetric networks, but family is {self.ensemble.family!r}."
+                )
+            if isinstance(rule.adjust, Swap) and self.ensemble.symmetric:
+                raise InputError(
+                    f"rules has {name!r}, which is for directed networks, but those of {self.ensemble.family!r} are symmetric: "
+                    "leave it out, or choose a directed family."
                 )
         for name in ("networks", "chunk"):
             if getattr(self, name) < 1:

@@ -19,12 +19,17 @@ from jaxprune.sweep._table import summarise
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     """A measure of `summarise` against the fraction kept: a line of medians for each rule, bars from `low` to `high`.
 
-    What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end.
+    What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end. Where nothing is
+    left, the axis is linear and empty, and says so.
     """
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
         plot_median(ax, line.keep.values, line, label=str(rule), **rule_style(str(rule)))
-    ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept")
+    medians = summary[name].sel(statistic="median")
+    drawn = bool(((medians > 0) & np.isfinite(medians)).any())
+    ax.set(xscale="log", yscale="log" if drawn else "linear", xlabel="fraction of synapses kept")
+    if not drawn:
+        ax.text(0.5, 0.5, "zero, infinite or not a number throughout", transform=ax.transAxes, ha="center", fontsize=8)
     ticks = np.sort(summary.keep.values)
     # From the right, a label only where the next one leaves room on the logarithmic axis.
     labels, last = [], np.inf

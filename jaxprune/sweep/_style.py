@@ -14,7 +14,7 @@ SCORES = {
     "greedy": {"color": "#8B4513", "marker": "P"},
     "empty": {"color": "#000000", "marker": ""},
 }
-OTHERS = ("#E69F00", "#56B4E9", "#AA4499", "#117733", "#882255")
+OTHERS = ("#E69F00", "#AA4499", "#117733", "#999933", "#44AA99")
 """Colours of rules from outside, one for each name as far as they reach."""
 ADJUSTMENTS = {
     "": "-",

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
+from jaxprune._checks import check_whole
 from jaxprune.files import write_whole
 from jaxprune.linalg import SLOW
 
@@ -39,32 +40,36 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
       - `kept_fraction`,
 
       with the statistics "median", "low" and "high": order statistics of the networks between which the median of all networks
-      lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both; of one, NaN). Over (rule,
-      keep): `finite` (share of networks with a finite H2 error), `stable` (share that is stable), `failed` (number of networks
-      whose H2 error or abscissa is NaN, because their original is not stable, or pruning failed: they are left out of everything
-      else), `epsilon_bound` (median).
+      lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both, which hold it in half of
+      the cases; of one, NaN). Over (rule, keep): `finite` (share of networks with a finite H2 error), `stable` (share that is
+      stable), `certified` (share that has an epsilon, of which its median is taken: none exists where the original's symmetric
+      part is not negative definite), `failed` (number of networks of which another measure is NaN, because their original is not
+      stable, or pruning failed: they are left out of everything else), `epsilon_bound` (median).
     """
+    check_whole("slow", slow, least=1)
     results = results.isel(network=np.flatnonzero(results.finished.values))
     slowest = results.mode_error.isel(mode=slice(0, slow))
     per_network = xr.Dataset(
         {
             "h2": results.h2_error,
-            "slow_modes": slowest.mean("mode"),
-            "worst_mode": slowest.max("mode"),
+            "slow_modes": slowest.mean("mode", skipna=False),
+            "worst_mode": slowest.max("mode", skipna=False),
             "stationary": results.stationary,
             "path": results.path,
             "epsilon": results.epsilon,
-            "sorted_median": results.eigenvalue_error.median("mode"),
+            "sorted_median": results.eigenvalue_error.median("mode", skipna=False),
             "kept_fraction": results.kept_fraction,
         }
     )
-    failed = results.abscissa.isnull() | results.h2_error.isnull()
+    needed = per_network.drop_vars("epsilon").assign(abscissa=results.abscissa)
+    failed = needed.isnull().to_array().any("variable")
     summary = {name: median_interval(values.where(~failed)) for name, values in per_network.items()}
     there = (~failed).sum("network")
     summary["finite"] = np.isfinite(results.h2_error.where(~failed)).sum("network") / there
     summary["stable"] = (results.abscissa < 0).where(~failed, False).sum("network") / there
     summary["failed"] = failed.sum("network")
-    summary["epsilon_bound"] = results.epsilon_bound.median("network")
+    summary["certified"] = results.epsilon.where(~failed).notnull().sum("network") / there
+    summary["epsilon_bound"] = results.epsilon_bound.where(~failed).median("network")
     return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})
 
 
@@ -100,11 +105,13 @@ def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
       results: from `run` or `load`.
 
     Returns:
-      (rule, fraction) by control; empty lists where every rule beats it. Networks whose measures are NaN in either are left out.
+      (rule, fraction) by control; empty lists where every rule beats it. Networks whose measures are NaN in either are left out,
+      and a rule of which none is known does not beat a control. Nothing where a sweep has controls only.
     """
     h2 = results.h2_error.isel(network=np.flatnonzero(results.finished.values))
     names = [str(rule) for rule in h2.rule.values]
     controls = [name for name in names if name == EMPTY or name.endswith(ENDS_OF_CONTROLS)]
+    others = [name for name in names if name not in controls]
 
     def wins(name, control, keep):
         ours, theirs = (h2.sel(rule=rule, keep=keep) for rule in (name, control))
@@ -113,13 +120,10 @@ def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
 
     return {
         control: [
-            (name, float(keep))
-            for name in names
-            if name not in controls
-            for keep in np.sort(h2.keep.values)
-            if not wins(name, control, keep)
+            (name, float(keep)) for name in others for keep in np.sort(h2.keep.values) if not wins(name, control, keep)
         ]
         for control in controls
+        if others
     }
 
 
@@ -133,7 +137,7 @@ def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
             for name in MEASURES:
                 row[name] = float(at[name].sel(statistic="median"))
                 row |= {f"{name}_{end}": float(at[name].sel(statistic=end)) for end in ("low", "high")}
-            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable")}
+            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable", "certified")}
             table.append(row | {"failed": int(at.failed)})
     return table
 

@@ -1,6 +1,10 @@
 """`jaxprune sweep` and `plot` as a person uses them."""
 
+import jax
+import jax.numpy as jnp
 import pytest
+
+from jaxprune import networks
 
 SWEEP = ("sweep", "--sizes", "12", "8", "--bridges", "12", "--networks", "2", "--chunk", "2", "--keep", "0.3", "0.8")
 
@@ -9,10 +13,29 @@ def test_sweep_then_plot(run, tmp_path):
     status, out, _ = run(*SWEEP, "--out", "small.zarr")
     assert status == 0
     assert "noise+compensation" in out
+    for control in ("empty", "noise+keep", "noise+abscissa"):
+        assert f"H2 error not below that of {control} in most networks: " in out or f"{control}: all are better" in out
+    assert "are not numbers" not in out
     assert {entry.name for entry in tmp_path.iterdir()} == {"small.zarr", "small.png", "small.csv"}
     (tmp_path / "small.png").unlink()
     assert run("plot", "small.zarr")[0] == 0
     assert (tmp_path / "small.png").exists()
+
+
+def test_controls_alone_are_not_held_against_themselves(run):
+    status, out, _ = run(*SWEEP, "--rules", "empty", "weight+keep", "--out", "controls.zarr")
+    assert status == 0
+    assert "all are better" not in out
+    assert "not below" not in out
+
+
+def test_what_could_not_be_measured_is_said(run, monkeypatch):
+    """All synapses excitatory and no slack: the original never comes to rest."""
+    W = jax.random.uniform(jax.random.key(0), (20, 20)) * (1 - jnp.eye(20))
+    monkeypatch.setattr(networks.Ensemble, "network", lambda self, key: networks.dominant_leak((W + W.T) / 2))
+    status, out, _ = run(*SWEEP, "--rules", "weight", "empty", "--out", "marginal.zarr")
+    assert status == 0
+    assert "8 results are not numbers" in out
 
 
 def test_sweep_with_another_config_is_refused(run, tmp_path):

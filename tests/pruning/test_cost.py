@@ -152,3 +152,17 @@ def test_a_synapse_knows_the_cost_of_the_response_from_the_scatter_of_its_own_va
     # Each is known to sqrt(2 / 200), 10 %; synapses of one run are not independent.
     assert abs(ratio.mean() - 1) < 0.06
     assert ratio.std() < 0.2
+
+
+def test_a_synapse_that_never_stays_does_infinite_damage():
+    A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+    for cost in (0.0, 1.0):
+        assert theory.first_order_damage(A, jnp.full((2, 2), cost), jnp.zeros((2, 2))) == jnp.inf
+    with untyped(), pytest.raises(jaxprune.InputError, match="probabilities has shape"):
+        theory.first_order_damage(A, jnp.ones((2, 2)), jnp.ones((3, 3)))
+
+
+def test_what_has_no_costs():
+    for A, message in ((jnp.ones((2, 3)), "square"), (jnp.full((2, 2), jnp.nan), "finite")):
+        with untyped(), pytest.raises(jaxprune.InputError, match=message):
+            synapse_cost(A, "entries")

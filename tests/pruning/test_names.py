@@ -90,9 +90,17 @@ def test_what_is_no_name_is_refused():
 def test_an_exponent_of_the_noise_rule():
     assert named_rule("noise^1.5") == NoisePrune(exponent=1.5)
     assert named_rule("noise^1") == named_rule("noise")
+    assert named_rule("noise^1e-1+keep").importance.exponent == 0.1
     assert named_rule("noise^0.5+compensation") == NoisePrune(method="top", adjust=Compensate(), exponent=0.5)
     assert named_rule("noise^2+keep").describe()["importance"] == {"name": "NoisePower", "exponent": 2.0}
     assert named_rule("noise").describe()["importance"] == "noise"
-    for name, message in (("noise^1.5.2", "no number"), ("noise^2+magic", r"one of \+keep"), ("weight^2", "nearest")):
+    refused = {
+        "noise^1.5.2": "no number",
+        "noise^-1": "exponent is -1",
+        "noise^nan+keep": "exponent is nan",
+        "noise^2+magic": r"one of \+keep",
+        "weight^2": "nearest",
+    }
+    for name, message in refused.items():
         with pytest.raises(jaxprune.InputError, match=message):
             named_rule(name)

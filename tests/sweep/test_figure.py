@@ -47,3 +47,13 @@ def test_png(results, tmp_path):
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "sweep.png").stat().st_size < 200_000
     assert [entry.name for entry in tmp_path.iterdir()] == ["sweep.png"]
+
+
+@pytest.mark.parametrize("value", [0.0, np.inf, np.nan])
+def test_where_nothing_can_be_drawn_the_figure_says_so(results, value, tmp_path):
+    empty = results.copy(deep=True)
+    for name in ("h2_error", "mode_error", "stationary", "path", "epsilon", "eigenvalue_error"):
+        empty[name][:] = value
+    figure = sweep.plot_sweep(empty)
+    assert [text.get_text() for ax in figure.axes for text in ax.texts if "throughout" in text.get_text()]
+    sweep.save_figure(figure, tmp_path / "empty.png")

@@ -235,6 +235,7 @@ def test_a_member_that_fails_is_nan_and_alone(monkeypatch, tmp_path):
         ({"rules": ("nois",)}, "rule is 'nois', but the nearest names are noise"),
         ({"sizes": ()}, "sizes is ()"),
         ({"family": "dale", "rules": ("noise+form",)}, "needs symmetric networks, but family is 'dale'"),
+        ({"rules": ("weight+swaps",)}, "is for directed networks, but those of 'clustered' are symmetric"),
         ({"family": "feedforward", "sizes": (3, 4)}, "layers of equal size"),
         ({"networks": 0}, "networks is 0"),
         ({"bridges": -2}, "bridges is -2"),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxprune import networks, sweep
+from jaxprune import InputError, networks, sweep
 from jaxprune.sweep._table import _median_and_interval
 
 
@@ -67,6 +67,24 @@ def test_the_interval_of_the_median(count, expected):
     assert narrower < 0.70
 
 
+def test_what_is_not_a_number_is_left_out_everywhere_and_counted(results):
+    """Of which measure, and of which mode, does not matter; a missing certificate is counted by itself."""
+    spoilt = results.copy(deep=True)
+    spoilt.mode_error.sel(rule="weight", keep=0.3)[0, 2] = np.nan
+    spoilt.stationary.sel(rule="weight", keep=0.3)[1] = np.nan
+    spoilt.epsilon.sel(rule="weight", keep=0.3)[2] = np.nan
+    spoilt.epsilon_bound.sel(rule="weight", keep=0.3)[:] = [7, 7, 1, 2]
+    at = sweep.summarise(spoilt, slow=3).sel(rule="weight", keep=0.3)
+    assert int(at.failed) == 2
+    assert float(at.certified) == 0.5
+    assert float(at.epsilon_bound) == 1.5
+    left = results.sel(rule="weight", keep=0.3).isel(network=[2, 3])
+    np.testing.assert_allclose(at.h2.sel(statistic="median"), left.h2_error.mean())
+    np.testing.assert_allclose(at.epsilon.sel(statistic="median"), left.epsilon[1])
+    with pytest.raises(InputError, match="slow is 0"):
+        sweep.summarise(results, slow=0)
+
+
 def test_of_one_network_there_is_no_interval():
     median, low, high = _median_and_interval(np.array([2.0, np.nan]))
     assert median == 2
@@ -77,11 +95,13 @@ def test_who_does_not_beat_the_controls(results):
     spoilt = results.copy(deep=True)
     spoilt.h2_error.sel(rule="noise", keep=0.3)[:] = [np.inf, np.inf, 0.0, 0.0]  # half of them are not most
     spoilt.h2_error.sel(rule="noise", keep=0.8)[:] = [np.inf, 0.0, 0.0, np.nan]
+    spoilt.h2_error.sel(rule="weight", keep=0.8)[:] = np.nan  # of none it is known that it is better
     found = sweep.beaten(spoilt)
     assert set(found) == {"empty", "noise+abscissa"}
     for control, losers in found.items():
         assert ("noise", 0.3) in losers
         assert ("noise", 0.8) not in losers
+        assert ("weight", 0.8) in losers
         assert not any(name in found for name, _ in losers), control
 
 

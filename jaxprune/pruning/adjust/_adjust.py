@@ -56,7 +56,7 @@ class Adjust(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, survivors: Survivors) -> tuple[Matrix, Mask]:
-        """The pruned weights, and the mask, which it may change at a constant number of synapses."""
+        """The pruned weights, and the mask, which it may change at a constant number of synapses (`Empty` alone keeps none)."""
 
     def again(self) -> "Adjust | None":
         """The adjustment that a closed loop repeats with the activity of the pruned network; None if none is."""

@@ -42,7 +42,8 @@ class Swap(Adjust):
         """
         if survivors.symmetric:
             raise InputError(
-                "the two ends of a pair of a symmetric network would exchange apart: pass symmetric=False."
+                "exchanges without a refit are for directed networks: in a symmetric one the two ends of a pair would exchange "
+                "apart; use another adjustment, or prune it as a directed one (symmetric=False)."
             )
         H = survivors.moments().second_moment
         W, fixed = survivors.weights, survivors.fixed
