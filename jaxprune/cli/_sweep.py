@@ -71,6 +71,14 @@ def plot(store: tyro.conf.Positional[Path], out: Path | None = None) -> None:
 COMMANDS = {"sweep": run_sweep, "plot": plot}
 
 
+WIDTH = 130
+"""Least width of the table; a narrower terminal wraps its lines, but no column is lost."""
+
+
+def _number(name):
+    return lambda row: f"{row[name]:.3f}"
+
+
 def _report(results, figure, table):
     summary = sweep.summarise(results)
     rows = sweep.rows(summary)
@@ -83,33 +91,30 @@ def _report(results, figure, table):
         caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; path: "
         "the same of trajectories, per unit of time; sorted: median error of sorted eigenvalues, low even without synapses",
     )
-    heads = (
-        "rule",
-        "keep",
-        "kept",
-        "H2 error",
-        "slow",
-        "worst",
-        "nats",
-        "epsilon",
-        "bound",
-        "sorted",
-        "finite",
-        "stable",
-    )
-    for name in heads:
-        view.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
+    columns = {
+        "keep": lambda row: f"{row['keep']:g}",
+        "kept": _number("kept_fraction"),
+        "H2 error": _number("h2"),
+        "slow": _number("slow_modes"),
+        "worst": _number("worst_mode"),
+        "nats": _number("stationary"),
+        "path": _number("path"),
+        "epsilon": _number("epsilon"),
+        "bound": lambda row: f"{row['epsilon_bound']:.2f}" if row["epsilon_bound"] <= 1 else "",
+        "sorted": _number("sorted_median"),
+        "finite": lambda row: f"{row['finite']:.0%}",
+        "stable": lambda row: f"{row['stable']:.0%}",
+    }
+    view.add_column("rule", no_wrap=True)
+    for name in columns:
+        view.add_column(name, justify="right", no_wrap=True)
     last = rows[0]["rule"]
     for row in rows:
         if row["rule"] != last:
             view.add_section()
             last = row["rule"]
-        values = [f"{row[name]:.3f}" for name in ("h2", "slow_modes", "worst_mode", "stationary", "path", "epsilon")]
-        bound = f"{row['epsilon_bound']:.2f}" if row["epsilon_bound"] <= 1 else ""
-        shares = [f"{row[name]:.0%}" for name in ("finite", "stable")]
-        kept = f"{row['kept_fraction']:.3f}"
-        view.add_row(row["rule"], f"{row['keep']:g}", kept, *values, bound, f"{row['sorted_median']:.3f}", *shares)
-    console = rich.console.Console(width=max(120, rich.get_console().width))
+        view.add_row(row["rule"], *(shown(row) for shown in columns.values()))
+    console = rich.console.Console(width=max(WIDTH, rich.get_console().width))
     console.print(view)
     for control, losers in sweep.beaten(results).items():
         which = "; ".join(

@@ -1,5 +1,7 @@
 """`jaxprune sweep` and `plot` as a person uses them."""
 
+import csv
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -13,6 +15,13 @@ def test_sweep_then_plot(run, tmp_path):
     status, out, _ = run(*SWEEP, "--out", "small.zarr")
     assert status == 0
     assert "noise+compensation" in out
+    head, row = (next(line for line in out.splitlines() if name in line) for name in ("H2 error", "noise+compensation"))
+    heads = [cell.strip() for cell in head.split("┃")[1:-1]]
+    cells = dict(zip(heads, (cell.strip() for cell in row.split("│")[1:-1]), strict=True))
+    stored = next(line for line in read_table(tmp_path / "small.csv") if line["rule"] == "noise+compensation")
+    for shown, name in (("H2 error", "h2"), ("path", "path"), ("epsilon", "epsilon"), ("sorted", "sorted_median")):
+        assert cells[shown] == f"{float(stored[name]):.3f}"
+    assert cells["stable"] == f"{float(stored['stable']):.0%}"
     for control in ("empty", "noise+keep", "noise+abscissa"):
         assert f"H2 error not below that of {control} in most networks: " in out or f"{control}: all are better" in out
     assert "are not numbers" not in out
@@ -20,6 +29,11 @@ def test_sweep_then_plot(run, tmp_path):
     (tmp_path / "small.png").unlink()
     assert run("plot", "small.zarr")[0] == 0
     assert (tmp_path / "small.png").exists()
+
+
+def read_table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_controls_alone_are_not_held_against_themselves(run):

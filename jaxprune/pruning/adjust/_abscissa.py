@@ -7,10 +7,11 @@ from jax import lax
 
 from jaxprune._checks import InputError
 from jaxprune._types import Mask, Matrix
-from jaxprune.linalg import spectral_abscissa
+from jaxprune.linalg import spectral_abscissa, symmetrise
 from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 
 DOUBLINGS, STEPS = 10, 40
+LARGEST = 2**DOUBLINGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +21,11 @@ class MatchAbscissa(Adjust):
     $$S = g\, (M \circ W) - \operatorname{diag}(\text{leak}), \qquad \alpha(S) = \alpha(A)$$
 
     with the spectral abscissa $\alpha$; the leak stays as it is. Where the pruned network is faster than the original the factor
-    is above 1, else between 0 and 1. Found by the Illinois method, to rounding. Weights stay as they are where no factor up to
-    1,024 does it, or where the network is slower than the original with these weights and with none. Not local: no synapse knows
-    the abscissa.
+    is above 1, else between 0 and 1. Of a symmetric network, with T the surviving weights and the diagonal matrix
+    $D = \alpha(A) I + \operatorname{diag}(\text{leak})$, it is the number at which $D - g T$ becomes singular,
+    $g = 1 / \lambda_{\max}(D^{-1/2} T D^{-1/2})$: one eigenvalue problem. Of a directed one it is found by the Illinois method,
+    to rounding. Weights stay as they are where no factor up to 1,024 does it, or where the network is slower than the original
+    with these weights and with none. Not local: no synapse knows the abscissa.
 
     Reference: Dowell1971, the Illinois method.
     """
@@ -42,6 +45,9 @@ class MatchAbscissa(Adjust):
         leak = jnp.diag(jnp.diagonal(A))
         thinned = (A - leak) * survivors.mask
         target = spectral_abscissa(A, symmetric=symmetric)
+        if symmetric:
+            gain = _symmetric_root(target - jnp.diagonal(A), thinned)
+            return leak + gain * thinned, survivors.mask
         tolerance = 4 * len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
 
         def excess(gain):
@@ -50,6 +56,15 @@ class MatchAbscissa(Adjust):
         none, one = jnp.max(jnp.diagonal(A)) - target, excess(jnp.ones((), A.dtype))
         gain = _root(excess, none, one, tolerance)
         return leak + gain * thinned, survivors.mask
+
+
+def _symmetric_root(slack, thinned):
+    """The factor at which the slack, on the diagonal, minus the weights becomes singular; 1 where there is none."""
+    possible = jnp.min(slack) > 0
+    root = jnp.sqrt(jnp.where(possible, slack, 1))
+    largest = spectral_abscissa(symmetrise(thinned / root[:, None] / root[None, :]), symmetric=True)
+    found = possible & (largest * LARGEST >= 1)
+    return jnp.where(found, 1 / jnp.where(found, largest, 1), 1)
 
 
 def _root(excess, at_none, at_one, tolerance):
