@@ -168,7 +168,8 @@ def _importances(A, C):
 
 
 def _plain_numpy(A, keep):
-    """Point by point: covariance, probabilities, sample, eigenvalues of the pruned matrix, quadratic measures."""
+    """Point by point: covariance, probabilities, sample, eigenvalues of the pruned matrix, errors along modes, H2 error and
+    information lost, all from the equations as they stand in the documentation."""
     rng = np.random.default_rng(0)
     out = []
     for fraction in keep:
@@ -192,15 +193,30 @@ def _plain_numpy(A, keep):
             pruned = np.sort(np.linalg.eigvals(S).real)
             image = S @ vectors
             form = (vectors * image).sum(0)
+            pruned_C = -np.linalg.inv(S) / 2
+            rates, pruned_vectors = np.linalg.eigh(S)
+            between = np.sum((vectors.T @ pruned_vectors) ** 2 / -(values[:, None] + rates[None, :]))
+            h2 = np.sqrt((np.trace(C) + np.trace(pruned_C) - 2 * between) / np.trace(C))
+            logarithms = np.linalg.slogdet(pruned_C)[1] - np.linalg.slogdet(C)[1]
+            stationary = (np.trace(np.linalg.solve(pruned_C, C)) - len(A) + logarithms) / 2 / len(A)
+            path = np.trace((A - S) @ C @ (A - S).T) / 2 / len(A)
             out.append(
-                (np.abs(pruned / values - 1), np.abs(form / values - 1), np.abs(form) / np.linalg.norm(image, axis=0))
+                (
+                    np.abs(pruned / values - 1),
+                    np.abs(form / values - 1),
+                    np.abs(form) / np.linalg.norm(image, axis=0),
+                    h2,
+                    stationary,
+                    path,
+                )
             )
     return out
 
 
 def _best_numpy(A, keep):
     """The same measures and the certificate's epsilon: everything of one network computed once, only the upper triangle
-    sampled, symmetric solvers, the eigenvectors as whitening, no temporary that can be spared."""
+    sampled, symmetric solvers, the eigenvectors as whitening, the H2 error from a tridiagonal form and without eigenvectors of
+    the pruned matrix (`linalg.parts.reduce_symmetric`), no temporary that can be spared."""
     rng = np.random.default_rng(0)
     values, vectors = np.linalg.eigh(A)
     C = -(vectors / values) @ vectors.T / 2
@@ -228,8 +244,9 @@ def _best_numpy(A, keep):
             S = np.zeros_like(A)
             S[rows[kept], columns[kept]] = S[columns[kept], rows[kept]] = weights[kept] / p[kept]
             np.fill_diagonal(S, np.diag(A) + total - np.abs(S).sum(1))
-            pruned = np.linalg.eigvalsh(S)
             image = S @ vectors
+            residual = image - vectors * values
+            pruned, h2 = _numpy_h2(S, -values, residual)
             form = np.einsum("ij,ij->j", vectors, image)
             deviation = np.linalg.eigvalsh(-(vectors.T @ image) * whitening[:, None] * whitening[None, :])
             epsilon = max(abs(deviation[0] - 1), abs(deviation[-1] - 1))
@@ -239,9 +256,33 @@ def _best_numpy(A, keep):
                     np.abs(form / values - 1),
                     np.abs(form) / np.linalg.norm(image, axis=0),
                     epsilon,
+                    h2,
+                    np.mean(deviation - 1 - np.log(deviation)) / 2,
+                    np.mean((residual**2).sum(0) / -values) / 4,
                 )
             )
     return out
+
+
+def _numpy_h2(S, rates, residual):
+    """Eigenvalues of a symmetric matrix and its relative H2 error, with one tridiagonalisation."""
+    n = len(S)
+    reflectors, diagonal, off, scales, _ = scipy.linalg.lapack.dsytrd(S, lower=1)
+    turned, _, _ = scipy.linalg.lapack.dormqr("L", "T", reflectors[1:, :-1], scales, residual[1:], 64 * n)
+    residual = np.concatenate([residual[:1], turned])
+    pivot, shifted_pivot, above = np.inf, np.inf, 0.0
+    passed = shifted_passed = np.zeros(n)
+    form, shifted_form = np.zeros(n), np.zeros(n)
+    for row in range(n):
+        left, shifted_left = residual[row] - above * passed, residual[row] - above * shifted_passed
+        pivot = -diagonal[row] - above**2 / pivot
+        shifted_pivot = -diagonal[row] + rates - above**2 / shifted_pivot
+        form += left**2 / pivot
+        shifted_form += shifted_left**2 / shifted_pivot
+        passed, shifted_passed = left / pivot, shifted_left / shifted_pivot
+        above = -off[row] if row < n - 1 else 0.0
+    squared = np.sum((form - shifted_form) / (2 * rates**2))
+    return scipy.linalg.eigvalsh_tridiagonal(diagonal, off), np.sqrt(squared / np.sum(1 / (2 * rates)))
 
 
 def _simulation(config, name):
