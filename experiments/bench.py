@@ -154,7 +154,7 @@ def _numpy_network(ensemble, seed):
     np.add.at(upper, (np.minimum(first, second), np.maximum(first, second)), rng.random(ensemble.bridges // 2))
     W = upper + upper.T
     W /= 1.1 * np.linalg.eigvalsh(W)[-1]
-    return W - np.diag(np.abs(W).sum(1))
+    return W - np.diag(np.abs(W).sum(1) + ensemble.margin)
 
 
 def _importances(A, C):
