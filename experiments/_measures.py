@@ -1,10 +1,10 @@
 """What studies of pruned linear networks measure, beside what: one set of measures and of controls for all of them."""
 
 import xarray as xr
+from jax import Array
 
 from experiments import _study
 from jaxprune import linalg
-from jaxprune._types import Matrix
 from jaxprune.sweep import median_interval
 
 MEASURES = {
@@ -20,7 +20,7 @@ CONTROLS = ("noise+keep", "noise+abscissa", "empty")
 """The mask alone, the mask and one factor, and no synapse."""
 
 
-def measures(original: linalg.Reference, S: Matrix, *, slow: int = linalg.SLOW) -> _study.Row:
+def measures(original: linalg.Reference, S: Array, *, slow: int = linalg.SLOW) -> _study.Row:
     """All measures of a pruned matrix as plain numbers."""
     *found, certificate = linalg.measure(original, S, slow=slow)
     named = dict(zip(linalg.Measures._fields, found, strict=False))
