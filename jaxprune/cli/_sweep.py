@@ -75,6 +75,14 @@ WIDTH = 130
 """Least width of the table; a narrower terminal wraps its lines, but no column is lost."""
 
 
+PARTIAL = {
+    "certified": "epsilon is a median over networks that have one: there is none where the original's symmetric part is not "
+    "negative definite",
+    "followed": "slow and worst are medians over networks whose modes can be followed: not where two of the original are one",
+}
+"""What a table says of measures that some networks do not have."""
+
+
 def _number(name):
     return lambda row: f"{row[name]:.3f}"
 
@@ -125,13 +133,10 @@ def _report(results, figure, table):
             f"H2 error not below that of {control} in most networks: {which}" if which else f"{control}: all are better"
         )
         console.print(said, highlight=False)
-    if any(row["certified"] < 1 for row in rows):
-        share = min(row["certified"] for row in rows)
-        console.print(
-            f"epsilon is a median over those networks that have one, at least {share:.0%}: there is none where the symmetric "
-            "part of the original is not negative definite.",
-            highlight=False,
-        )
+    for name, what in PARTIAL.items():
+        share = min(row[name] for row in rows)
+        if share < 1:
+            console.print(f"{what} (at least {share:.0%} of networks).", highlight=False)
     if failed := sum(row["failed"] for row in rows):
         console.print(
             f"{failed} results are not numbers (the original is not stable, or pruning failed) and are left out.",

@@ -23,7 +23,8 @@ class Measures(NamedTuple):
 
     Attributes:
       h2: relative H2 error of the response to noise, `h2_error`; infinite if the pruned network is not stable.
-      slow_modes, worst_mode: mean and worst of the errors along the slowest modes of the original, `SpectralErrors.quadratic`.
+      slow_modes, worst_mode: mean and worst of the errors along the slowest modes of the original, `SpectralErrors.quadratic`;
+        NaN where one of these is one with another up to rounding, as in a feed-forward chain.
       stationary: information lost about activity at one moment, in nats per neuron, `information_lost`; infinite as above.
       path: the same about trajectories, per unit of time; it does not see whether the pruned network is stable.
       sorted_median, sorted_slow: median error of paired eigenvalues, and mean over the slowest. The first is the measure of the

@@ -20,8 +20,8 @@ class Modes(NamedTuple):
     Attributes:
       eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
       vectors: unit right eigenvectors v, as columns.
-      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; of a symmetric matrix the right ones. Not
-        finite, or meaninglessly large, where two modes share one direction and A has no basis of eigenvectors.
+      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; of a symmetric matrix the right ones.
+        NaN where two modes are one up to rounding, so that u and v are orthogonal; all of them where the vectors are singular.
     """
 
     eigenvalues: Inexact[Array, " mode"]
@@ -83,7 +83,16 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
     values, vectors = eigh(symmetrise(A)) if symmetric else eig(A)
     order = slowest_first(values)
     vectors = vectors[:, order]
-    return Modes(values[order], vectors, vectors.T if symmetric else inv(vectors))
+    return Modes(values[order], vectors, vectors.T if symmetric else _left(vectors))
+
+
+def _left(vectors):
+    """Rows of the inverse; NaN where left and right eigenvector are orthogonal up to rounding."""
+    left = inv(vectors)
+    # Where two eigenvalues are one up to rounding, they differ by its square root, and this is the inverse of it.
+    condition = jnp.linalg.norm(left, axis=1) * jnp.linalg.norm(vectors, axis=0)
+    known = condition < jnp.finfo(vectors.dtype).eps ** -0.5
+    return jnp.where(known[:, None], left, jnp.nan)
 
 
 def reference(A: Matrix, *, symmetric: bool | None = None) -> Reference:

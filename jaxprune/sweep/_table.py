@@ -42,8 +42,9 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
       with the statistics "median", "low" and "high": order statistics of the networks between which the median of all networks
       lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both, which hold it in half of
       the cases; of one, NaN). Over (rule, keep): `finite` (share of networks with a finite H2 error), `stable` (share that is
-      stable), `certified` (share that has an epsilon, of which its median is taken: none exists where the original's symmetric
-      part is not negative definite), `failed` (number of networks of which another measure is NaN, because their original is not
+      stable), `certified` (share that has an epsilon: none exists where the original's symmetric part is not negative definite),
+      `followed` (share whose slow modes can be followed: not where two modes of the original are one), of which the medians are
+      taken, `failed` (number of networks of which another measure is NaN, because their original is not
       stable, or pruning failed: they are left out of everything else), `epsilon_bound` (median).
     """
     check_whole("slow", slow, least=1)
@@ -61,14 +62,15 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
             "kept_fraction": results.kept_fraction,
         }
     )
-    needed = per_network.drop_vars("epsilon").assign(abscissa=results.abscissa)
+    needed = per_network.drop_vars(["epsilon", "slow_modes", "worst_mode"]).assign(abscissa=results.abscissa)
     failed = needed.isnull().to_array().any("variable")
     summary = {name: median_interval(values.where(~failed)) for name, values in per_network.items()}
     there = (~failed).sum("network")
     summary["finite"] = np.isfinite(results.h2_error.where(~failed)).sum("network") / there
     summary["stable"] = (results.abscissa < 0).where(~failed, False).sum("network") / there
     summary["failed"] = failed.sum("network")
-    summary["certified"] = results.epsilon.where(~failed).notnull().sum("network") / there
+    for name, measure in (("certified", "epsilon"), ("followed", "slow_modes")):
+        summary[name] = per_network[measure].where(~failed).notnull().sum("network") / there
     summary["epsilon_bound"] = results.epsilon_bound.where(~failed).median("network")
     return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})
 
@@ -137,7 +139,7 @@ def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
             for name in MEASURES:
                 row[name] = float(at[name].sel(statistic="median"))
                 row |= {f"{name}_{end}": float(at[name].sel(statistic=end)) for end in ("low", "high")}
-            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable", "certified")}
+            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable", "certified", "followed")}
             table.append(row | {"failed": int(at.failed)})
     return table
 

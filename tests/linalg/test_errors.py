@@ -9,6 +9,7 @@ import scipy.optimize
 from helpers import FAMILIES, SIZE, SYMMETRIC, dominant, quick_jit, untyped
 
 import jaxprune
+from jaxprune import linalg
 from jaxprune.linalg import eigenvalue_errors, mode_errors, modes, spectral_errors
 
 
@@ -168,3 +169,16 @@ def test_errors():
         spectral_errors(modes(A), jnp.ones((2, 3)))
     with pytest.raises(jaxprune.InputError, match=r"B\[0, 0\] is nan"):
         spectral_errors(A, A.at[0, 0].set(jnp.nan))
+
+
+@pytest.mark.parametrize(("gap", "followed"), [(1e-12, False), (1e-3, True)])
+def test_a_mode_that_is_one_with_another_cannot_be_followed(gap, followed):
+    """Two of three eigenvalues differ by the gap, and their left and right eigenvectors are orthogonal up to it."""
+    A = jnp.array([[-1.0, 1.0, 0.0], [0.0, -1.0 - gap, 0.0], [0.0, 0.0, -2.0]])
+    B = A.at[2, 2].set(-3.0).at[0, 0].set(-1.1)
+    errors = spectral_errors(A, B).quadratic
+    np.testing.assert_allclose(errors[2], 0.5)
+    assert bool(jnp.isfinite(errors[:2]).all()) == followed
+    found = linalg.measure(A, B, slow=2)
+    assert bool(jnp.isfinite(found.slow_modes)) == bool(jnp.isfinite(found.worst_mode)) == followed
+    assert np.isfinite(linalg.measure(A, B, slow=2).h2)

@@ -75,12 +75,14 @@ def test_what_is_not_a_number_is_left_out_everywhere_and_counted(results):
     spoilt.epsilon.sel(rule="weight", keep=0.3)[2] = np.nan
     spoilt.epsilon_bound.sel(rule="weight", keep=0.3)[:] = [7, 7, 1, 2]
     at = sweep.summarise(spoilt, slow=3).sel(rule="weight", keep=0.3)
-    assert int(at.failed) == 2
-    assert float(at.certified) == 0.5
-    assert float(at.epsilon_bound) == 1.5
-    left = results.sel(rule="weight", keep=0.3).isel(network=[2, 3])
-    np.testing.assert_allclose(at.h2.sel(statistic="median"), left.h2_error.mean())
-    np.testing.assert_allclose(at.epsilon.sel(statistic="median"), left.epsilon[1])
+    assert int(at.failed) == 1
+    assert float(at.certified) == float(at.followed) == pytest.approx(2 / 3)
+    assert float(at.epsilon_bound) == 2
+    left = results.sel(rule="weight", keep=0.3).isel(network=[0, 2, 3])
+    np.testing.assert_allclose(at.h2.sel(statistic="median"), left.h2_error.median())
+    np.testing.assert_allclose(at.epsilon.sel(statistic="median"), left.epsilon.isel(network=[0, 2]).mean())
+    slow = left.mode_error.isel(mode=slice(0, 3), network=[1, 2]).mean("mode")
+    np.testing.assert_allclose(at.slow_modes.sel(statistic="median"), slow.mean())
     with pytest.raises(InputError, match="slow is 0"):
         sweep.summarise(results, slow=0)
 
