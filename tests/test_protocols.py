@@ -17,8 +17,9 @@ from jaxprune.pruning._rules import score_of
 
 KEEP = 0.6
 KEYS = jax.random.split(jax.random.key(11), 2)
-SCORES = [name for name in RULES if "+" not in name and name != "greedy"]
-"""Compiled together; the greedy surgeon takes as long to compile as all others, and is tried alone."""
+SCORES = [name for name in RULES if "+" not in name and name not in ("greedy", "empty")]
+"""Compiled together; the greedy surgeon takes as long to compile as all others, and is tried alone; the control without synapses
+has a score that nothing depends on."""
 ADJUSTMENTS = {
     "matched": pruning.Strengthen(),
     "original": pruning.Strengthen(diagonal="original"),
@@ -28,8 +29,9 @@ METHODS = ("bernoulli", "systematic", "top")
 CASES = [
     (method, adjustment, symmetric)
     for method, adjustment, symmetric in itertools.product(METHODS, ADJUSTMENTS, (True, False))
-    # The form is for symmetric networks. What does not look at how a mask was drawn is tried on masks of one kind.
-    if (symmetric or adjustment != "form")
+    # The form is for symmetric networks, exchange without a refit for directed ones. What does not look at how a mask was drawn
+    # is tried on masks of one kind.
+    if adjustment != ("swaps" if symmetric else "form")
     and (method == {"original": "bernoulli"}.get(adjustment, "top") or adjustment in ("matched", "compensation"))
 ]
 
@@ -125,7 +127,7 @@ def test_what_every_rule_promises_for_every_family(method, adjustment, symmetric
                 np.testing.assert_array_equal(value, value.swapaxes(-1, -2))
         for number, name in enumerate(SCORES):
             # Exchange may end with the same synapses wherever it began.
-            fixed = adjustment == "regrow" or (method == "top" and name != "uniform")
+            fixed = adjustment in ("regrow", "swaps") or (method == "top" and name != "uniform")
             assert fixed or not np.array_equal(mask[number, 0], mask[number, 1])
 
 
@@ -171,6 +173,14 @@ def prune_one(setting, name, key=KEYS[0]):
     return prune(key, W, name, keep=KEEP, kind=KINDS[setting][0], symmetric=setting == "symmetric", activity=activity)
 
 
+REFUSED = {
+    (pruning.MatchForm, "directed"): "needs a symmetric linear network",
+    (pruning.MatchForm, "recurrent"): "needs a symmetric linear network",
+    (pruning.adjust.Swap, "symmetric"): "are for directed networks",
+    (pruning.adjust.MatchAbscissa, "recurrent"): "slowest decay",
+}
+
+
 @pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
 @pytest.mark.parametrize("setting", KINDS)
 def test_every_name_on_every_kind_of_network(setting):
@@ -183,15 +193,15 @@ def test_every_name_on_every_kind_of_network(setting):
     always = np.diag(np.diagonal(W) != 0)
     radius = lambda S: np.abs(np.linalg.eigvals(np.asarray(S) - leak)).max()  # noqa: E731
     for name, rule in RULES.items():
-        if rule.adjust == pruning.MatchForm() and setting != "symmetric":
-            with pytest.raises(jaxprune.InputError, match="needs a symmetric linear network"):
+        if (refused := REFUSED.get((type(rule.adjust), setting))) is not None:
+            with pytest.raises(jaxprune.InputError, match=refused):
                 prune_one(setting, name)
             continue
         pruned = prune_one(setting, name)
         matrix, mask, probabilities, importance = (np.asarray(value) for value in pruned)
-        assert set(np.unique(mask)) == {0.0, 1.0}, name
+        assert set(np.unique(mask)) == ({0.0} if name == "empty" else {0.0, 1.0}), name
         assert not mask[~synapses].any(), name
-        assert rule.method != "top" or mask.sum() == count, name
+        assert rule.method != "top" or mask.sum() == (0 if name == "empty" else count), name
         assert np.isfinite(matrix).all(), name
         assert not matrix[(mask == 0) & ~always].any(), name
         np.testing.assert_array_equal(importance > 0, synapses, err_msg=name)
@@ -199,6 +209,10 @@ def test_every_name_on_every_kind_of_network(setting):
         if setting == "symmetric":
             for value in (matrix, mask, probabilities, importance):
                 np.testing.assert_array_equal(value, value.T, err_msg=name)
+        if rule.adjust == pruning.adjust.MatchAbscissa():
+            slowest = lambda S: np.linalg.eigvals(np.asarray(S)).real.max()  # noqa: E731
+            slower_anyway = slowest(matrix) > slowest(W) and np.diagonal(W).max() > slowest(W)
+            assert slower_anyway or slowest(matrix) == pytest.approx(slowest(W), rel=1e-9), name
         if rule.adjust == pruning.MatchRadius():
             np.testing.assert_allclose(radius(matrix), radius(W), rtol=1e-9, err_msg=name)
         for got, expected in zip(prune_one(setting, name), pruned, strict=True):
@@ -218,7 +232,10 @@ def test_a_recurrent_network_fares_inside_jit_as_outside():
 
 
 def test_names_say_what_is_done():
+    assert isinstance(RULES["empty"].adjust, pruning.adjust.Empty)
     for name, rule in RULES.items():
+        if name == "empty":
+            continue
         score, plus, end = name.partition("+")
         assert rule.importance == RULES[score].importance
         assert (rule.method, rule.adjust) == (
@@ -251,10 +268,11 @@ def test_rules_adjustments_and_families_are_all_there():
     """What is exported later must join the tables of these tests."""
     exported = {value for value in vars(pruning).values() if isinstance(value, type) and issubclass(value, Rule)}
     assert exported - {Rule} == {type(rule) for rule in RULES.values()} - {Rule}
-    assert {name.partition("+")[0] for name in RULES} == {*SCORES, "greedy"}
+    assert {name.partition("+")[0] for name in RULES} == {*SCORES, "greedy", "empty"}
     adjust = pruning.adjust
-    adjustments = {getattr(adjust, name) for name in adjust.__all__ if isinstance(getattr(adjust, name), type)}
-    assert adjustments - {adjust.Adjust, adjust.Survivors} == {type(value) for value in ADJUSTMENTS.values()}
+    classes = {getattr(adjust, name) for name in adjust.__all__ if isinstance(getattr(adjust, name), type)}
+    adjustments = {value for value in classes if issubclass(value, adjust.Adjust)} - {adjust.Adjust}
+    assert adjustments == {type(value) for value in ADJUSTMENTS.values()} | {adjust.Empty}
     families = {"clustered", "gaussian", "dale", "feedforward", "low_rank"}
     others = {
         "Ensemble",
