@@ -267,8 +267,9 @@ def _best_numpy(A, keep):
 def _numpy_h2(S, rates, residual):
     """Eigenvalues of a symmetric matrix and its relative H2 error, with one tridiagonalisation."""
     n = len(S)
-    reflectors, diagonal, off, scales, _ = scipy.linalg.lapack.dsytrd(S, lower=1)
-    turned, _, _ = scipy.linalg.lapack.dormqr("L", "T", reflectors[1:, :-1], scales, residual[1:], 64 * n)
+    sytrd, ormqr = scipy.linalg.get_lapack_funcs(("sytrd", "ormqr"), (S,))
+    reflectors, diagonal, off, scales, _ = sytrd(S, lower=1)
+    turned, _, _ = ormqr("L", "T", reflectors[1:, :-1], scales, residual[1:], 64 * n)
     residual = np.concatenate([residual[:1], turned])
     pivot, shifted_pivot, above = np.inf, np.inf, 0.0
     passed = shifted_passed = np.zeros(n)

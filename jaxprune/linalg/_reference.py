@@ -11,7 +11,7 @@ from jaxprune._checks import InputError, check_square, is_concrete
 from jaxprune._types import Matrix
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import is_symmetric, resolve_symmetry, slowest_first, symmetrise
-from jaxprune.linalg.lapack import eig, eigh, inv
+from jaxprune.linalg.lapack import eig, eigh
 
 
 class Modes(NamedTuple):
@@ -21,7 +21,7 @@ class Modes(NamedTuple):
       eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
       vectors: unit right eigenvectors v, as columns.
       left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; of a symmetric matrix the right ones.
-        NaN where two modes are one up to rounding, so that u and v are orthogonal; all of them where the vectors are singular.
+        NaN where two modes are one up to rounding, so that u and v are orthogonal.
     """
 
     eigenvalues: Inexact[Array, " mode"]
@@ -80,19 +80,21 @@ def modes(A: Matrix, *, symmetric: bool | None = None) -> Modes:
     """
     check_square("A", A)
     symmetric = resolve_symmetry(symmetric, A=A)
-    values, vectors = eigh(symmetrise(A)) if symmetric else eig(A)
+    if symmetric:
+        values, vectors = eigh(symmetrise(A))
+        order = slowest_first(values)
+        vectors = vectors[:, order]
+        return Modes(values[order], vectors, vectors.T)
+    values, vectors, left = eig(A)
     order = slowest_first(values)
-    vectors = vectors[:, order]
-    return Modes(values[order], vectors, vectors.T if symmetric else _left(vectors))
-
-
-def _left(vectors):
-    """Rows of the inverse; NaN where left and right eigenvector are orthogonal up to rounding."""
-    left = inv(vectors)
-    # Where two eigenvalues are one up to rounding, they differ by its square root, and this is the inverse of it.
-    condition = jnp.linalg.norm(left, axis=1) * jnp.linalg.norm(vectors, axis=0)
-    known = condition < jnp.finfo(vectors.dtype).eps ** -0.5
-    return jnp.where(known[:, None], left, jnp.nan)
+    vectors, left = vectors[:, order], left[order]
+    overlap = jnp.sum(left.T * vectors, axis=0)
+    # Where two eigenvalues are one up to rounding, they differ by its square root, and so do the two eigenvectors' directions.
+    cosine = jnp.abs(overlap) / (jnp.linalg.norm(left, axis=1) * jnp.linalg.norm(vectors, axis=0))
+    known = cosine > jnp.finfo(A.dtype).eps ** 0.5
+    return Modes(
+        values[order], vectors, jnp.where(known[:, None], left / jnp.where(known, overlap, 1)[:, None], jnp.nan)
+    )
 
 
 def reference(A: Matrix, *, symmetric: bool | None = None) -> Reference:

@@ -18,8 +18,10 @@ from jax.custom_batching import sequential_vmap
 Outcome = TypeVar("Outcome")
 
 
-def _loop_on_cpu(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
-    looped = sequential_vmap(function)
+def _loop_on_cpu(
+    function: Callable[..., Outcome], on_cpu: Callable[..., Outcome] | None = None
+) -> Callable[..., Outcome]:
+    looped = sequential_vmap(on_cpu or function)
 
     @jax.custom_jvp
     def call(*arguments):
@@ -34,7 +36,21 @@ def _loop_on_cpu(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 
 eigh = _loop_on_cpu(lambda A: tuple(jnp.linalg.eigh(A)))
-eig = _loop_on_cpu(lambda A: tuple(jnp.linalg.eig(A)))
+
+
+def _eig_by_inverse(A):
+    values, vectors = jnp.linalg.eig(A)
+    return values, vectors, jnp.linalg.inv(vectors)
+
+
+def _eig_of_both_sides(A):
+    values, left, right = lax.linalg.eig(A, compute_left_eigenvectors=True, compute_right_eigenvectors=True)
+    return values, right, left.conj().T
+
+
+eig = _loop_on_cpu(_eig_by_inverse, on_cpu=_eig_of_both_sides)
+"""Eigenvalues, right eigenvectors as columns, and left ones as conjugated rows of any size. On a CPU the left ones are found by
+themselves: the inverse is wrong in all rows where any two modes are one, as in a network with feed-forward parts."""
 eigvalsh = _loop_on_cpu(lambda A: jnp.linalg.eigvalsh(A))
 eigvals = _loop_on_cpu(lambda A: jnp.linalg.eigvals(A))
 inv = _loop_on_cpu(lambda A: jnp.linalg.inv(A))

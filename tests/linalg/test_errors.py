@@ -182,3 +182,21 @@ def test_a_mode_that_is_one_with_another_cannot_be_followed(gap, followed):
     found = linalg.measure(A, B, slow=2)
     assert bool(jnp.isfinite(found.slow_modes)) == bool(jnp.isfinite(found.worst_mode)) == followed
     assert np.isfinite(linalg.measure(A, B, slow=2).h2)
+
+
+def test_modes_beside_those_that_are_one_are_followed():
+    """A ring that feeds a chain: the chain's modes are all one, those of the ring are not."""
+    ring, chain = 4, 6
+    A = -jnp.eye(ring + chain)
+    for i in range(ring):
+        A = A.at[(i + 1) % ring, i].set(0.5)
+    for i in range(ring, ring + chain):
+        A = A.at[i, i - 1].set(1.0)
+    B = A.at[1, 0].set(0.4).at[ring + 2, ring + 1].set(0.3)
+    found = modes(A)
+    errors = np.asarray(spectral_errors(A, B).quadratic)
+    own = np.linalg.eigvals(np.asarray(A)[:ring, :ring])
+    followed = np.isfinite(errors)
+    np.testing.assert_allclose(np.sort(found.eigenvalues[followed].real), np.sort(own.real), atol=1e-9)
+    alone = spectral_errors(A[:ring, :ring], B[:ring, :ring]).quadratic
+    np.testing.assert_allclose(np.sort(errors[followed]), np.sort(alone), atol=1e-8)

@@ -16,8 +16,9 @@ B = jax.random.normal(jax.random.key(0), (3, 16))
 
 def rebuilt(A):
     """A from its eigenvectors: these are unique up to their phases."""
-    values, vectors = lapack.eig(A)
-    return (vectors @ jnp.diag(values) @ jnp.linalg.inv(vectors)).real
+    values, vectors, left = lapack.eig(A)
+    overlap = jnp.sum(left.T * vectors, axis=0)
+    return (vectors @ jnp.diag(values / overlap) @ left).real
 
 
 def rebuilt_symmetric(A):
