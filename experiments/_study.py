@@ -26,7 +26,9 @@ import tyro
 import xarray as xr
 from jax import Array
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from jaxprune import InputError, networks, provenance
 from jaxprune.files import write_whole
@@ -305,6 +307,14 @@ def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
     """What is in one of the axes, below all of them; in one row by default."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns or len(labels))
+
+
+def label_decades(axis: Axis) -> None:
+    """Plain numbers on a logarithmic axis: 1, 2 and 5, or powers of ten alone where it spans many."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:g}")
 
 
 def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: int) -> dict[str, float]:

@@ -21,7 +21,6 @@ import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
@@ -248,9 +247,7 @@ def _draw_front(ax, at):
         ax.plot(*place[BARRIER], "kD", fillstyle="none", markersize=5)
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter("{x:g}")
+        _study.label_decades(axis)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
@@ -144,12 +143,10 @@ def draw(results: xr.Dataset) -> Figure:
                     label="reference, mean of 2 draws" if not row else None,
                 )
         ax.set(xscale="log", title=title)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.minorticks_off()
+        _study.label_decades(ax.xaxis)
     axes[0].set_yticks(range(len(rules)), rules)
     axes[0].invert_yaxis()
-    _study.legend_below(figure, axes[0])
+    _study.legend_below(figure, axes[-1])
     figure.suptitle(f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} of synapses kept", fontsize=10)
     return figure
 
