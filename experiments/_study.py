@@ -312,7 +312,7 @@ def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
 def label_decades(axis: Axis) -> None:
     """Plain numbers on a logarithmic axis: 1, 2 and 5, or powers of ten alone where it spans many."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 60 * low else (1,)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
 

@@ -194,7 +194,7 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """H2 error and slow modes of the worm against the fraction kept, a column for each set-up."""
-    figure = Figure(figsize=(10.2, 5.6), layout="constrained")
+    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
     axes = figure.subplots(2, results.sizes["setup"], sharex=True, sharey="row", squeeze=False)
     for column, setup in zip(axes.T, results.setup.values, strict=True):
         for ax, measure in zip(column, ("h2", "slow_modes"), strict=True):
