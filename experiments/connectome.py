@@ -185,7 +185,7 @@ def show(results: xr.Dataset) -> None:
                 at = results.sel(connectome=name, setup=setup, keep=keep)
                 for way in results.way.values:
                     one = at.sel(way=way)
-                    if bool(one.slow_modes.notnull().any()):
+                    if bool(one.h2.notnull().any()):
                         cells = [_measures.cell(one[measure], "seed") for measure in MEASURES]
                         table.add_row(name, setup, f"{keep:.0%}", way, *cells, _measures.finite(one, "seed"))
                 table.add_section()
