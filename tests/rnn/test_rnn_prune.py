@@ -15,9 +15,8 @@ from jaxprune import dynamics, pruning, rnn
 
 OWN = eqx.tree_at(lambda m: m.W_rec, MODEL, W + jnp.diag(jnp.linspace(0.1, 0.5, N)))  # with self-synapses
 THERE = N * (N - 1)
-RULES = {
-    name: rule for name, rule in pruning.RULES.items() if not name.endswith("+form")
-}  # which is for symmetric networks
+LINEAR = ("+form", "+abscissa")  # for symmetric networks, and for those with a leak on the diagonal
+RULES = {name: rule for name, rule in pruning.RULES.items() if not name.endswith(LINEAR)}
 CAPPED = pruning.NoisePrune(adjust=pruning.Strengthen(cap_quantile=0.5))
 
 
@@ -25,6 +24,11 @@ def prune(rule, keep=0.3, model=MODEL, key=KEY, **options):
     """The pruned recurrent block."""
     options.setdefault("activity", ACTIVITY)
     return rnn.prune_recurrent(key, model, rule, keep=keep, **options).blocks[0]
+
+
+def count(rule):
+    """Synapses that a rule with a fixed number keeps of .3."""
+    return 0 if isinstance(rule.adjust, pruning.adjust.Empty) else round(0.3 * THERE)
 
 
 def radius(S):
@@ -37,15 +41,21 @@ def test_promises(rule):
     assert set(np.unique(mask)) <= {0.0, 1.0}
     assert not np.any(np.asarray(S)[np.asarray(mask) == 0])
     assert bool(jnp.all(jnp.isfinite(S)))
-    count = round(0.3 * THERE)
     if rule.method == "top":
-        assert int(mask.sum()) == count
+        assert int(mask.sum()) == count(rule)
     else:
-        assert abs(int(mask.sum()) - count) < 5 * np.sqrt(count)
+        assert abs(int(mask.sum()) - count(rule)) < 5 * np.sqrt(count(rule))
     np.testing.assert_array_equal(prune(rule).matrix, S)
     if not rule.needs_activity:
         np.testing.assert_array_equal(prune(rule, activity=None).matrix, S)
-    np.testing.assert_allclose(prune(rule, keep=1.0).matrix, W, atol=1e-6)
+    whole = prune(rule, keep=1.0).matrix
+    np.testing.assert_allclose(whole, W if count(rule) else jnp.zeros_like(W), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["weight+abscissa", "noise+abscissa"])
+def test_a_network_without_a_leak_has_no_slowest_decay_to_restore(name):
+    with pytest.raises(jaxprune.InputError, match=r"only a linear network has a slowest decay .* use \+radius"):
+        prune(name)
 
 
 @pytest.mark.parametrize("rule", [*RULES.values(), CAPPED], ids=[*RULES, "noise capped"])
@@ -53,7 +63,7 @@ def test_self_synapses_stay_and_are_not_counted(rule):
     S, mask, _, _ = prune(rule, model=OWN)
     np.testing.assert_array_equal(jnp.diagonal(mask), 0)
     if rule.method == "top":
-        assert int(mask.sum()) == round(0.3 * THERE)
+        assert int(mask.sum()) == count(rule)
     # One whose correction is a sum of many may, by chance, take any value; all others keep them.
     if not isinstance(rule.adjust, pruning.adjust.CorrectOnce):
         assert bool(jnp.all(jnp.diagonal(S) != 0))

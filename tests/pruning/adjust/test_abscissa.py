@@ -9,11 +9,23 @@ from helpers import SIZE, dominant, driven
 import jaxprune
 from jaxprune.pruning import prune
 from jaxprune.pruning.adjust import Empty, MatchAbscissa, Survivors
+from jaxprune.pruning.adjust._abscissa import _root
 
 pytestmark = pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
 
 W, _, _, MASK = driven()
 NONE = jnp.zeros_like(W)
+
+
+@pytest.mark.parametrize("power", [1, 3, 20])
+def test_the_root_is_found_where_the_excess_is_curved(power):
+    """With one end fixed for good, as in plain false position, the steep one would take thousands of steps."""
+
+    def excess(gain):
+        return gain**power - 6.7
+
+    found = _root(excess, excess(jnp.zeros(())), excess(jnp.ones(())), 1e-9)
+    np.testing.assert_allclose(found, 6.7 ** (1 / power), rtol=1e-9)
 
 
 def abscissa(A):
