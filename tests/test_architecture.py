@@ -44,6 +44,12 @@ def package_of(path):
     return parts[:-1]
 
 
+def test_files_of_tests_have_names_of_their_own():
+    """Two of one name, in whatever folders, cannot be collected together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_package_is_on_a_floor():
     folders = {path.parent.name for path in (ROOT / "jaxprune").glob("*/__init__.py")}
     assert folders == set(FLOORS) == set(KNOWS)
