@@ -34,7 +34,7 @@ from jaxprune.data import digits, inputs
 from jaxprune.sweep import figure_settings
 
 plt.rcParams.update(figure_settings())
-epochs = 10 if os.environ.get("JAXPRUNE_FAST") else 60  # a short training when only checking that the notebook runs
+epochs = 5 if os.environ.get("JAXPRUNE_FAST") else 60  # a short training when only checking that the notebook runs
 
 train, test = digits()
 x, test_x = (jnp.asarray(inputs(part.images, 16)) for part in (train, test))

@@ -50,3 +50,16 @@ def run(monkeypatch, capsys, tmp_path):
         return status, printed.out, printed.err
 
     return run
+
+
+@pytest.fixture
+def short_chains(monkeypatch):
+    """Machines on the command line are watched for a short while: most of the time of tests would go there."""
+    from functools import partial
+
+    from jaxprune.boltzmann import _evaluate
+    from jaxprune.cli import _boltzmann
+
+    run_gibbs = _evaluate.run_gibbs
+    monkeypatch.setattr(_evaluate, "run_gibbs", lambda key, model, chains, _: run_gibbs(key, model, chains, 20))
+    monkeypatch.setattr(_boltzmann, "Sessions", partial(_boltzmann.Sessions, samples=2000, burn_in=20))

@@ -46,7 +46,7 @@ def test_python_runs():
     assert names["report"].kept_fraction == pytest.approx([0.1] * 3, abs=2e-3)  # type: ignore[attr-defined]
 
 
-def test_commands_on_a_file_run(run, folder):
+def test_commands_on_a_file_run(run, folder, short_chains):
     commands = [
         line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")
     ]

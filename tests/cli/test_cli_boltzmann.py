@@ -14,6 +14,9 @@ SMALL = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("short_chains")
+
+
 def test_prunes_reports_and_draws(run, tmp_path):
     status, shown, err = run("prune-boltzmann", "--out", "b.eqx", "--model", "trained.eqx", *SMALL)
     assert status == 0, err
