@@ -23,6 +23,11 @@ from jaxtyping import install_import_hook  # noqa: E402
 install_import_hook("jaxprune", "beartype.beartype")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest file first: started last, it would leave one of two workers without work."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def compiled_code_has_room():
     """Drop compiled code after a file of tests before there is too much of it."""
