@@ -283,8 +283,11 @@ def squared_autocovariance(error: Float[Array, "*any"], time: Real) -> Float[Arr
     $|w| \cdot \text{error}$ is the importance of the coin that is best for it.
 
     Args:
-      error: standard error of a variance, as from `BatchMeans` of `Differences`.
+      error: standard error of a variance, as from `BatchMeans` of `Differences`, in activity squared.
       time: of observation behind it, T.
+
+    Returns:
+      The integral, in activity to the fourth power times time; of the shape of `error`.
 
     Example:
       >>> squared_autocovariance(jnp.array(0.1), 200.0)

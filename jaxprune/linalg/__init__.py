@@ -1,4 +1,4 @@
-"""Lyapunov equations, spectra and their errors, transients, certificates."""
+"""Lyapunov equations, spectra and their errors, the response to noise, information lost, transients, certificates."""
 
 from jaxprune.linalg import lapack, parts
 from jaxprune.linalg._certificate import (

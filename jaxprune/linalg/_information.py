@@ -78,6 +78,15 @@ def information_of_pair(change: Matrix, pair: PairCovariances) -> InformationLos
 
     With the eigenvalues $w_i$ of $L^{-1} (C_B - C_A) L^{-T}$, $C_A = L L^T$,
     $D = \tfrac{1}{2N} \sum_i (\ln(1 + w_i) - w_i / (1 + w_i))$.
+
+    Args:
+      change: B - A.
+      pair: from `covariances_of_pair`.
+
+    Example:
+      >>> A, B, C = -jnp.eye(1), -2 * jnp.eye(1), jnp.eye(1) / 2
+      >>> information_of_pair(B - A, covariances_of_pair(A, B, C)).stationary.round(4)  # (2 - 1 - ln 2) / 2
+      Array(0.1534, dtype=float64)
     """
     C, n = pair.original, len(pair.original)
     path = jnp.sum((change @ C) * change) / (2 * n)
@@ -94,7 +103,12 @@ def information_of_pair(change: Matrix, pair: PairCovariances) -> InformationLos
 
 
 def realised_divergence(F: Matrix, deviations: Float[Array, " mode"]) -> Scalar:
-    """`stationary_divergence`, and NaN where the original has no whitening F: it is not stable."""
+    """`stationary_divergence`, and NaN where the original has no whitening F: it is not stable.
+
+    Example:
+      >>> float(realised_divergence(jnp.full((1, 1), jnp.nan), jnp.zeros(1)))
+      nan
+    """
     return jnp.where(jnp.all(jnp.isfinite(F)), stationary_divergence(deviations), jnp.nan)
 
 
@@ -112,6 +126,8 @@ def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
     Example:
       >>> float(stationary_divergence(jnp.array([0.0, -1.0])))
       inf
+
+    Reference: Kullback1951, between two normal distributions.
     """
     stable = deviations > -1 + len(deviations) * jnp.finfo(deviations.dtype).eps
     safe = jnp.where(stable, deviations, 0)
@@ -135,6 +151,8 @@ def path_divergence(eigenvalues: Float[Array, " mode"], residual: Float[Array, "
     Example:
       >>> float(path_divergence(jnp.array([-1.0]), jnp.array([[2.0]])))
       1.0
+
+    Reference: Oksendal2003, the likelihood of paths (Girsanov).
     """
     stable = jnp.min(-eigenvalues) > rounding(eigenvalues)
     each = jnp.sum(residual**2, axis=0) / jnp.where(stable, -eigenvalues, 1)

@@ -63,6 +63,8 @@ def measure(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None, 
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
       >>> measure(A, jnp.diag(jnp.diagonal(A))).slow_modes.round(3)  # without any synapse: (2/1 - 1 + 1 - 2/3) / 2
       Array(0.667, dtype=float64)
+
+    Reference: those of `h2_error`, `spectral_errors`, `information_lost` and `certify`.
     """
     matrix = A.matrix if isinstance(A, Reference) else A
     check_pair(matrix, B)

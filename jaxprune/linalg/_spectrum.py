@@ -121,7 +121,15 @@ def spectral_abscissa(A: Matrix, *, symmetric: bool | None = None) -> Scalar:
 
 
 def rounding(eigenvalues: Inexact[Array, " mode"]) -> Scalar:
-    """Size below which an eigenvalue of a matrix is not told from zero: N times the precision times the largest."""
+    """Size below which an eigenvalue of a matrix is not told from zero: N times the precision times the largest.
+
+    Args:
+      eigenvalues: all of the matrix, in 1/time.
+
+    Example:
+      >>> float(rounding(jnp.array([-1.0, -4.0]))) == 2 * 4 * float(jnp.finfo(float).eps)
+      True
+    """
     return len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps * jnp.max(jnp.abs(eigenvalues))
 
 

@@ -78,10 +78,18 @@ def cost_importance(A: Matrix | Reference, measure: Measure) -> Matrix:
     Args:
       A, measure: as in `synapse_cost`.
 
+    Returns:
+      Importance of every entry; symmetric, zero where there is no synapse and on the diagonal.
+
+    Raises:
+      InputError: as `synapse_cost`.
+
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
       >>> round(float(cost_importance(A, "stationary")[0, 1]), 4)
       0.3333
+
+    Reference: ours; Moore2020 for "stationary".
     """
     matrix = A.matrix if isinstance(A, Reference) else A
     return weight_importance(matrix) * jnp.sqrt(synapse_cost(A, measure))

@@ -170,6 +170,9 @@ def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar
       cost: k, from `synapse_cost`.
       probabilities: p; a synapse of probability zero does infinite damage by this measure.
 
+    Returns:
+      The damage, in the units of the measure that k belongs to.
+
     Raises:
       InputError: a matrix not square, empty or not finite, or not of the size of A.
 

@@ -173,6 +173,9 @@ def input_lasts(inputs: Trials, *, after: int = 0) -> Weights:
         respond, the steps that decide its accuracy come after the last input, and with 0 none of them counts; `jaxprune
         prune-rnn` takes 10 unless told.
 
+    Returns:
+      Weights, (time, trial); zero throughout for a trial without any input.
+
     Raises:
       InputError: after is negative.
 

@@ -44,7 +44,20 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
 
 
 def plot_median(ax: Axes, x: np.ndarray, interval: xr.DataArray, **style: Any) -> None:
-    """Medians of `median_interval` with bars: an arrow for a bar without end, and no point where the median is infinite."""
+    """Medians of `median_interval` with bars: an arrow for a bar without end, and no point where the median is infinite.
+
+    Args:
+      ax: where to draw; the axis is as it was.
+      x: of each median.
+      interval: as from `median_interval`, over `statistic` and one more dimension.
+      style: of the line, as `Axes.errorbar` takes it.
+
+    Example:
+      >>> figure = Figure()
+      >>> labels = {"statistic": ["median", "low", "high"]}
+      >>> interval = xr.DataArray([[1.0, 2.0], [0.5, 1.0], [2.0, np.inf]], labels, ("statistic", "keep"))
+      >>> plot_median(figure.subplots(), np.array([0.1, 0.2]), interval, color="black")
+    """
     median, low, high = (np.asarray(interval.sel(statistic=end), float) for end in ("median", "low", "high"))
     shown = np.where((median > 0) & np.isfinite(median), median, np.nan)
     with np.errstate(invalid="ignore"):

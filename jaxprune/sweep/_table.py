@@ -80,6 +80,10 @@ def median_interval(values: xr.DataArray, over: str = "network") -> xr.DataArray
 
     Returns:
       The values with the dimension `statistic` ("median", "low", "high") in place of `over`.
+
+    Example:
+      >>> median_interval(xr.DataArray([3.0, 1.0, np.inf, 2.0, np.nan], dims="network")).values
+      array([2.5, 1. , inf])
     """
     return xr.apply_ufunc(
         _median_and_interval, values, input_core_dims=[[over]], output_core_dims=[["statistic"]], vectorize=True
@@ -109,6 +113,12 @@ def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
     Returns:
       (rule, fraction) by control; empty lists where every rule beats it. Networks whose measures are NaN in either are left out,
       and a rule of which none is known does not beat a control. Nothing where a sweep has controls only.
+
+    Example:
+      >>> h2 = (("network", "rule", "keep"), np.array([[[0.1, 0.5], [0.3, 0.3]]]))
+      >>> labels = {"rule": ["noise", "empty"], "keep": [0.5, 0.2]}
+      >>> beaten(xr.Dataset({"h2_error": h2, "finished": ("network", [True])}, labels))
+      {'empty': [('noise', 0.2)]}
     """
     h2 = results.h2_error.isel(network=np.flatnonzero(results.finished.values))
     names = [str(rule) for rule in h2.rule.values]

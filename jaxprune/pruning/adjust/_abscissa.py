@@ -27,6 +27,13 @@ class MatchAbscissa(Adjust):
     to rounding. Weights stay as they are where no factor up to 1,024 does it, or where the network is slower than the original
     with these weights and with none. Not local: no synapse knows the abscissa.
 
+    Example:
+      >>> from jaxprune.pruning import prune
+      >>> A = jnp.array([[-2.0, 1.0, 0.5], [1.0, -2.0, 0.2], [0.5, 0.2, -2.0]])
+      >>> pruned = prune(jax.random.key(0), A, "weight+abscissa", keep=0.67).matrix
+      >>> bool(jnp.isclose(spectral_abscissa(pruned), spectral_abscissa(A))), float(pruned[1, 2])
+      (True, 0.0)
+
     Reference: Dowell1971, the Illinois method.
     """
 

@@ -24,6 +24,17 @@ class Swap(Adjust):
     Attributes:
       rounds: most exchanges of each neuron.
 
+    Raises:
+      InputError: rounds negative or not whole.
+
+    Example:
+      >>> from jaxprune.dynamics import activity_of
+      >>> from jaxprune.pruning import Rule, prune
+      >>> W = jnp.array([[1.0, 0.9]])  # the larger synapse, which the mask would keep, has the quieter neuron
+      >>> activity = activity_of(jnp.diag(jnp.array([0.01, 1.0])))
+      >>> prune(jax.random.key(0), W, Rule(jnp.abs, "top", Swap()), keep=0.5, activity=activity).matrix
+      Array([[0. , 0.9]], dtype=float64)
+
     Reference: Zhang2023 (DSnoT), who look at means in place of H.
     """
 
