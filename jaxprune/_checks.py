@@ -37,9 +37,8 @@ def check_key(name: str, key: Any) -> None:
 def check_array(name: str, A: Any) -> None:
     """Refuse anything but a non-empty array of floats in single or double precision; finite where its entries are known."""
     if not isinstance(A, jax.Array | np.ndarray):
-        raise InputError(
-            f"{name} is a {type(A).__name__}, but must be an array: convert it with jnp.asarray({name}, float)."
-        )
+        convert = f"{name}.toarray()" if hasattr(A, "toarray") else f"jnp.asarray({name}, float)"
+        raise InputError(f"{name} is a {type(A).__name__}, but must be an array: convert it with {convert}.")
     if 0 in A.shape:
         raise InputError(f"{name} is empty ({' x '.join(map(str, A.shape))}): a network needs at least one neuron.")
     if str(A.dtype) not in FLOATS:
@@ -124,3 +123,43 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
     known = list(choices)
     if value not in known:
         raise InputError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, known))}.")
+
+
+SEEDS = 2**63
+"""Seeds are below this: keys are made of signed 64-bit numbers."""
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Refuse a seed that no key can be made of."""
+    if not -SEEDS <= value < SEEDS:
+        raise InputError(f"{name} is {quoted(value)}, but must be below 2^63 in size.")
+
+
+def quoted(value: Any, longest: int = 60) -> str:
+    """A value as it is shown in a message, on one line and never longer than this; the middle of what is longer is left out.
+
+    Example:
+      >>> quoted("1" * 6000, longest=20)
+      "'11111111...1111111' (6000 characters)"
+    """
+    text = str(value)
+    shown = repr(value) if isinstance(value, str) else " ".join(text.split())
+    if len(shown) <= longest:
+        return shown
+    front = (longest - 3 + 1) // 2
+    return f"{shown[:front]}...{shown[len(shown) - (longest - 3 - front) :]} ({len(text)} characters)"
+
+
+def plain_number(text: str) -> float:
+    """A number as files write it: `float` without what Python alone reads (underscores, digits of other scripts).
+
+    Raises:
+      ValueError: anything else.
+
+    Example:
+      >>> plain_number("1e3")
+      1000.0
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
