@@ -279,8 +279,10 @@ def test_rules_adjustments_and_families_are_all_there():
         "NamedNetwork",
         "count_components",
         "dominant_leak",
+        "perron_bound",
         "read_edges",
         "read_matrix",
+        "scaled_inputs",
         "stable_leak",
     }
     public = {name for name in networks.__all__ if callable(getattr(networks, name))}
@@ -312,6 +314,7 @@ CLOSED_OVER = {
     "match_eigenvalues": lambda key: linalg.match_eigenvalues(jnp.arange(3.0) + 1j, jnp.arange(3.0) - 1j),
     "dominant_leak": lambda key: networks.dominant_leak(A, 0.1),
     "stable_leak": lambda key: networks.stable_leak(A, -0.1, symmetric=True),
+    "scaled_inputs": lambda key: networks.scaled_inputs(A, 0.5),
 }
 
 

@@ -6,7 +6,7 @@ from jaxprune.networks._edges import NamedNetwork, read_edges
 from jaxprune.networks._ensemble import Ensemble
 from jaxprune.networks._feedforward import feedforward
 from jaxprune.networks._files import MATRIX_SUFFIXES, read_matrix, write_matrix
-from jaxprune.networks._leak import dominant_leak, stable_leak
+from jaxprune.networks._leak import dominant_leak, perron_bound, scaled_inputs, stable_leak
 from jaxprune.networks._random import dale, gaussian, low_rank
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "feedforward",
     "gaussian",
     "low_rank",
+    "perron_bound",
     "read_edges",
     "read_matrix",
+    "scaled_inputs",
     "stable_leak",
     "write_matrix",
 ]

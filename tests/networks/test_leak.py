@@ -7,7 +7,9 @@ import pytest
 from helpers import FAMILIES, SYMMETRIC, quick_jit, rounding, row_slack, untyped, weights
 
 import jaxprune
-from jaxprune.networks import dominant_leak, stable_leak
+from jaxprune.networks import dominant_leak, perron_bound, scaled_inputs, stable_leak
+
+LEAKS = [lambda W: dominant_leak(W, 0.5), lambda W: stable_leak(W, -0.5), lambda W: scaled_inputs(W, 0.5)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -30,13 +32,13 @@ def test_stable_leak_puts_the_slowest_mode(family):
     np.testing.assert_array_equal(np.diag(A), A[0, 0])
 
 
-@pytest.mark.parametrize("leak", [lambda W: dominant_leak(W, 0.5), lambda W: stable_leak(W, -0.5)])
+@pytest.mark.parametrize("leak", LEAKS)
 def test_diagonal_of_the_weights_is_ignored(leak):
     W = weights("gaussian")
     np.testing.assert_array_equal(leak(W + 7 * jnp.eye(len(W))), leak(W))
 
 
-@pytest.mark.parametrize("leak", [lambda W: dominant_leak(W, 0.5), lambda W: stable_leak(W, -0.5)])
+@pytest.mark.parametrize("leak", LEAKS)
 def test_precision_follows_the_weights(leak):
     assert leak(weights("clustered").astype(jnp.float32)).dtype == jnp.float32
 
@@ -53,7 +55,44 @@ def test_inside_jit_the_symmetry_must_be_said(family):
         stable_leak(weights("dale"), -0.3, symmetric=True)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("gain", [0.2, 0.9])
+def test_scaled_inputs_are_stable_with_any_signs(family, gain):
+    """One factor for all weights, one time constant, and no eigenvalue above gain - 1, however signs are dealt."""
+    W = np.asarray(weights(family))
+    A = np.asarray(scaled_inputs(jnp.asarray(W), gain))
+    np.testing.assert_array_equal(np.diag(A), -1)
+    factors = (A + np.eye(len(W)))[W != 0] / W[W != 0]
+    np.testing.assert_allclose(factors, factors[0], rtol=1e-12)
+    rng = np.random.default_rng(0)
+    for signs in (1, -1, rng.choice([-1, 1], W.shape)):
+        turned = np.abs(A + np.eye(len(W))) * signs - np.eye(len(W))
+        assert np.linalg.eigvals(turned).real.max() <= gain - 1 + 1e-12
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_perron_bound_is_above_the_radius_and_near_it(family):
+    W = np.asarray(weights(family))
+    radius = np.abs(np.linalg.eigvals(np.abs(W))).max()
+    bound = float(perron_bound(jnp.asarray(W)))
+    assert bound >= radius * (1 - 1e-12)
+    if family != "feedforward":
+        assert bound <= 1.02 * radius
+    assert float(perron_bound(jnp.asarray(W), steps=1)) >= radius * (1 - 1e-12)
+
+
+def test_a_chain_has_no_eigenvalue_to_scale_by():
+    """Its mean input is the scale: its weights do not grow without limit."""
+    W = jnp.diag(jnp.full(4, 3.0), -1)
+    np.testing.assert_allclose(jnp.diagonal(scaled_inputs(W, 0.9), -1), 0.9 * 5 / 4)
+
+
 def test_errors():
+    with pytest.raises(jaxprune.InputError, match="W has no synapse"):
+        scaled_inputs(jnp.eye(3))
+    for gain in (0.0, 1.0, -0.5, float("nan")):
+        with pytest.raises(jaxprune.InputError, match="gain is"):
+            scaled_inputs(jnp.ones((2, 2)), gain)
     with pytest.raises(jaxprune.InputError, match=r"shape \(2, 3\).*square"):
         dominant_leak(jnp.zeros((2, 3)))
     with pytest.raises(jaxprune.InputError, match="0 x 0"):
