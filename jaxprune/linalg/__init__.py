@@ -11,10 +11,13 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import coloured_covariance, stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
+from jaxprune.linalg._estimates import Estimates, estimate_measures
+from jaxprune.linalg._extremes import Stability, slow_modes, stability
 from jaxprune.linalg._h2 import H2Error, h2_error
 from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
 from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov, sylvester
 from jaxprune.linalg._measures import SLOW, Measures, measure
+from jaxprune.linalg._probes import H2Estimate, estimate_h2
 from jaxprune.linalg._reference import Modes, Projection, Reference, mode_errors, modes, project, reference
 from jaxprune.linalg._spectrum import (
     eigenvalues,
@@ -37,8 +40,10 @@ from jaxprune.linalg._transient import (
 __all__ = [
     "SLOW",
     "Certificate",
+    "Estimates",
     "Guarantee",
     "H2Error",
+    "H2Estimate",
     "ImpulseResponses",
     "InformationLost",
     "LyapunovCode",
@@ -48,6 +53,7 @@ __all__ = [
     "Projection",
     "Reference",
     "SpectralErrors",
+    "Stability",
     "certificate_from",
     "certify",
     "coloured_covariance",
@@ -55,6 +61,8 @@ __all__ = [
     "dominance_slack",
     "eigenvalue_errors",
     "eigenvalues",
+    "estimate_h2",
+    "estimate_measures",
     "h2_error",
     "host_eigenvalues",
     "impulse_responses",
@@ -73,8 +81,10 @@ __all__ = [
     "reference",
     "resolve_symmetry",
     "rounding",
+    "slow_modes",
     "spectral_abscissa",
     "spectral_errors",
+    "stability",
     "stationary_covariance",
     "stationary_divergence",
     "sylvester",

@@ -180,7 +180,7 @@ def _solve_jvp(max_doublings, symmetric, primals, tangents):
 @partial(jax.jit, static_argnums=(2, 3))
 def _doubling(sides, Q, max_doublings, symmetric):
     identity = jnp.eye(len(Q), dtype=Q.dtype)
-    shift = _shift(sides)
+    shift = cayley_shift(sides)
     resolvents = tuple(inv(A - shift * identity) for A in sides)
     transforms = tuple(identity + 2 * shift * resolvent for resolvent in resolvents)
     tolerance = jnp.finfo(Q.dtype).eps
@@ -219,8 +219,13 @@ def _squared_norm_of_square(M, probes=8):
     return jnp.sum((M @ (M @ vectors)) ** 2) / probes
 
 
-def _shift(sides):
-    """Geometric mean of the largest and smallest eigenvalue magnitudes of all matrices."""
+def cayley_shift(sides: tuple[Matrix, ...]) -> Scalar:
+    """A shift p for the series of stable matrices: the geometric mean of their largest and smallest eigenvalue magnitudes.
+
+    Example:
+      >>> cayley_shift((jnp.diag(jnp.array([-1.0, -4.0])),)).round(1)
+      Array(2., dtype=float64)
+    """
     spans = [_span(A) for A in sides]
     largest, smallest = jnp.max(jnp.array([span[0] for span in spans])), jnp.min(jnp.array([span[1] for span in spans]))
     shift = jnp.exp((largest + smallest) / 2)

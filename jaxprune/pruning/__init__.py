@@ -16,7 +16,15 @@ from jaxprune.pruning._names import RULES, named_rule
 from jaxprune.pruning._online import OnlinePrune
 from jaxprune.pruning._outside import rule_source
 from jaxprune.pruning._probabilities import keep_probabilities
-from jaxprune.pruning._prune import FragmentationWarning, Pruned, apply_rule, prune, readjust
+from jaxprune.pruning._prune import (
+    FragmentationWarning,
+    Pruned,
+    UnstableWarning,
+    apply_rule,
+    prune,
+    readjust,
+    warn_of_fragments,
+)
 from jaxprune.pruning._rules import NoisePrune, Rule, UniformPrune, WeightPrune
 from jaxprune.pruning._surgeon import removal_importance, surgeon_importance
 from jaxprune.pruning.adjust import (
@@ -47,6 +55,7 @@ __all__ = [
     "Rule",
     "Strengthen",
     "UniformPrune",
+    "UnstableWarning",
     "WeightPrune",
     "activity_importance",
     "adjust",
@@ -70,5 +79,6 @@ __all__ = [
     "synapse_count",
     "theory",
     "uniform_importance",
+    "warn_of_fragments",
     "weight_importance",
 ]

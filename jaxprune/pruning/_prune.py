@@ -9,7 +9,7 @@ import numpy as np
 from jaxprune._checks import InputError, check_fraction, check_key, check_leak, check_matrix, is_concrete
 from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real
 from jaxprune.dynamics import Activity, activity_of, check_activity, need_activity
-from jaxprune.linalg import is_symmetric, resolve_symmetry, stationary_covariance, symmetrise
+from jaxprune.linalg import is_symmetric, resolve_symmetry, stability, stationary_covariance, symmetrise
 from jaxprune.networks import count_components
 from jaxprune.pruning._groups import check_pairs, pattern
 from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_count, synapses
@@ -40,6 +40,10 @@ class FragmentationWarning(UserWarning):
     """The pruned network falls apart into more pieces than the original."""
 
 
+class UnstableWarning(UserWarning):
+    """Activity of the pruned network grows without limit, or decays to nothing only by rounding."""
+
+
 def prune(
     key: PRNGKey,
     A: Matrix,
@@ -50,6 +54,8 @@ def prune(
     symmetric: bool | None = None,
     activity: Activity | None = None,
     groups: str = "global",
+    importance: Matrix | None = None,
+    warn: bool = True,
 ) -> Pruned:
     r"""Prune a network, or a layer, by a rule.
 
@@ -68,6 +74,8 @@ def prune(
       activity: of the presynaptic neurons, where the rule looks at it; by default, of a linear network, that under white noise
         of unit intensity (`linalg.stationary_covariance`).
       groups: which synapses share a budget, as in `keep_probabilities`.
+      importance: of each synapse, measured or computed before, in place of the rule's own; as large as A.
+      warn: whether to look at the pruned network and warn as below, which takes time in a large one.
 
     Returns:
       The pruned matrix with its mask, probabilities and importances.
@@ -80,6 +88,7 @@ def prune(
 
     Warns:
       FragmentationWarning: the pruned network has more connected components than A.
+      UnstableWarning: a linear network is not stable any more. What is left of it then says nothing of the original's activity.
 
     Example:
       >>> import jaxprune
@@ -111,9 +120,15 @@ def prune(
         activity = activity_of(stationary_covariance(A, structure="symmetric" if symmetric else "general"))
     elif rule.needs_activity:
         need_activity(None)
-    pruned = apply_rule(key, A, activity, rule, count=count, keep=keep, symmetric=symmetric, kind=kind, groups=groups)
-    if is_concrete(pruned.mask) and kind != "layer":
-        _warn_of_fragments(A, pruned.mask, kind)
+    if importance is not None:
+        check_matrix("importance", importance, like=("A", A))
+    pruned = apply_rule(
+        key, A, activity, rule, count=count, keep=keep, symmetric=symmetric, kind=kind, groups=groups, importance=importance
+    )
+    if warn and is_concrete(pruned.matrix) and kind != "layer":
+        warn_of_fragments(A, pruned.mask, kind)
+        if kind == "linear":
+            _warn_of_growth(pruned.matrix)
     return pruned
 
 
@@ -264,7 +279,32 @@ def _count(A, keep, groups, symmetric, kind):
     return count
 
 
-def _warn_of_fragments(A, mask, kind):
+def _warn_of_growth(B):
+    found = stability(B)
+    if not found.stable:
+        how = "is unstable" if found.abscissa > found.rounding else "is marginal: it decays to nothing only by rounding"
+        warnings.warn(
+            f"the pruned network {how} (spectral abscissa {found.abscissa:.3g}): keep more, strengthen with diagonal='matched', or "
+            "take a rule that adjusts the survivors, such as 'noise+compensation'; linalg.spectral_abscissa tells.",
+            UnstableWarning,
+            stacklevel=3,
+        )
+
+
+def warn_of_fragments(A: Matrix, mask: Mask, kind: Kind = "linear") -> None:
+    """Warn if a network falls apart when only the synapses of a mask stay; `prune` does.
+
+    Args:
+      A: the original.
+      mask: ones where a synapse stays.
+      kind: as in `prune`.
+
+    Warns:
+      FragmentationWarning: with the numbers of components, and what it takes to have fewer.
+
+    Example:
+      >>> warn_of_fragments(jnp.array([[-2.0, 1.0], [1.0, -2.0]]), jnp.array([[0.0, 1.0], [1.0, 0.0]]))
+    """
     before, after = count_components(synapses(A, kind)), count_components(mask)
     if after > before:
         warnings.warn(

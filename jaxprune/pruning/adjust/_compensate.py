@@ -17,6 +17,8 @@ from jaxprune.pruning.adjust._projection import held, pair_drive, project, row_d
 from jaxprune.pruning.adjust._rows import solve_rows
 
 SOLVERS = ("cg", "cholesky")
+ROWS = 1000
+"""Neurons from which the rows of a directed linear network are solved one by one: far fewer inputs stay than there are neurons."""
 RIDGE = 1e-6
 """How firmly `Compensate` holds weights where a trained network's or a layer's activity says nothing."""
 
@@ -140,8 +142,9 @@ class Compensate(Adjust):
 
     Attributes:
       solver: as in `compensate`; by default conjugate gradients for a linear network, whose leak keeps its covariance well
-        conditioned, and Cholesky for trained networks and layers, whose activity leaves many directions empty.
-      ridge: as in `compensate`; by default none with conjugate gradients, and 1e-6 with Cholesky.
+        conditioned, and Cholesky for trained networks and layers, whose activity leaves many directions empty; and, without a
+        ridge, for directed linear networks of 1,000 neurons or more whose mask is known.
+      ridge: as in `compensate`; by default none for linear and symmetric networks, else 1e-6.
 
     Raises:
       InputError: an unknown solver; ridge negative.
@@ -164,8 +167,10 @@ class Compensate(Adjust):
 
     def fit(self, survivors: Survivors, mask: Mask) -> Matrix:
         """Weights refitted on another mask of the same survivors."""
-        solver = self.solver or ("cg" if survivors.kind == "linear" or survivors.symmetric else "cholesky")
-        ridge = self.ridge if self.ridge is not None else (0.0 if solver == "cg" else RIDGE)
+        well = survivors.kind == "linear" or survivors.symmetric
+        few = not survivors.symmetric and len(mask) >= ROWS and is_concrete(mask)
+        solver = self.solver or ("cg" if well and not few else "cholesky")
+        ridge = self.ridge if self.ridge is not None else (0.0 if solver == "cg" or (well and self.solver is None) else RIDGE)
         return compensate(
             survivors.weights,
             mask + survivors.fixed,

@@ -1,0 +1,135 @@
+"""Measures of a large pruned network, in seconds: extremes of spectra by iteration, the H2 error from probes."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprune._checks import check_pair, check_square
+from jaxprune._types import Matrix, PRNGKey
+from jaxprune.linalg._certificate import certificate_from
+from jaxprune.linalg._extremes import slow_modes, stability
+from jaxprune.linalg._lyapunov import has_covariance, lyapunov
+from jaxprune.linalg._measures import SLOW, Measures
+from jaxprune.linalg._probes import H2Estimate, estimate_h2
+from jaxprune.linalg._reference import Modes, mode_errors
+from jaxprune.linalg._spectrum import is_symmetric
+
+
+class Estimates(NamedTuple):
+    """Measures of a large pruned network, and how well its H2 error is known.
+
+    Attributes:
+      measures: as from `measure`, but for `h2`, which is estimated, and for `sorted_median` and `sorted_slow`, which need all
+        eigenvalues and are NaN.
+      h2: the estimate of the H2 error with its standard error.
+    """
+
+    measures: Measures
+    h2: H2Estimate
+
+
+def estimate_measures(
+    key: PRNGKey,
+    A: Matrix,
+    B: Matrix,
+    *,
+    C: Matrix | None = None,
+    modes: Modes | None = None,
+    slow: int = SLOW,
+    probes: int = 32,
+) -> Estimates:
+    """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
+
+    The H2 error is estimated from probes (`estimate_h2`). The slowest modes, the abscissa and epsilon are found by iteration, to
+    rounding. The information lost is exact for the covariances that are given and computed; in single precision, which is
+    twice as fast, it has some three digits.
+
+    Args:
+      key: random key of the probes.
+      A: the original dynamics matrix, in 1/time, stable; its entries must be known.
+      B: the pruned one.
+      C: stationary covariance of A at unit noise; its precision is that in which B's is computed. Without it, the information
+        lost is not computed, and NaN.
+      modes: slowest modes of A, from `slow_modes`, if known.
+      slow: number of slowest modes looked at.
+      probes: of the H2 error.
+
+    Returns:
+      The measures, and the H2 error with its standard error.
+
+    Raises:
+      InputError: a matrix not square, empty, not finite or traced, or of different sizes; fewer than two probes.
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> estimate_measures(jax.random.key(0), A, jnp.diag(jnp.diagonal(A)), slow=2).measures.slow_modes.round(3)
+      Array(0.667, dtype=float64)
+
+    Reference: Lehoucq1998 (ARPACK); those of `estimate_h2` and `information_lost`.
+    """
+    check_pair(A, B)
+    if modes is None:
+        modes = slow_modes(A, slow)
+    found = stability(B)
+    h2 = estimate_h2(key, A, B, probes=probes)
+    # The slowest mode decides; a series that is cut off would not see a growth that is slow enough.
+    h2 = H2Estimate(jnp.where(jnp.isnan(h2.relative) | found.stable, h2.relative, jnp.inf), h2.error)
+    along = mode_errors(modes, B)[0]
+    unknown = jnp.full((), jnp.nan, A.dtype)
+    stationary = path = unknown
+    if C is not None:
+        check_square("C", C, like=("A", A))
+        stationary, path = _information(A, B, C, stable=found.stable)
+    epsilons, definite = _deviations(np.asarray(A), np.asarray(B))
+    certificate = certificate_from(
+        A, B, jnp.full_like(A, 1 if definite else jnp.nan), deviations=jnp.asarray(epsilons),
+        abscissa=jnp.asarray(found.abscissa), symmetric=is_symmetric(A) and is_symmetric(B),
+    )  # fmt: skip
+    measures = Measures(h2.relative, jnp.mean(along), jnp.max(along), stationary, path, unknown, unknown, certificate)
+    return Estimates(measures, h2)
+
+
+def _information(A, B, C, *, stable):
+    """Divergences from two covariances, by determinants: `information_lost` without eigenvalues."""
+    import scipy.linalg
+
+    n, change = len(A), np.asarray(B - A)
+    own = np.asarray(C, dtype=np.float64)
+    path = jnp.asarray(np.sum((change @ own) * change) / (2 * n))
+    if not stable:
+        return jnp.asarray(np.inf), path
+    theirs = lyapunov(B.astype(C.dtype), jnp.eye(n, dtype=C.dtype), symmetric=True).value
+    if not bool(has_covariance(B.astype(C.dtype), theirs)):
+        return jnp.asarray(np.nan), path
+    theirs = np.asarray(theirs, dtype=np.float64)
+    try:
+        factors = [scipy.linalg.cholesky((X + X.T) / 2, lower=True) for X in (own, theirs)]
+    except scipy.linalg.LinAlgError:  # nearly singular: the covariance is not known to enough digits
+        return jnp.asarray(np.nan), path
+    mixed = scipy.linalg.solve_triangular(factors[1], factors[0], lower=True)
+    logs = [np.log(np.diagonal(L)).sum() for L in factors]
+    return jnp.asarray((np.sum(mixed**2) / 2 - n / 2 + logs[1] - logs[0]) / n), path
+
+
+def _deviations(A, B):
+    """The two extreme relative deviations of the quadratic form, and whether the original's is definite."""
+    import scipy.linalg
+    import scipy.sparse.linalg as iterative
+
+    try:
+        L = scipy.linalg.cholesky(-(A + A.T) / 2, lower=True)
+    except scipy.linalg.LinAlgError:
+        return np.zeros(2), False
+    change = (A - B + A.T - B.T) / 2
+    if len(A) < 4 or not change.any():
+        half = scipy.linalg.solve_triangular(L, change, lower=True)
+        values = np.linalg.eigvalsh(scipy.linalg.solve_triangular(L, half.T, lower=True))
+        return values[[0, -1]], True
+
+    def apply(x):
+        return scipy.linalg.solve_triangular(L, change @ scipy.linalg.solve_triangular(L.T, x), lower=True)
+
+    operator = iterative.LinearOperator(A.shape, matvec=apply, dtype=A.dtype)
+    ends = iterative.eigsh(operator, 2, which="BE", v0=np.ones(len(A)), ncv=min(60, len(A)), return_eigenvectors=False)
+    return np.sort(ends), True

@@ -1,0 +1,142 @@
+"""The slowest modes of one network, without its other modes: what can be had of a large one in seconds."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxprune._checks import InputError, check_square, check_whole, is_concrete
+from jaxprune._types import Matrix
+from jaxprune.linalg._reference import Modes, modes
+from jaxprune.linalg._spectrum import host_eigenvalues, is_symmetric
+
+DENSE = 500
+"""Neurons up to which all eigenvalues are found at once."""
+MORE = 4
+"""Modes looked for beyond those asked for, so that a pair is not cut in two and neighbours are in order."""
+
+
+class Stability(NamedTuple):
+    """Whether a network is stable, and by how much.
+
+    Attributes:
+      abscissa: largest real part of its eigenvalues, in 1/time.
+      rounding: size below which it is not told from zero.
+      stable: whether the abscissa is below minus that.
+    """
+
+    abscissa: float
+    rounding: float
+    stable: bool
+
+    @property
+    def words(self) -> str:
+        """Stable, marginal (not told from zero) or unstable."""
+        if self.stable:
+            return "stable"
+        return "unstable" if self.abscissa > self.rounding else "marginal"
+
+
+def stability(A: Matrix) -> Stability:
+    r"""Whether a linear network is stable: $\max_i \operatorname{Re} \lambda_i(A)$ is below zero by more than rounding.
+
+    Up to 500 neurons by all eigenvalues, else by the Arnoldi (symmetric: Lanczos) method, which finds the slowest alone.
+
+    Args:
+      A: dynamics matrix, in 1/time; its entries must be known.
+
+    Returns:
+      The spectral abscissa, the rounding of N times the precision times the size of A, and the verdict.
+
+    Raises:
+      InputError: A not square, empty, not finite or traced.
+
+    Example:
+      >>> stability(jnp.array([[-1.0, 4.0], [0.0, -3.0]])).words
+      'stable'
+      >>> stability(jnp.array([[-1.0, 1.0], [1.0, -1.0]])).words
+      'marginal'
+
+    Reference: Lehoucq1998 (ARPACK).
+    """
+    entries = _entries(A)
+    rounding = len(entries) * np.finfo(entries.dtype).eps * float(np.abs(entries).sum(axis=1).max())
+    abscissa = float(_slowest(entries, 1, vectors=False)[0][0].real)
+    return Stability(abscissa, rounding, abscissa < -rounding)
+
+
+def slow_modes(A: Matrix, count: int) -> Modes:
+    """The slowest modes of a network, with right and left eigenvectors; of a large one without the others.
+
+    Args:
+      A: dynamics matrix, in 1/time; its entries must be known.
+      count: how many; all of a smaller network.
+
+    Returns:
+      As `modes`, cut off after `count`. The left eigenvector of a mode that is one with another up to rounding is NaN.
+
+    Raises:
+      InputError: A not square, empty, not finite or traced; count below 1.
+
+    Example:
+      >>> slow_modes(jnp.array([[-2.0, 1.0], [1.0, -2.0]]), 1).eigenvalues
+      Array([-1.], dtype=float64)
+
+    Reference: Lehoucq1998 (ARPACK).
+    """
+    check_whole("count", count, least=1)
+    entries = _entries(A)
+    if len(entries) <= max(DENSE, 4 * count):
+        found = modes(jnp.asarray(entries))
+        return Modes(found.eigenvalues[:count], found.vectors[:, :count], found.left[:count])
+    values, vectors = _slowest(entries, count, vectors=True)
+    if is_symmetric(entries):
+        return Modes(jnp.asarray(values), jnp.asarray(vectors), jnp.asarray(vectors.T))
+    left = _left_of(entries, values, count)
+    overlap = np.sum(left * vectors.T, axis=1)
+    cosine = np.abs(overlap) / (np.linalg.norm(left, axis=1) * np.linalg.norm(vectors, axis=0))
+    known = cosine > np.finfo(entries.dtype).eps ** 0.5
+    scaled = np.where(known[:, None], left / np.where(known, overlap, 1)[:, None], np.nan)
+    return Modes(jnp.asarray(values), jnp.asarray(vectors), jnp.asarray(scaled))
+
+
+def _entries(A):
+    if not is_concrete(A):
+        raise InputError("A is traced, so that its modes cannot be looked for: use modes or spectral_abscissa inside jit.")
+    check_square("A", A)
+    return np.asarray(A)
+
+
+def _left_of(entries, values, count):
+    """Left eigenvectors, as rows $u^*$, in the order of the right ones; NaN where no eigenvalue is the same."""
+    theirs, vectors = _slowest(entries.T, count + MORE, vectors=True)
+    distance = np.abs(values[:, None] - theirs[None, :])
+    nearest = distance.argmin(axis=1)
+    same = distance.min(axis=1) < 1e-6 * np.abs(values).max()
+    return np.where(same[:, None], vectors.T[nearest], np.nan)
+
+
+def _slowest(entries, count, *, vectors):
+    """Eigenvalues of largest real part and, if wanted, their right eigenvectors as columns, slowest first."""
+    symmetric = is_symmetric(entries)
+    if len(entries) > max(DENSE, 4 * count):
+        import scipy.sparse
+        import scipy.sparse.linalg as iterative
+
+        find, which = (iterative.eigsh, "LA") if symmetric else (iterative.eigs, "LR")
+        wanted = count + MORE
+        try:
+            values, found = find(
+                scipy.sparse.csr_array(entries), wanted, which=which, v0=np.ones(len(entries), entries.dtype),
+                ncv=max(4 * wanted, 60), maxiter=40 * len(entries) // wanted,
+            )  # fmt: skip
+        except iterative.ArpackError:  # many equal modes: the slow way
+            pass
+        else:
+            order = np.lexsort((-np.imag(values), -np.real(values)))[:count]
+            return values[order], found[:, order]
+    if not vectors:
+        return host_eigenvalues(entries, symmetric=symmetric)[:count], None
+    values, found = (np.linalg.eigh if symmetric else np.linalg.eig)(entries)
+    order = np.lexsort((-np.imag(values), -np.real(values)))[:count]
+    return values[order], found[:, order]
