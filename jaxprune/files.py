@@ -10,7 +10,7 @@ import stat
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -227,14 +227,14 @@ def _settle(folder):
             os.close(handle)
 
 
-def _load_array(file: IO[bytes], size: int) -> np.ndarray:
+def _load_array(file, size):
     start = file.tell()
     _check_header(file, size)
     file.seek(start)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _check_header(file: IO[bytes], size: int) -> int:
+def _check_header(file, size):
     """Where the array ends that begins here, by its header; `size` is where the file does."""
     try:
         version = np.lib.format.read_magic(file)

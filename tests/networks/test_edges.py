@@ -58,7 +58,8 @@ def test_neuron_table_gives_order_signs_and_silent_neurons(edges, table):
 
 
 @pytest.mark.parametrize(
-    "kind", ["electrical", "Electrical", " ELECTRICAL ", "gap junction", "Gap_Junction", "gap-junction", "gap  junction"]
+    "kind",
+    ["electrical", "Electrical", " ELECTRICAL ", "gap junction", "Gap_Junction", "gap-junction", "gap  junction"],
 )
 def test_gap_junctions_go_by_several_names(edges, kind):
     np.testing.assert_array_equal(edges(f"pre,post,type,count\na,b,{kind},2\n").matrix, [[0, 2], [2, 0]])
