@@ -1,10 +1,14 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import io
 import json
+import math
 import os
-import tempfile
-from collections.abc import Mapping
+import secrets
+import stat
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +17,101 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, quoted
+from jaxprune._memory import check_memory
 
 ARRAYS = (".npz", ".safetensors")
 """Formats of named arrays; neither can hold code."""
+OBJECTS = "it holds Python objects, which are never loaded"
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""Readers of what stands before an array; version 3 is for tables whose columns have names, which nothing here takes."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all: beside its place first, then moved there."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    temporary = Path(name)
+    """Write a file that appears whole or not at all: beside its place first, then moved there.
+
+    A new file has the mode that the umask leaves; one that replaces another keeps the other's.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    temporary = path.parent / f".{path.name}-{secrets.token_hex(4)}"
+
+    def private(name, flags):
+        return os.open(name, flags, 0o666 if mode is None else 0o600)
+
     try:
-        with open(handle, "wb") as file:
+        with open(temporary, "xb", opener=private) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _settle(path.parent)
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be read, on one short line, without NumPy's advice to unpickle it.
+
+    Example:
+      >>> reason(ValueError("Object arrays cannot be loaded when allow_pickle=False"))
+      'it holds Python objects, which are never loaded'
+    """
+    text = str(error)
+    if text.startswith("Object arrays"):
+        return OBJECTS
+    if "pickle" in text:
+        return "it does not begin as NumPy's files do"
+    return quoted(error, longest=120) or type(error).__name__
+
+
+def check_archive(path: Path, members: Iterable[zipfile.ZipInfo] | None = None) -> None:
+    """Refuse an archive (.npz, .zip) that unpacks to more than the memory there is, before it is unpacked.
+
+    Args:
+      path: the archive.
+      members: those that are to be unpacked; all by default.
+
+    Raises:
+      InputError: too large.
+      zipfile.BadZipFile: no archive.
+    """
+    if members is None:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    check_memory(f"{path}, unpacked,", sum(info.file_size for info in members), "take a smaller file.")
+
+
+def load_npy(path: Path) -> np.ndarray:
+    """The array of an .npy file; nothing is allocated that the file does not hold.
+
+    Raises:
+      InputError: larger than the memory there is.
+      OSError: a file that cannot be opened.
+      Exception: a damaged file; `reason` says why.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        check_memory(str(path), size, "take a smaller file.")
+        return _load_array(file, size)
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file by name; nothing is allocated that the file does not hold.
+
+    Raises:
+      InputError: unpacks to more than the memory there is.
+      OSError: a file that cannot be opened.
+      Exception: a damaged file; `reason` says why.
+    """
+    check_archive(path)
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as file:
+                arrays[info.filename.removesuffix(".npy")] = _load_array(file, info.file_size)
+    return arrays
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -60,13 +140,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} does not exist.")
     try:
         if path.suffix == ".safetensors":
+            check_memory(str(path), path.stat().st_size, "take a smaller file.")
             return dict(_safetensors().load(path.read_bytes()))
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        return load_npz(path)
     except InputError:
         raise
     except Exception as error:  # readers raise what they like on damaged files
-        raise InputError(f"{path} cannot be read as {path.suffix}: {error}") from error
+        raise InputError(f"{path} cannot be read as {path.suffix}: {reason(error)}.") from error
 
 
 def check_suffix(path: Path) -> None:
@@ -109,7 +189,7 @@ def read_head(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         try:
             head = json.loads(file.readline())
-        except ValueError:
+        except (ValueError, RecursionError):  # brackets in brackets without end
             return {}
     return head if isinstance(head, dict) else {}
 
@@ -123,9 +203,10 @@ def read_tree(path: Path, like: Any) -> Any:
     with open(path, "rb") as file:
         file.readline()
         try:
+            _check_leaves(file)
             return jax.tree.map(_weak, eqx.tree_deserialise_leaves(file, like), like)
         except Exception as error:  # what NumPy raises on damaged files is up to it
-            raise InputError(f"{path} is damaged, or of something else: {error}") from error
+            raise InputError(f"{path} is damaged, or of something else: {reason(error)}.") from error
 
 
 def _weak(leaf, like):
@@ -134,3 +215,45 @@ def _weak(leaf, like):
         return leaf
     weak = jnp.asarray(leaf.item())
     return weak if weak.dtype == leaf.dtype else leaf
+
+
+def _settle(folder):
+    """Have the disk keep the new name, too, where folders can be told so."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _load_array(file, size):
+    start = file.tell()
+    _check_header(file, size)
+    file.seek(start)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _check_header(file, size):
+    """Where the array ends that begins here, by its header; `size` is where the file does."""
+    try:
+        version = np.lib.format.read_magic(file)
+    except ValueError:
+        raise ValueError("it does not begin as NumPy's files do") from None
+    if version not in HEADERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of NumPy's format is not for plain arrays")
+    shape, _, dtype = HEADERS[version](file)
+    if dtype.hasobject:
+        raise ValueError(OBJECTS)
+    end = file.tell() + math.prod(shape) * max(dtype.itemsize, 1)
+    if min(shape, default=0) < 0 or end > size:
+        raise ValueError(f"its header announces an array of shape {quoted(shape)}, but the file is not as long")
+    return end
+
+
+def _check_leaves(file):
+    """Refuse arrays, one after the other, whose headers announce more than the file holds."""
+    start, size = file.tell(), os.fstat(file.fileno()).st_size
+    while file.tell() < size:
+        file.seek(_check_header(file, size))
+    file.seek(start)

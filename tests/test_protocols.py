@@ -286,7 +286,7 @@ def test_rules_adjustments_and_families_are_all_there():
         "stable_leak",
     }
     public = {name for name in networks.__all__ if callable(getattr(networks, name))}
-    assert public == families | others | {"write_matrix"}
+    assert public == families | others | {"matrix_bytes", "write_matrix"}
 
 
 A = dominant("clustered")

@@ -54,7 +54,30 @@ def recorded(value: Any) -> float | str | None:
     return None if np.isnan(number) else number
 
 
+def report_bytes(facts: dict[str, Any]) -> bytes:
+    """A report with the versions that made it, as JSON."""
+    return (json.dumps(facts | {"versions": versions()}, indent=2, allow_nan=False) + "\n").encode()
+
+
 def write_report(path: Path, facts: dict[str, Any]) -> None:
     """Write a report with the versions that made it."""
-    content = json.dumps(facts | {"versions": versions()}, indent=2, allow_nan=False)
-    write_whole(path, (content + "\n").encode())
+    write_whole(path, report_bytes(facts))
+
+
+def write_together(contents: dict[Path, bytes]) -> None:
+    """Write several files whose contents are all made; each appears whole or not at all."""
+    for path, content in contents.items():
+        write_whole(path, content)
+
+
+def refuse_unused(why: str, options: dict[str, Any], used: Iterable[str]) -> None:
+    """Refuse options that would have no effect.
+
+    Args:
+      why: what makes them useless, the option and its value.
+      options: values by option; None where it was not given.
+      used: those that have an effect.
+    """
+    for name, value in options.items():
+        if value is not None and name not in used:
+            raise InputError(f"{name} has no effect with {why}: leave it out.")

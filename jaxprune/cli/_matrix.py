@@ -1,80 +1,123 @@
 """Commands for one network from a file: `prune` and `certify`."""
 
-import dataclasses
+import sys
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich
-import rich.table
 import tyro
 
 from jaxprune import linalg, networks, pruning
-from jaxprune._checks import InputError, check_leak, check_positive
-from jaxprune.cli._common import certificate_facts, check_outputs, recorded, rule_facts, write_report
-from jaxprune.pruning import adjust
+from jaxprune._checks import InputError, check_positive, check_seed, quoted
+from jaxprune._memory import check_memory
+from jaxprune._types import Matrix
+from jaxprune.cli import _choice
+from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_report, write_together
+from jaxprune.cli._comparison import LARGE, compare
+from jaxprune.dynamics import activity_of
+from jaxprune.pruning import Strengthen
 
-Leak = Literal["auto", "none", "dominant", "stable"]
+Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
+GAIN, MARGIN = 0.9, 0.1
+MATRICES = 24
+"""Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
+UNSTABLE = 3
+"""Exit status where the pruned network is not stable."""
 
 
 def prune(
     matrix: tyro.conf.Positional[Path],
     keep: float,
     out: Path,
-    rule: str = "noise",
+    rule: str = "auto",
     method: Literal["bernoulli", "systematic", "top"] | None = None,
     diagonal: Literal["matched", "original"] | None = None,
     cap: float | None = None,
     leak: Leak = "auto",
-    margin: float = 0.1,
+    gain: float | None = None,
+    margin: float | None = None,
     neurons: Path | None = None,
     seed: int = 0,
+    allow_unstable: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Prune one network from a file, measure what is left of its dynamics, and certify the result.
 
-    Writes OUT and, beside it, the certificate OUT.certificate.json.
+    Writes OUT and, beside it, the certificate OUT.certificate.json. A pruned network that is not stable is not written, and the
+    exit status is 3.
 
     Args:
       matrix: .npy, .npz, .mtx, or a .csv edge list `pre,post[,type],count`; entries are [post, pre].
       keep: fraction of synapses to keep, in (0, 1].
-      out: the pruned matrix; its suffix chooses the format.
-      rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +abscissa, +compensation, +form,
-        +regrow, +once or +swaps (directed networks only); noise^1.5 in place of noise, with any exponent that is not negative;
-        empty, the control without synapses; or module:Name for a rule of your own.
+      out: the pruned matrix; its suffix chooses the format. Edge lists and .npz keep the neurons' names.
+      rule: auto tries a few (noise, also with the original leak, +keep and +compensation, and weight+compensation) and takes the
+        stable one with the least H2 error. Or noise (the rule of the theorem), weight, uniform, activity, surgeon or greedy, alone
+        or with +keep, +radius, +abscissa, +compensation, +form, +regrow, +once or +swaps (directed networks only); noise^1.5 in
+        place of noise, with any exponent that is not negative; empty, the control without synapses; or module:Name for a rule of
+        your own.
       method: how survivors are drawn, instead of the rule's own way.
       diagonal: what the leak does where survivors are strengthened by 1/p: matched (to the weights) or original.
       cap: largest factor by which a synapse may grow where survivors are strengthened by 1/p.
-      leak: what to do about the diagonal: auto adds a dominant leak if the diagonal is zero; none takes the matrix as it is.
-      margin: dominance slack (dominant) or minus the spectral abscissa (stable), as a fraction of the mean total input.
+      leak: what to do about the diagonal: none takes the matrix as it is; scaled scales all weights by one number and gives every
+        neuron a leak of 1; dominant gives each neuron a leak above its total input; stable gives all neurons one leak. auto is
+        none if the diagonal is not zero, else scaled for edge lists and dominant for matrices.
+      gain: with scaled, how much of its leak a neuron gets back at most; 0.9 by default.
+      margin: dominance slack (dominant) or minus the spectral abscissa (stable), as a fraction of the mean total input; 0.1 by
+        default.
       neurons: neuron table of an edge list, for signs.
       seed: seed of the draw.
+      allow_unstable: write the pruned network also if it is not stable.
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".certificate.json")
     check_outputs(out, report, suffixes=networks.MATRIX_SUFFIXES, overwrite=overwrite)
-    chosen = _with_options(pruning.named_rule(rule), rule, method, diagonal, cap)
-    original = _dynamics(networks.read_matrix(matrix, neurons=neurons), matrix, leak, margin)
-    A = original.matrix
-    pruned = pruning.prune(jax.random.key(seed), A, chosen, keep=keep)
-    compared = _compare(A, pruned.matrix)
+    check_seed("seed", seed)
+    chosen = _rule(rule, method, diagonal, cap)
+    original = _dynamics(matrix, neurons, leak, gain, margin)
+    A, key = original.matrix, jax.random.key(seed)
+    symmetric = linalg.is_symmetric(A)
+    # Seven digits are enough for importance, and half the time.
+    precise = A if len(A) <= LARGE else A.astype(jnp.float32)
+    activity = activity_of(linalg.stationary_covariance(precise, structure="symmetric" if symmetric else "general"))
+    tried: list[_choice.Tried] = []
+    if chosen is None:
+        tried = _choice.try_rules(key, A, activity, keep)
+        chosen, pruned, name = tried[0].rule, tried[0].pruned, tried[0].options.split()[1]
+    else:
+        pruned, name = (
+            pruning.prune(key, A, chosen, keep=keep, symmetric=symmetric, activity=activity, warn=False),
+            rule,
+        )
+    pruning.warn_of_fragments(A, pruned.mask)
+    stability = linalg.stability(pruned.matrix)
+    if not stability.stable and not allow_unstable:
+        tried = tried or _choice.try_rules(key, A, activity, keep)
+        print(_unstable(stability, linalg.stability(A), tried), file=sys.stderr)
+        sys.exit(UNSTABLE)
+    compared = compare(A, pruned.matrix, C=activity.covariance)
     facts = {
         "matrix": str(matrix),
         "neurons": len(A),
         "synapses": int(jnp.sum((A != 0) & ~jnp.eye(len(A), dtype=bool))),
+        "self_synapses_left_out": original.left_out,
         "components": networks.count_components(pruned.mask),
-        "rule": rule_facts(rule, chosen),
+        "rule": rule_facts(name, chosen),
+        "tried": [one.facts() for one in tried],
         "keep": keep,
-        "leak": leak,
-        "margin": margin,
+        "leak": original.leak,
         "seed": seed,
         **compared.facts(),
     }
-    networks.write_matrix(out, pruned.matrix, names=original.names)
-    write_report(report, facts)
+    content = networks.matrix_bytes(out, pruned.matrix, names=original.names)
+    write_together({out: content, report: report_bytes(facts)})
+    original.show()
+    if tried:
+        _choice.show(tried)
     compared.show()
+    if not stability.stable:
+        print(f"\n{stability.words.upper()}: nothing above says what the pruned network will do.")
     print(f"\npruned {out}   certificate {report}")
 
 
@@ -82,113 +125,149 @@ def certify(
     a: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="A")],
     b: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="B")],
     leak: Leak = "auto",
-    margin: float = 0.1,
+    gain: float | None = None,
+    margin: float | None = None,
     neurons: Path | None = None,
     out: Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Certify a pruned matrix B against its original A, both from files.
+
+    Neurons are matched by name where both files have names, else by their order.
 
     Args:
       a: the original.
       b: the pruned matrix.
       leak: what to do about A's diagonal, as for `prune`; B is taken as it is.
+      gain: as for `prune`.
       margin: as for `prune`.
       neurons: neuron table of an edge list, for signs.
       out: write the certificate here as JSON, too.
+      overwrite: replace an existing file.
     """
-    original = _dynamics(networks.read_matrix(a, neurons=neurons), a, leak, margin)
-    pruned = networks.read_matrix(b)
-    if sorted(original.names) != sorted(pruned.names):
-        raise InputError(
-            f"{a} has {len(original.names)} neurons and {b} has {len(pruned.names)}, or other names: they must be of one network."
-        )
-    order = np.array([pruned.names.index(name) for name in original.names])
-    compared = _compare(original.matrix, pruned.matrix[np.ix_(order, order)])
-    compared.show()
     if out is not None:
-        write_report(out, {"original": str(a), "pruned": str(b), **compared.facts()})
+        check_outputs(out, suffixes=(".json",), overwrite=overwrite)
+    original, pruned = _dynamics(a, neurons, leak, gain, margin), networks.read_matrix(b)
+    B = _in_order(original.names, pruned, a, b)
+    C = None
+    if len(B) > LARGE:
+        C = linalg.stationary_covariance(original.matrix.astype(jnp.float32), structure="general")
+    compared = compare(original.matrix, B, C=C)
+    if out is not None:
+        write_report(out, {"original": str(a), "pruned": str(b), "leak": original.leak, **compared.facts()})
+    original.show()
+    compared.show()
+    if not compared.pruned.stable:
+        print(f"\n{compared.pruned.words.upper()}: spectral abscissa {compared.pruned.abscissa:.4g}.")
 
 
 COMMANDS = {"prune": prune, "certify": certify}
 
 
-def _with_options(rule, name, method, diagonal, cap):
-    changes = {key: value for key, value in (("diagonal", diagonal), ("cap", cap)) if value is not None}
-    if changes:
-        if not isinstance(rule.adjust, pruning.Strengthen):
-            raise InputError(
-                f"--{next(iter(changes))} has no effect on --rule {name}, whose survivors do not grow by 1/p: leave it out."
-            )
-        rule = dataclasses.replace(rule, adjust=dataclasses.replace(rule.adjust, **changes))
-    return rule if method is None else dataclasses.replace(rule, method=method)
+def _rule(name, method, diagonal, cap):
+    """The rule of that name with the options given; None for auto."""
+    options = {"--method": method, "--diagonal": diagonal, "--cap": cap}
+    if name == "auto":
+        refuse_unused("--rule auto", options, used=())
+        return None
+    rule = pruning.named_rule(name)
+    grows = isinstance(rule.adjust, Strengthen)
+    refuse_unused(f"--rule {name}", options, used=options if grows else ("--method",))
+    return _choice.with_options(rule, method=method, diagonal=diagonal, cap=cap)
 
 
-def _dynamics(network: networks.NamedNetwork, path: Path, leak: Leak, margin: float) -> networks.NamedNetwork:
-    W = network.matrix
-    if leak == "auto":
-        leak = "none" if bool(jnp.any(jnp.diagonal(W) != 0)) else "dominant"
-    if leak == "none":
-        check_leak(str(path), W)
-        return network
-    check_positive("margin", margin, zero=leak == "dominant")
-    total = jnp.sum(jnp.abs(W)) - jnp.sum(jnp.abs(jnp.diagonal(W)))
-    if not float(total) > 0:
-        raise InputError(f"{path} has no synapse: there is nothing to prune.")
-    absolute = float(margin * total / len(W))
-    A = networks.dominant_leak(W, absolute) if leak == "dominant" else networks.stable_leak(W, -absolute)
-    return network._replace(matrix=A)
+class _Original(NamedTuple):
+    """A network from a file with its leak, and what was done to it."""
 
-
-class _Compared(NamedTuple):
-    """A pruned network beside its original, and what controls score: with the mask alone, with one factor, without synapses."""
-
-    measures: linalg.Measures
-    controls: dict[str, linalg.Measures]
-    slow: int
-
-    def facts(self):
-        """As they are recorded."""
-        found = {name: self._recorded(measures) for name, measures in self.controls.items()}
-        return self._recorded(self.measures) | {"controls": found} | certificate_facts(self.measures.certificate)
-
-    def _recorded(self, measures):
-        return {title: recorded(getattr(measures, name)) for name, (title, _) in self._named().items()}
-
-    def _named(self):
-        return {
-            "h2": ("h2_error", "H2 error (response to noise)"),
-            "slow_modes": ("slow_modes_mean_error", f"error along the {self.slow} slowest modes"),
-            "worst_mode": ("slow_modes_worst_error", "the worst of them"),
-            "stationary": ("information_lost_nats_per_neuron", "information lost, nats per neuron"),
-            "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
-            "sorted_median": ("sorted_eigenvalues_median_error", "median error of sorted eigenvalues"),
-        }
+    matrix: Matrix
+    names: tuple[str, ...]
+    left_out: int
+    leak: dict[str, Any]
+    words: str
 
     def show(self):
-        """Print the measures."""
-        certificate = self.measures.certificate
-        view = rich.table.Table("", "pruned", *self.controls, box=None)
-        for name, (_, title) in self._named().items():
-            view.add_row(title, *(f"{float(getattr(m, name)):.4g}" for m in (self.measures, *self.controls.values())))
-        rich.print(view)
-        view = rich.table.Table(show_header=False, box=None)
-        for name, value in (
-            ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
-            ("epsilon (realised)", f"{float(certificate.epsilon):.4g}"),
-            ("spectral abscissa", f"{float(certificate.abscissa):.4g}"),
-            ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
-            ("largest amplification", f"{float(certificate.max_amplification):.4g}"),
-            ("guarantee", linalg.Guarantee(int(certificate.guarantee)).words),
-        ):
-            view.add_row(name, value)
-        rich.print(view)
+        """Print what was left out and what was added."""
+        if self.left_out:
+            print(f"{self.left_out} synapses of a neuron onto itself are left out")
+        print(self.words)
 
 
-def _compare(A, B):
-    original, identity = linalg.reference(A), jnp.eye(len(A))
-    mask = (B != 0) * (1 - identity)
-    symmetric = original.symmetric and linalg.is_symmetric(B)
-    survivors = adjust.Survivors(original.matrix, mask, identity, mask, None, "linear", symmetric)
-    controls = {"mask only": adjust.Keep(), "one factor": adjust.MatchAbscissa(), "no synapse": adjust.Empty()}
-    found = {name: linalg.measure(original, control(survivors)[0]) for name, control in controls.items()}
-    return _Compared(linalg.measure(original, B), found, min(linalg.SLOW, len(A)))
+def _dynamics(path, neurons, leak, gain, margin) -> _Original:
+    """A file's network, with the leak that it has or is given."""
+    network = networks.read_matrix(path, neurons=neurons)
+    W, size = network.matrix, len(network.matrix)
+    check_memory(
+        f"a network of {size} neurons, as a dense matrix,", MATRICES * W.dtype.itemsize * size**2, "prune a part of it."
+    )
+    given = int(jnp.sum(jnp.diagonal(W) != 0))
+    if leak == "auto":
+        leak = "none" if given else "scaled" if path.suffix == ".csv" else "dominant"
+    used = {"none": (), "scaled": ("--gain",), "dominant": ("--margin",), "stable": ("--margin",)}
+    refuse_unused(f"the leak {leak!r}", {"--gain": gain, "--margin": margin}, used=used[leak])
+    if size == 1 or not bool(jnp.any(W - jnp.diag(jnp.diagonal(W)) != 0)):
+        raise InputError(f"{path} has no synapse: there is nothing to prune.")
+    if leak == "none":
+        _check_diagonal(path, W)
+        words = "leak: as in the file"
+        return _Original(W, network.names, network.left_out, {"kind": "none"}, words)
+    A, facts, words = _with_leak(W, leak, GAIN if gain is None else gain, MARGIN if margin is None else margin)
+    if given:
+        words += f"; the diagonal of the file ({given} entries) is not used"
+    return _Original(A, network.names, network.left_out, {"kind": leak} | facts, words)
+
+
+def _with_leak(W, leak, gain, margin):
+    """The dynamics matrix, and how it was made, as facts and as words."""
+    if leak == "scaled":
+        A = networks.scaled_inputs(W, gain)
+        row, column = np.argwhere(np.asarray(A - jnp.diag(jnp.diagonal(A))))[0]
+        factor = float(A[row, column] / W[row, column])
+        words = f"leak: 1 for every neuron, added; all weights times {factor:.4g} (--leak scaled --gain {gain:g})"
+        return A, {"gain": gain, "factor": factor}, words
+    check_positive("--margin", margin, zero=leak == "dominant")
+    off = W - jnp.diag(jnp.diagonal(W))
+    absolute = float(margin * jnp.sum(jnp.abs(off)) / len(W))
+    A = networks.dominant_leak(W, absolute) if leak == "dominant" else networks.stable_leak(W, -absolute)
+    added = np.sort(-np.diagonal(np.asarray(A)))
+    sizes = f"{added[0]:.4g}" if added[0] == added[-1] else f"{added[0]:.4g} to {added[-1]:.4g}"
+    what = "slack" if leak == "dominant" else "slowest rate"
+    words = f"leak: {sizes}, added, for a {what} of {absolute:.4g} (--leak {leak} --margin {margin:g})"
+    return A, {"margin": margin, "least": float(added[0]), "largest": float(added[-1])}, words
+
+
+def _check_diagonal(path, W):
+    diagonal = np.diagonal(np.asarray(W))
+    worst = int(np.argmax(diagonal))
+    if diagonal[worst] > 0:
+        raise InputError(
+            f"{path}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: mend it, "
+            "or pass --leak scaled, dominant or stable, which put a leak in its place."
+        )
+
+
+def _unstable(found, original, tried):
+    """One line: what is wrong, and which rules were measured to be stable here."""
+    stable = [f"{one.options} (H2 error {one.h2:.3g})" for one in tried if one.stability.stable]
+    remedy = (
+        f"stable here: {', '.join(stable)}" if stable else "of the rules of --rule auto none is stable here: keep more"
+    )
+    return (
+        f"{found.words.upper()}: spectral abscissa {found.abscissa:.4g} (original {original.abscissa:.4g}). Nothing was written; "
+        f"{remedy}. --allow-unstable writes it all the same."
+    )
+
+
+def _in_order(names, pruned, a, b):
+    """The pruned matrix with its neurons in the order of the original's."""
+    numbers = tuple(str(i) for i in range(len(pruned.names)))
+    if len(names) == len(pruned.names) and pruned.names == numbers:
+        return pruned.matrix
+    if sorted(names) != sorted(pruned.names):
+        other = sorted(set(names) ^ set(pruned.names))
+        which = f", for example {quoted(other[0])}" if other and len(names) == len(pruned.names) else ""
+        raise InputError(
+            f"{a} has {len(names)} neurons and {b} has {len(pruned.names)}, or other names{which}: they must be of one network."
+        )
+    places = {name: place for place, name in enumerate(pruned.names)}
+    order = np.array([places[name] for name in names])
+    return pruned.matrix[np.ix_(order, order)]

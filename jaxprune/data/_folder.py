@@ -3,16 +3,19 @@
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, quoted
 from jaxprune.data._images import DataSet, LabelledImages, data_set
-from jaxprune.files import write_arrays
+from jaxprune.files import check_archive, read_arrays, reason, write_arrays
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+DIGITS = 1000
+"""Python converts no numbers of many more."""
 
 
 def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet:
@@ -23,7 +26,8 @@ def load_folder(path: str | Path, *, cache: str | Path | None = None) -> DataSet
       cache: .npz file that the decoded images are kept in. It is used again as long as the source has the same checksum.
 
     Raises:
-      InputError: a path that is not there, no images, images of different sizes (which), a class that only one half has.
+      InputError: a path that is not there, no images, images of different sizes (which), a class that only one half has,
+        an archive that unpacks to more than the memory there is.
 
     Example:
       >>> import tempfile
@@ -77,23 +81,7 @@ def load_npz(path: str | Path) -> DataSet:
       array([0, 1])
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist.")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except Exception as error:  # readers raise what they like on damaged files
-        raise InputError(f"{path} cannot be read as .npz: {error}") from error
-    missing = [
-        f"{part}_{what}"
-        for part in ("train", "test")
-        for what in ("images", "labels")
-        if f"{part}_{what}" not in arrays
-    ]
-    if missing:
-        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(sorted(arrays)) or 'nothing'}.")
-    train, test = (LabelledImages(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("train", "test"))
-    return data_set(train, test, str(path))
+    return _halves(path, read_arrays(path))
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -102,7 +90,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     def order(name):
         head, _, file = name.rpartition("/")
         stem = file.rpartition(".")[0]
-        return head, (0, int(stem), "") if stem.isdigit() else (1, 0, stem)
+        return head, (0, int(stem), "") if stem.isdecimal() and len(stem) < DIGITS else (1, 0, stem)
 
     def wanted(name):
         parts = name.split("/")
@@ -115,10 +103,12 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in sorted(filter(wanted, archive.namelist()), key=order):
+            names = sorted(filter(wanted, archive.namelist()), key=order)
+            check_archive(path, [archive.getinfo(name) for name in names])
+            for name in names:
                 yield name, archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is no .zip, or a damaged one: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # also those with a password
+        raise InputError(f"{path} is no .zip, or a damaged one: {reason(error)}.") from error
 
 
 def _decode(name, content):
@@ -133,8 +123,10 @@ def _decode(name, content):
             if wanted not in ("L", "RGB", "I", "I;16", "F"):
                 raise InputError(f"{name} is an image of the kind {image.mode}, but must be grey or RGB: convert it.")
             return np.asarray(image.convert(wanted))
-    except OSError as error:
-        raise InputError(f"{name} cannot be read as an image: {error}") from error
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise what they like on damaged files
+        raise InputError(f"{name} cannot be read as an image: {reason(error)}.") from error
 
 
 def _stack(path, classes):
@@ -173,9 +165,21 @@ def _keep(cache, found, checksum):
 def _kept(cache, checksum):
     """What the cache holds, if it is of this source."""
     try:
-        with np.load(cache, allow_pickle=False) as stored:
-            if bytes(stored["checksum"]).decode() != checksum:
-                return None
+        arrays = read_arrays(cache)
+        kept = arrays["checksum"].tobytes()
     except Exception as error:
         raise InputError(f"{cache} is no cache of images, and is not overwritten: choose another name.") from error
-    return load_npz(cache)
+    return _halves(cache, arrays) if kept == checksum.encode() else None
+
+
+def _halves(path, arrays):
+    missing = [
+        f"{part}_{what}"
+        for part in ("train", "test")
+        for what in ("images", "labels")
+        if f"{part}_{what}" not in arrays
+    ]
+    if missing:
+        raise InputError(f"{path} has no {missing[0]}; it has {quoted(', '.join(sorted(arrays)) or 'nothing')}.")
+    train, test = (LabelledImages(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("train", "test"))
+    return data_set(train, test, str(path))

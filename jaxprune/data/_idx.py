@@ -1,16 +1,21 @@
 """Images in the IDX format of MNIST."""
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, quoted
+from jaxprune._memory import check_memory
 from jaxprune.data._images import DataSet, LabelledImages, data_set
+from jaxprune.files import reason
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+DIMENSIONS = 8
+"""More than any data set has."""
 PARTS = {"train": "train", "test": "t10k"}
 
 
@@ -21,7 +26,7 @@ def read_idx(path: str | Path) -> np.ndarray:
       path: the file.
 
     Raises:
-      InputError: a file that is not there, is none of these, or ends too early.
+      InputError: a file that is not there, is none of these, ends too early, or does not fit into memory.
 
     Example:
       >>> import tempfile
@@ -37,21 +42,10 @@ def read_idx(path: str | Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"{path} does not exist.")
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            return _read(path, file)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be unpacked: {error}. Download it again.") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
-        raise InputError(
-            f"{path} is no IDX file: it must begin with two zero bytes, a type and a number of dimensions."
-        )
-    dimensions = content[3]
-    head = 4 + 4 * dimensions
-    shape = struct.unpack(f">{dimensions}I", content[4:head]) if len(content) >= head else ()
-    kind = np.dtype(TYPES[content[2]])
-    wanted = head + int(np.prod(shape)) * kind.itemsize
-    if len(content) != wanted:
-        raise InputError(f"{path} has {len(content)} bytes, but its head promises {wanted}. Download it again.")
-    return np.frombuffer(content, kind, offset=head).reshape(shape).astype(kind.newbyteorder("="))
+        raise InputError(f"{path} cannot be unpacked: {reason(error)}. Download it again.") from error
 
 
 def load_idx(folder: str | Path) -> DataSet:
@@ -88,3 +82,26 @@ def _find(folder, name):
         f"{folder} has no {name} or {name}.gz: download the four files of MNIST, for example from "
         "https://ossci-datasets.s3.amazonaws.com/mnist/, or of Fashion-MNIST, and put them there."
     )
+
+
+def _read(path, file):
+    """The array of an open file, of which no more is read than its head promises, and one byte."""
+    begin = file.read(4)
+    if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in TYPES or begin[3] > DIMENSIONS:
+        raise InputError(
+            f"{path} is no IDX file: it must begin with two zero bytes, a type and a number of dimensions."
+        )
+    sizes = file.read(4 * begin[3])
+    if len(sizes) < 4 * begin[3]:
+        raise InputError(f"{path} has {4 + len(sizes)} bytes, but its head promises more. Download it again.")
+    shape = struct.unpack(f">{begin[3]}I", sizes)
+    kind = np.dtype(TYPES[begin[2]])
+    wanted = math.prod(shape) * kind.itemsize
+    check_memory(str(path), wanted, "take a smaller file, or download it again.")
+    content = file.read(wanted + 1)
+    if len(content) != wanted:
+        found = "more" if len(content) > wanted else len(content)
+        raise InputError(
+            f"{path} has {found} bytes of values, but its head promises {quoted(wanted)}. Download it again."
+        )
+    return np.frombuffer(content, kind).reshape(shape).astype(kind.newbyteorder("="))

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxprune._checks import InputError
 from jaxprune.data._images import DataSet, LabelledImages, data_set
+from jaxprune.files import reason
 
 
 def digits(*, test: int = 360) -> DataSet:
@@ -53,7 +54,7 @@ def openml(name: str, *, test: int = 10_000, folder: str | Path | None = None) -
         )
     except OSError as error:
         raise InputError(
-            f"{name} could not be fetched from OpenML: {error}. Download it, and pass its path."
+            f"{name} could not be fetched from OpenML: {reason(error)}. Download it, and pass its path."
         ) from error
     side = round(found.data.shape[1] ** 0.5)
     if side**2 != found.data.shape[1]:

@@ -102,7 +102,9 @@ def slow_modes(A: Matrix, count: int) -> Modes:
 
 def _entries(A):
     if not is_concrete(A):
-        raise InputError("A is traced, so that its modes cannot be looked for: use modes or spectral_abscissa inside jit.")
+        raise InputError(
+            "A is traced, so that its modes cannot be looked for: use modes or spectral_abscissa inside jit."
+        )
     check_square("A", A)
     return np.asarray(A)
 

@@ -5,7 +5,7 @@ from jaxprune.networks._components import count_components
 from jaxprune.networks._edges import NamedNetwork, read_edges
 from jaxprune.networks._ensemble import Ensemble
 from jaxprune.networks._feedforward import feedforward
-from jaxprune.networks._files import MATRIX_SUFFIXES, read_matrix, write_matrix
+from jaxprune.networks._files import MATRIX_SUFFIXES, matrix_bytes, read_matrix, write_matrix
 from jaxprune.networks._leak import dominant_leak, perron_bound, scaled_inputs, stable_leak
 from jaxprune.networks._random import dale, gaussian, low_rank
 
@@ -20,6 +20,7 @@ __all__ = [
     "feedforward",
     "gaussian",
     "low_rank",
+    "matrix_bytes",
     "perron_bound",
     "read_edges",
     "read_matrix",

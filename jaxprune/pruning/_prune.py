@@ -123,7 +123,16 @@ def prune(
     if importance is not None:
         check_matrix("importance", importance, like=("A", A))
     pruned = apply_rule(
-        key, A, activity, rule, count=count, keep=keep, symmetric=symmetric, kind=kind, groups=groups, importance=importance
+        key,
+        A,
+        activity,
+        rule,
+        count=count,
+        keep=keep,
+        symmetric=symmetric,
+        kind=kind,
+        groups=groups,
+        importance=importance,
     )
     if warn and is_concrete(pruned.matrix) and kind != "layer":
         warn_of_fragments(A, pruned.mask, kind)
@@ -284,8 +293,8 @@ def _warn_of_growth(B):
     if not found.stable:
         how = "is unstable" if found.abscissa > found.rounding else "is marginal: it decays to nothing only by rounding"
         warnings.warn(
-            f"the pruned network {how} (spectral abscissa {found.abscissa:.3g}): keep more, strengthen with diagonal='matched', or "
-            "take a rule that adjusts the survivors, such as 'noise+compensation'; linalg.spectral_abscissa tells.",
+            f"the pruned network {how} (spectral abscissa {found.abscissa:.3g}): keep more, strengthen with diagonal='matched', "
+            "or take a rule that adjusts the survivors, such as 'noise+compensation'.",
             UnstableWarning,
             stacklevel=3,
         )

@@ -69,6 +69,9 @@ def test_idx_errors(tmp_path):
         (whole[:6], "head promises"),
         (b"PK" + whole, "is no IDX file"),
         (b"", "is no IDX file"),
+        (bytes([0, 0, 8, 255]) + b"\xff" * 1020, "is no IDX file"),
+        (bytes([0, 0, 8, 8]) + b"\xff" * 32, "train-images-idx3-ubyte needs at least"),
+        (whole + b"more", "has more bytes of values"),
     ):
         path.write_bytes(content)
         with pytest.raises(jaxprune.InputError, match=message):
@@ -86,6 +89,17 @@ def test_idx_errors(tmp_path):
         data.load_idx(tmp_path)
     with pytest.raises(jaxprune.InputError, match="does not exist"):
         data.read_idx(tmp_path / "nothing")
+
+
+def test_no_more_is_unpacked_than_a_head_promises(tmp_path, monkeypatch):
+    path = tmp_path / "values.gz"
+    path.write_bytes(gzip.compress(idx(np.zeros(3)) + bytes(10**7)))
+    with pytest.raises(jaxprune.InputError, match="more bytes of values, but its head promises 3"):
+        data.read_idx(path)
+    monkeypatch.setattr("jaxprune._memory.memory_limit", lambda: 10**6)
+    path.write_bytes(gzip.compress(idx(np.zeros(10**7))))
+    with pytest.raises(jaxprune.InputError, match=r"values\.gz needs at least 0\.00931 GiB of memory"):
+        data.read_idx(path)
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -151,6 +165,44 @@ def test_folder_errors(tmp_path):
         data.load_images(tmp_path / "bad.txt")
 
 
+def test_archives_that_do_not_fit_or_open(tmp_path, monkeypatch):
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train/cat/1.png", bytes(10**7))
+    monkeypatch.setattr("jaxprune._memory.memory_limit", lambda: 10**6)
+    with pytest.raises(jaxprune.InputError, match=r"images\.zip, unpacked, needs at least 0\.00931 GiB"):
+        data.load_images(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train/cat/1.png", b"secret")
+    locked = bytearray(path.read_bytes())
+    locked[6] |= 1
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(locked)
+    with pytest.raises(jaxprune.InputError, match=r"images\.zip is no \.zip, or a damaged one: .*encrypted"):
+        data.load_images(path)
+
+
+def test_images_that_decoders_stumble_over(tmp_path, monkeypatch):
+    image_folder(tmp_path / "images")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
+    with pytest.raises(jaxprune.InputError, match=r"0\.png cannot be read as an image: .*exceeds limit"):
+        data.load_folder(tmp_path / "images")
+
+
+def test_names_with_digits_that_are_no_numbers(tmp_path):
+    image_folder(tmp_path / "images")
+    (tmp_path / "images" / "train" / "cat" / "0.png").rename(tmp_path / "images" / "train" / "cat" / "\u00b2.png")
+    assert len(data.load_folder(tmp_path / "images").train.images) == 6
+
+
+def test_python_objects_are_never_loaded(tmp_path):
+    np.savez(tmp_path / "d.npz", train_images=np.array([{}], dtype=object))
+    with pytest.raises(
+        jaxprune.InputError, match=r"d\.npz cannot be read as \.npz: it holds Python objects, which are n"
+    ):
+        data.load_npz(tmp_path / "d.npz")
+
+
 def test_npz(tmp_path):
     part = {"train_images": np.ones((4, 2, 2)), "train_labels": np.array([0, 1, 0, 1])}
     rest = {"test_images": np.zeros((2, 2, 2)), "test_labels": np.array([1, 0])}
@@ -159,7 +211,7 @@ def test_npz(tmp_path):
     np.testing.assert_array_equal(found.train.images, part["train_images"])
     np.testing.assert_array_equal(found.test.labels, [1, 0])
     np.savez(tmp_path / "d.npz", **part)
-    with pytest.raises(jaxprune.InputError, match="has no test_images; it has train_images, train_labels"):
+    with pytest.raises(jaxprune.InputError, match="has no test_images; it has 'train_images, train_labels'"):
         data.load_images(tmp_path / "d.npz")
     (tmp_path / "d.npz").write_bytes(b"PK")
     with pytest.raises(jaxprune.InputError, match=r"cannot be read as \.npz"):

@@ -57,6 +57,53 @@ def test_neuron_table_gives_order_signs_and_silent_neurons(edges, table):
     np.testing.assert_array_equal(unsigned.matrix, [[0, 0, 10, 4], [0, 0, 0, 0], [9, 0, 0, 0], [0, 0, 0, 0]])
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["electrical", "Electrical", " ELECTRICAL ", "gap junction", "Gap_Junction", "gap-junction", "gap  junction"],
+)
+def test_gap_junctions_go_by_several_names(edges, kind):
+    np.testing.assert_array_equal(edges(f"pre,post,type,count\na,b,{kind},2\n").matrix, [[0, 2], [2, 0]])
+
+
+@pytest.mark.parametrize("kind", ["chemical", "Chemical", " CHEMICAL", "", " "])
+def test_chemical_synapses_go_by_several_names(edges, kind):
+    np.testing.assert_array_equal(edges(f"pre,post,type,count\na,b,{kind},2\n").matrix, [[0, 0], [2, 0]])
+
+
+def test_headers_in_any_letter_case(edges, table):
+    connectome = edges(
+        "Pre, Post, Type, Count\na,b,electrical,2\nb,a,,3\n", neurons=table("Name, Neurotransmitters\nb,GABA\na,\n")
+    )
+    np.testing.assert_array_equal(connectome.matrix, [[0, 2], [-1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("transmitters", "sign"),
+    [
+        ("GABA", -1),
+        ("gaba", -1),
+        (" Gaba ", -1),
+        ('"GABA, Acetylcholine"', -1),
+        ("acetylcholine;GABA", -1),
+        ("GABA_A", -1),
+        ("GABAergic", -1),
+        ("Acetylcholine", 1),
+        ('"Acetylcholine, Serotonin"', 1),
+        ("", 1),
+    ],
+)
+def test_gaba_among_the_transmitters_inhibits(edges, table, transmitters, sign):
+    neurons = table(f"name,neurotransmitters\na,{transmitters}\nb,\n")
+    found = edges("pre,post,type,count\na,b,Chemical,3\nb,a,,2\n", neurons=neurons).matrix
+    np.testing.assert_array_equal(found, [[0, 2], [3 * sign, 0]])
+
+
+def test_what_is_left_out_is_counted(edges):
+    assert edges("pre,post,type,count\na,a,chemical,5\na,a,electrical,5\na,b,chemical,1\n").left_out == 2
+    assert edges("pre,post,count\na,b,1\n").left_out == 0
+    assert edges("pre,post,weight\na,a,-1\na,b,1\n").left_out == 0
+
+
 def test_autapses_are_left_out_of_counts_and_kept_as_the_diagonal_of_weights(edges):
     counts = edges("pre,post,type,count\na,a,chemical,5\na,a,electrical,5\na,b,chemical,1\n")
     np.testing.assert_array_equal(counts.matrix, [[0, 0], [1, 0]])
@@ -70,6 +117,8 @@ def test_a_neuron_known_only_by_its_autapse_has_a_place(edges):
 
 def test_names_that_are_numbers_are_sorted_as_numbers(edges):
     assert edges("pre,post,count\n10,9,1\n100,2,1\n").names == ("2", "9", "10", "100")
+    assert edges("pre,post,count\n01,9,1\n1,001,1\n").names == ("001", "01", "1", "9")
+    assert edges(f"pre,post,count\n{'1' * 6000},9,1\n").names == ("9", "1" * 6000)
     assert edges("pre,post,count\n10,9,1\nx,2,1\n").names == ("10", "2", "9", "x")
 
 
@@ -97,12 +146,33 @@ def test_columns_may_come_in_any_order_with_others_beside_and_quotes(edges):
         ("pre,post,weight\na,b,1e999\n", r"line 2: weight is '1e999'"),
         ('pre,post,count\n"two\nlines",b,1\na,b,x\n', r"line 4: count is 'x'"),
         ("pre,post,count\na,b,1\n" + "a" * 200_000 + ",b,1\n", r"line 3: not readable as UTF-8 CSV \(field larger"),
+        ("pre,post,count\na,b,1_000\n", r"line 2: count is '1_000'"),
+        ("pre,post,weight\na,b,\u0663\n", r"line 2: weight is .*a finite number"),
+        ("pre,post,weight\na,b," + "1" * 6000 + "\n", r"line 2: weight is '1+\.\.\.1+' \(6000 characters\)"),
+        ("0.1234567," * 800 + "1\n", r"line 1: the header is '0\.1234567,.*\.\.\..*\(8001 characters\)"),
+        ("pre,post,type,count\na,b,,1\na,b,synapse,2\n", r"line 3: type is 'synapse'.*chemical, electrical or gap"),
+        ("pre,post,count\na,b,1\n,b,1\n", r"line 3: the name of a neuron is empty"),
+        ("pre,post,count\na, ,1\n", r"line 2: the name of a neuron is empty"),
+        ("pre,post,count,Count\na,b,1,2\n", r"line 1: the header names the column count twice"),
+        ("pre,post,weight\na,b,1e308\na,b,1e308\n", r"edges\.csv\[1, 0\] is inf"),
+        ("pre,post,weight\na,b,1e308\na,b,1e308\na,b,-inf\n", r"line 4: weight is '-inf'"),
         (b"pre,post,count\na,b,1\n\xff,b,1\n", r"line 3: not readable as UTF-8 CSV"),
     ],
 )
 def test_errors_name_file_line_and_rule(edges, text, message):
-    with pytest.raises(jaxprune.InputError, match=message):
+    with pytest.raises(jaxprune.InputError, match=message) as refusal:
         edges(text)
+    path = str(refusal.value).partition("edges.csv")[0]
+    assert len(str(refusal.value)) - len(path) < 300
+    assert "\n" not in str(refusal.value)
+
+
+def test_more_neurons_than_fit_into_memory_are_refused_before_their_matrix_is_made(edges, monkeypatch):
+    monkeypatch.setattr("jaxprune._memory.memory_limit", lambda: 8 * 99**2)
+    lines = "".join(f"{pre},{pre + 1},1\n" for pre in range(99))
+    monkeypatch.setattr(np, "zeros", None)
+    with pytest.raises(jaxprune.InputError, match=r"edges\.csv: a dense matrix of 100 neurons needs at least"):
+        edges("pre,post,count\n" + lines)
 
 
 def test_errors_in_the_neuron_table(edges, table):
@@ -113,6 +183,8 @@ def test_errors_in_the_neuron_table(edges, table):
         edges(text, neurons=table("neuron\na\n"))
     with pytest.raises(jaxprune.InputError, match=r"neurons\.csv, line 2: 2 fields, but the header has 1"):
         edges(text, neurons=table("name\na,b\n"))
+    with pytest.raises(jaxprune.InputError, match=r"neurons\.csv, line 3: the name of a neuron is empty"):
+        edges(text, neurons=table("name,role\na,x\n,y\n"))
 
 
 def test_an_empty_neuron_table_is_refused(edges, table):

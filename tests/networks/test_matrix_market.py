@@ -47,12 +47,46 @@ def test_agrees_with_scipy(write, header):
         ("coordinate real general", "2 2 2\n1 1 1.0\n", "line 3: .*holds 1 entries, but announces 2"),
         ("coordinate real general", "% one\n2 2 1\n3 1 1.0\n", r"line 4: .*entry \(3, 1\) lies outside 2 x 2"),
         ("coordinate real general", "2 2 1\n1 1\n", "line 3: .*2 fields, but an entry has 3"),
-        ("coordinate real general", "2 2 1\n1 1 one\n", "line 3: .*'one' is not a number"),
+        ("coordinate real general", "2 2 1\n1 1 one\n", "line 3: .*'one' is not a finite number"),
         ("array real general", "2 2\n1\n2\n3\n", "line 5: .*3 values do not fill 2 x 2"),
         ("array real general", "1 1\n1\n2\n", "line 4: .*2 values do not fill 1 x 1"),
-        ("coordinate real general", f"{10**12} {10**12} 0\n", "line 2: .*does not fit in memory"),
+        ("coordinate real general", "2 2 1\n1 1 1_0\n", "line 3: .*'1_0' is not a finite number"),
+        ("coordinate real general", "2 2 1\n1 1 1e999\n", "line 3: .*'1e999' is not a finite number"),
+        ("coordinate real general", "2 2 1\n1_0 1 1\n", "line 3: .*'1_0 1' is not a whole number"),
+        ("coordinate real general", "1_0 2 1\n1 1 1\n", "line 2: .*'1_0 2 1' is not a whole number"),
+        ("coordinate real general", "\u0662 2 1\n1 1 1\n", "line 2: .* is not a whole number"),
+        ("coordinate real general", "2 2 1\n1 1 " + "1" * 6000 + "\n", r"line 3: .*\.\.\..*\(6000 characters\)"),
+        ("coordinate real general", "2 2 1\n1 " + "1" * 4000 + " 1\n", r"line 3: .*\.\.\..*lies outside 2 x 2"),
+        ("coordinate real general", "1" * 4000 + " 2 0\n", "line 2: .*sizes"),
+        ("coordinate integer general", "2 2 1\n1 1 1.5\n", "line 3: .*'1.5' is not a whole number"),
+        ("coordinate integer general", "2 2 1\n1 1 " + "1" * 400 + "\n", "line 3: .*is not a whole number"),
+        ("array integer general", "1 1\n1.5\n", "line 3: .*'1.5' is not a whole number"),
+        ("coordinate real symmetric", "2 2 1\n1 2 1\n", r"line 3: .*\(1, 2\) lies above the diagonal"),
+        ("coordinate real skew-symmetric", "2 2 1\n1 2 1\n", r"line 3: .*\(1, 2\) lies above the diagonal"),
+        ("coordinate real skew-symmetric", "2 2 1\n2 2 0\n", r"line 3: .*\(2, 2\) is on the diagonal"),
+        ("coordinate real symmetric", "2 3 0\n", "line 2: .*must be square, but this one is 2 x 3"),
+        (
+            "coordinate real general",
+            "1000000 1000000 0\n",
+            "line 2: a dense matrix of 1000000 x 1000000 needs at least",
+        ),
+        ("coordinate real general", f"{10**12} {10**12} 0\n", "line 2: a dense matrix of .* needs at least"),
     ],
 )
 def test_refusals_name_file_and_line(write, header, body, message):
     with pytest.raises(jaxprune.InputError, match=rf"network\.mtx, {message}"):
         read_matrix_market(write(header, body))
+
+
+def test_messages_stay_short(write):
+    for header, body in (("coordinate real general", "2 2 1\n1 1 " + "1" * 6000), ("x" * 9000 + " real general", "")):
+        path = write(header, body)
+        with pytest.raises(jaxprune.InputError) as refusal:
+            read_matrix_market(path)
+        assert len(str(refusal.value).replace(str(path), "")) < 300
+
+
+def test_values_that_add_up_to_more_than_a_number_give_no_warning(write):
+    """They are infinite, which whoever takes the matrix refuses."""
+    found = read_matrix_market(write("coordinate real general", "1 1 2\n1 1 1e308\n1 1 1e308\n"))
+    assert np.isinf(found).all()

@@ -18,7 +18,7 @@ from jaxprune.pruning.adjust._rows import solve_rows
 
 SOLVERS = ("cg", "cholesky")
 ROWS = 1000
-"""Neurons from which the rows of a directed linear network are solved one by one: far fewer inputs stay than there are neurons."""
+"""Neurons from which rows of a directed linear network are solved one by one: far fewer inputs stay than there are neurons."""
 RIDGE = 1e-6
 """How firmly `Compensate` holds weights where a trained network's or a layer's activity says nothing."""
 
@@ -170,7 +170,11 @@ class Compensate(Adjust):
         well = survivors.kind == "linear" or survivors.symmetric
         few = not survivors.symmetric and len(mask) >= ROWS and is_concrete(mask)
         solver = self.solver or ("cg" if well and not few else "cholesky")
-        ridge = self.ridge if self.ridge is not None else (0.0 if solver == "cg" or (well and self.solver is None) else RIDGE)
+        ridge = (
+            self.ridge
+            if self.ridge is not None
+            else (0.0 if solver == "cg" or (well and self.solver is None) else RIDGE)
+        )
         return compensate(
             survivors.weights,
             mask + survivors.fixed,

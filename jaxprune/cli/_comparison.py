@@ -1,0 +1,126 @@
+"""A pruned network beside its original and beside controls: all measures, as a table and as facts."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import rich
+import rich.table
+
+from jaxprune import linalg
+from jaxprune._types import Matrix
+from jaxprune.cli._common import certificate_facts, recorded
+from jaxprune.linalg import Measures, Modes
+from jaxprune.pruning import adjust
+
+LARGE = 1000
+"""Neurons from which measures that take minutes are estimated or left out."""
+MEASURES = {
+    "h2": ("h2_error", "H2 error (response to noise)"),
+    "slow_modes": ("slow_modes_mean_error", "error along the {slow} slowest modes"),
+    "worst_mode": ("slow_modes_worst_error", "the worst of them"),
+    "stationary": ("information_lost_nats_per_neuron", "information lost, nats per neuron"),
+    "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
+    "sorted_median": ("sorted_eigenvalues_median_error", "median error of sorted eigenvalues"),
+}
+LEFT_OUT = (
+    f"above {LARGE} neurons the H2 error is estimated from random probes, and what takes minutes is left out: the error of sorted "
+    "eigenvalues, the control with one factor, and the information lost of controls"
+)
+
+
+class Comparison(NamedTuple):
+    """A pruned network beside its original, and what controls score: with the mask alone, with one factor, without synapses."""
+
+    measures: Measures
+    controls: dict[str, Measures]
+    slow: int
+    original: linalg.Stability
+    pruned: linalg.Stability
+    h2_error: float | None
+
+    def facts(self) -> dict:
+        """As they are recorded."""
+        found = {name: _recorded(measures) for name, measures in self.controls.items()}
+        stability = {"original_abscissa": self.original.abscissa, "stability": self.pruned.words}
+        estimate = {} if self.h2_error is None else {"h2_standard_error": recorded(self.h2_error), "left_out": LEFT_OUT}
+        return (
+            _recorded(self.measures)
+            | estimate
+            | {"controls": found}
+            | stability
+            | certificate_facts(self.measures.certificate)
+        )
+
+    def show(self) -> None:
+        """Print the measures."""
+        certificate = self.measures.certificate
+        view = rich.table.Table("", "pruned", *self.controls, box=None)
+        for name, (_, title) in MEASURES.items():
+            cells = [_shown(getattr(m, name)) for m in (self.measures, *self.controls.values())]
+            if name == "h2" and self.h2_error is not None and jnp.isfinite(self.measures.h2):
+                cells[0] += f" ± {self.h2_error:.2g}"
+            if any(cells):
+                view.add_row(title.format(slow=self.slow), *cells)
+        rich.print(view)
+        view = rich.table.Table(show_header=False, box=None)
+        for name, value in (
+            (
+                "spectral abscissa",
+                f"{self.pruned.abscissa:.4g}, {self.pruned.words} (original {self.original.abscissa:.4g})",
+            ),
+            ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
+            (
+                "epsilon (realised)",
+                _shown(certificate.epsilon) or "none: the original's symmetric part is not negative definite",
+            ),
+            ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
+            ("largest amplification", f"{float(certificate.max_amplification):.4g}"),
+            ("guarantee", linalg.Guarantee(int(certificate.guarantee)).words),
+        ):
+            view.add_row(name, value)
+        rich.print(view)
+        if self.h2_error is not None:
+            print(f"{LEFT_OUT}.")
+
+
+def compare(A: Matrix, B: Matrix, *, C: Matrix | None = None, modes: Modes | None = None) -> Comparison:
+    """Measure a pruned network and its controls against the original.
+
+    Args:
+      A: the original dynamics matrix.
+      B: the pruned one.
+      C: stationary covariance of A at unit noise, if known; used for large networks only, without which their information lost is
+        not computed.
+      modes: slowest modes of A, if known; as above.
+    """
+    identity = jnp.eye(len(A), dtype=A.dtype)
+    mask = (B != 0) * (1 - identity)
+    slow = min(linalg.SLOW, len(A))
+    stabilities = linalg.stability(A), linalg.stability(B)
+    controls: dict[str, adjust.Adjust] = {"mask only": adjust.Keep(), "no synapse": adjust.Empty()}
+    if len(A) > LARGE:
+        key = jax.random.key(0)
+        modes = linalg.slow_modes(A, slow) if modes is None else modes
+        survivors = adjust.Survivors(A, mask, identity, mask, None, "linear", False)
+        found = linalg.estimate_measures(key, A, B, C=C, modes=modes)
+        others = {
+            name: linalg.estimate_measures(key, A, control(survivors)[0], modes=modes).measures
+            for name, control in controls.items()
+        }
+        return Comparison(found.measures, others, slow, *stabilities, float(found.h2.error))
+    original = linalg.reference(A)
+    symmetric = original.symmetric and linalg.is_symmetric(B)
+    survivors = adjust.Survivors(original.matrix, mask, identity, mask, None, "linear", symmetric)
+    controls = {"mask only": controls["mask only"], "one factor": adjust.MatchAbscissa(), "no synapse": adjust.Empty()}
+    found = {name: linalg.measure(original, control(survivors)[0]) for name, control in controls.items()}
+    return Comparison(linalg.measure(original, B), found, slow, *stabilities, None)
+
+
+def _recorded(measures):
+    return {title: recorded(getattr(measures, name)) for name, (title, _) in MEASURES.items()}
+
+
+def _shown(value):
+    """A number, or nothing where there is none."""
+    return "" if jnp.isnan(value) else f"{float(value):.4g}"
