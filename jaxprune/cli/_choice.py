@@ -4,12 +4,11 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import jax
-import rich
 import rich.table
 
 from jaxprune import linalg, pruning
 from jaxprune._types import Matrix
-from jaxprune.cli._common import recorded
+from jaxprune.cli._common import print_table, recorded
 from jaxprune.cli._comparison import LARGE
 from jaxprune.dynamics import Activity
 from jaxprune.pruning import NoisePrune, Pruned, Rule, Strengthen
@@ -68,13 +67,13 @@ def show(tried: list[Tried]) -> None:
             "taken: stable, with the least H2 error" if number == 0 and one.stability.stable else one.stability.words
         )
         view.add_row(one.options, f"{one.h2:.4g}", f"{one.stability.abscissa:.4g}", taken)
-    rich.print(view)
+    print_table(view)
 
 
 def with_options(rule: Rule, *, method: str | None, diagonal: str | None, cap: float | None) -> Rule:
     """A rule with other ways to draw and to strengthen; only what is not None changes, and the rule must strengthen."""
     changes = {key: value for key, value in (("diagonal", diagonal), ("cap", cap)) if value is not None}
-    if changes:
+    if changes and isinstance(rule.adjust, Strengthen):
         rule = dataclasses.replace(rule, adjust=dataclasses.replace(rule.adjust, **changes))
     return rule if method is None else dataclasses.replace(rule, method=method)
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rich
+import rich.console
+import rich.table
 
 from jaxprune import linalg
 from jaxprune._checks import InputError
@@ -30,6 +33,15 @@ def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: 
         raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(suffixes)}.")
     if not out.parent.is_dir():
         raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
+
+
+WIDTH = 110
+"""Least width of a table; a narrower terminal wraps its lines, but no cell is cut into pieces."""
+
+
+def print_table(view: rich.table.Table) -> None:
+    """Print a table at its own width."""
+    rich.console.Console(width=max(WIDTH, rich.get_console().width)).print(view)
 
 
 def rule_facts(name: str, rule: Rule) -> dict[str, Any]:

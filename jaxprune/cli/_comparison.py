@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import rich
 import rich.table
 
 from jaxprune import linalg
 from jaxprune._types import Matrix
-from jaxprune.cli._common import certificate_facts, recorded
+from jaxprune.cli._common import certificate_facts, print_table, recorded
 from jaxprune.linalg import Measures, Modes
 from jaxprune.pruning import adjust
 
@@ -24,8 +23,8 @@ MEASURES = {
     "sorted_median": ("sorted_eigenvalues_median_error", "median error of sorted eigenvalues"),
 }
 LEFT_OUT = (
-    f"above {LARGE} neurons the H2 error is estimated from random probes, and what takes minutes is left out: the error of sorted "
-    "eigenvalues, the control with one factor, and the information lost of controls"
+    f"above {LARGE} neurons the H2 error is estimated from random probes, and what takes minutes is left out: the error of "
+    "sorted eigenvalues, the control with one factor, and the information lost of controls"
 )
 
 
@@ -62,7 +61,7 @@ class Comparison(NamedTuple):
                 cells[0] += f" ± {self.h2_error:.2g}"
             if any(cells):
                 view.add_row(title.format(slow=self.slow), *cells)
-        rich.print(view)
+        print_table(view)
         view = rich.table.Table(show_header=False, box=None)
         for name, value in (
             (
@@ -79,7 +78,7 @@ class Comparison(NamedTuple):
             ("guarantee", linalg.Guarantee(int(certificate.guarantee)).words),
         ):
             view.add_row(name, value)
-        rich.print(view)
+        print_table(view)
         if self.h2_error is not None:
             print(f"{LEFT_OUT}.")
 

@@ -53,10 +53,9 @@ def prune(
       keep: fraction of synapses to keep, in (0, 1].
       out: the pruned matrix; its suffix chooses the format. Edge lists and .npz keep the neurons' names.
       rule: auto tries a few (noise, also with the original leak, +keep and +compensation, and weight+compensation) and takes the
-        stable one with the least H2 error. Or noise (the rule of the theorem), weight, uniform, activity, surgeon or greedy, alone
-        or with +keep, +radius, +abscissa, +compensation, +form, +regrow, +once or +swaps (directed networks only); noise^1.5 in
-        place of noise, with any exponent that is not negative; empty, the control without synapses; or module:Name for a rule of
-        your own.
+        stable one with the least H2 error. Or noise (the theorem's rule), weight, uniform, activity, surgeon or greedy, alone or
+        with +keep, +radius, +abscissa, +compensation, +form, +regrow, +once or +swaps (directed networks only); noise^1.5 in
+        place of noise, with any exponent that is not negative; empty, the control without synapses; or module:Name for your own.
       method: how survivors are drawn, instead of the rule's own way.
       diagonal: what the leak does where survivors are strengthened by 1/p: matched (to the weights) or original.
       cap: largest factor by which a synapse may grow where survivors are strengthened by 1/p.
@@ -240,8 +239,8 @@ def _check_diagonal(path, W):
     worst = int(np.argmax(diagonal))
     if diagonal[worst] > 0:
         raise InputError(
-            f"{path}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: mend it, "
-            "or pass --leak scaled, dominant or stable, which put a leak in its place."
+            f"{path}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: "
+            "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place."
         )
 
 

@@ -1,6 +1,6 @@
 """Measures of a large pruned network, in seconds: extremes of spectra by iteration, the H2 error from probes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -130,6 +130,6 @@ def _deviations(A, B):
     def apply(x):
         return scipy.linalg.solve_triangular(L, change @ scipy.linalg.solve_triangular(L.T, x), lower=True)
 
-    operator = iterative.LinearOperator(A.shape, matvec=apply, dtype=A.dtype)
+    operator: Any = iterative.LinearOperator(A.shape, matvec=apply, dtype=A.dtype)  # pyright: ignore[reportCallIssue]
     ends = iterative.eigsh(operator, 2, which="BE", v0=np.ones(len(A)), ncv=min(60, len(A)), return_eigenvectors=False)
     return np.sort(ends), True

@@ -1,6 +1,6 @@
 """The slowest modes of one network, without its other modes: what can be had of a large one in seconds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -61,8 +61,13 @@ def stability(A: Matrix) -> Stability:
     """
     entries = _entries(A)
     rounding = len(entries) * np.finfo(entries.dtype).eps * float(np.abs(entries).sum(axis=1).max())
-    abscissa = float(_slowest(entries, 1, vectors=False)[0][0].real)
-    return Stability(abscissa, rounding, abscissa < -rounding)
+    off, values = entries - np.diag(np.diagonal(entries)), np.diagonal(entries)
+    if off.any():  # else the diagonal tells, on which iteration finds no second mode
+        small = len(entries) <= DENSE
+        symmetric = is_symmetric(A)
+        values = host_eigenvalues(entries, symmetric=symmetric) if small else _slowest(entries, 1, symmetric)[0]
+    abscissa = float(np.real(values).max())
+    return Stability(abscissa, float(rounding), bool(abscissa < -rounding))
 
 
 def slow_modes(A: Matrix, count: int) -> Modes:
@@ -89,8 +94,9 @@ def slow_modes(A: Matrix, count: int) -> Modes:
     if len(entries) <= max(DENSE, 4 * count):
         found = modes(jnp.asarray(entries))
         return Modes(found.eigenvalues[:count], found.vectors[:, :count], found.left[:count])
-    values, vectors = _slowest(entries, count, vectors=True)
-    if is_symmetric(entries):
+    symmetric = is_symmetric(A)
+    values, vectors = _slowest(entries, count, symmetric)
+    if symmetric:
         return Modes(jnp.asarray(values), jnp.asarray(vectors), jnp.asarray(vectors.T))
     left = _left_of(entries, values, count)
     overlap = np.sum(left * vectors.T, axis=1)
@@ -100,7 +106,7 @@ def slow_modes(A: Matrix, count: int) -> Modes:
     return Modes(jnp.asarray(values), jnp.asarray(vectors), jnp.asarray(scaled))
 
 
-def _entries(A):
+def _entries(A) -> Any:
     if not is_concrete(A):
         raise InputError(
             "A is traced, so that its modes cannot be looked for: use modes or spectral_abscissa inside jit."
@@ -111,34 +117,32 @@ def _entries(A):
 
 def _left_of(entries, values, count):
     """Left eigenvectors, as rows $u^*$, in the order of the right ones; NaN where no eigenvalue is the same."""
-    theirs, vectors = _slowest(entries.T, count + MORE, vectors=True)
+    theirs, vectors = _slowest(entries.T, count + MORE, False)
     distance = np.abs(values[:, None] - theirs[None, :])
     nearest = distance.argmin(axis=1)
     same = distance.min(axis=1) < 1e-6 * np.abs(values).max()
     return np.where(same[:, None], vectors.T[nearest], np.nan)
 
 
-def _slowest(entries, count, *, vectors):
-    """Eigenvalues of largest real part and, if wanted, their right eigenvectors as columns, slowest first."""
-    symmetric = is_symmetric(entries)
-    if len(entries) > max(DENSE, 4 * count):
-        import scipy.sparse
-        import scipy.sparse.linalg as iterative
-
-        find, which = (iterative.eigsh, "LA") if symmetric else (iterative.eigs, "LR")
-        wanted = count + MORE
-        try:
-            values, found = find(
-                scipy.sparse.csr_array(entries), wanted, which=which, v0=np.ones(len(entries), entries.dtype),
-                ncv=max(4 * wanted, 60), maxiter=40 * len(entries) // wanted,
-            )  # fmt: skip
-        except iterative.ArpackError:  # many equal modes: the slow way
-            pass
-        else:
-            order = np.lexsort((-np.imag(values), -np.real(values)))[:count]
-            return values[order], found[:, order]
-    if not vectors:
-        return host_eigenvalues(entries, symmetric=symmetric)[:count], None
-    values, found = (np.linalg.eigh if symmetric else np.linalg.eig)(entries)
+def _slowest(entries: Any, count: int, symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of largest real part and their right eigenvectors as columns, slowest first."""
+    found = _by_iteration(entries, count, symmetric) if len(entries) > max(DENSE, 4 * count) else None
+    if found is None:  # a small network, or one whose many equal modes iteration does not tell apart
+        found = (np.linalg.eigh if symmetric else np.linalg.eig)(entries)
+    values, vectors = found
     order = np.lexsort((-np.imag(values), -np.real(values)))[:count]
-    return values[order], found[:, order]
+    return values[order], vectors[:, order]
+
+
+def _by_iteration(entries, count, symmetric) -> Any:
+    import scipy.sparse
+    import scipy.sparse.linalg as iterative
+
+    wanted, n = count + MORE, len(entries)
+    options = {"v0": np.ones(n, entries.dtype), "ncv": max(4 * wanted, 60), "maxiter": 40 * n // wanted}
+    try:
+        if symmetric:
+            return iterative.eigsh(scipy.sparse.csr_array(entries), wanted, which="LA", **options)
+        return iterative.eigs(scipy.sparse.csr_array(entries), wanted, which="LR", **options)
+    except iterative.ArpackError:
+        return None

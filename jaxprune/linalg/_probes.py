@@ -47,8 +47,8 @@ def estimate_h2(key: PRNGKey, A: Matrix, B: Matrix, *, probes: int = 32) -> H2Es
       key: random key of the probes; the same key gives the same ones for every B, so that differences are seen well.
       A: the original, in 1/time.
       B: the pruned network.
-      probes: number of patterns, at least 2. With 32, the standard error is a few per cent in networks of thousands of neurons; it
-        falls with the root of their number.
+      probes: number of patterns, at least 2. With 32, the standard error is a few per cent for thousands of neurons; it falls
+        with the root of the number of probes.
 
     Returns:
       Estimate and standard error, this by the ratio of two means.
