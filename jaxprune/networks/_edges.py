@@ -65,7 +65,7 @@ def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = N
 
     Example:
       >>> path = tmp_path / "edges.csv"
-      >>> _ = path.write_text("pre,post,type,count\nA,B,chemical,3\nB,C,electrical,2\n")
+      >>> _ = path.write_text("pre,post,type,count\\nA,B,chemical,3\\nB,C,electrical,2\\n")
       >>> read_edges(path).matrix
       Array([[0., 0., 0.],
              [3., 0., 2.],
