@@ -75,10 +75,13 @@ def check_axes(model: CTRNN, inputs: Trials, labels: Labels) -> None:
 
     Example:
       >>> from jaxprune.rnn import ctrnn
-      >>> model = ctrnn(jax.random.key(0), inputs=1, neurons=4, outputs=1)
-      >>> check_axes(model, jnp.ones((2, 3, 1)), jnp.zeros((3, 2), int))
+      >>> model = ctrnn(jax.random.key(0), inputs=3, neurons=20, outputs=3)
+      >>> inputs = jax.random.normal(jax.random.key(1), (60, 60, 3))
+      >>> labels = jnp.argmax(run(model, inputs), axis=-1)
+      >>> check_axes(model, inputs, labels)
+      >>> check_axes(model, jnp.swapaxes(inputs, 0, 1), labels.T)
       Traceback (most recent call last):
-      jaxprune._checks.InputError: labels has shape (3, 2), but the inputs are (2, 3) (time, trial): ...
+      jaxprune._checks.InputError: the trials seem to be (trial, time) and not (time, trial): ...
     """
     check_inputs(model, inputs)
     check_labels(labels, outputs=len(model.b_out), shape=inputs.shape[:2])
