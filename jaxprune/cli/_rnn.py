@@ -1,7 +1,7 @@
 """Command for trained recurrent networks: `prune-rnn`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import rich
@@ -9,9 +9,28 @@ import rich.table
 import tyro
 
 from jaxprune import dynamics, pruning, rnn
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, check_whole
 from jaxprune.cli._common import certificate_facts, check_outputs, rule_facts, write_report
 from jaxprune.files import ARRAYS
+
+SOURCES = {
+    "input-noise": ("sd", "tau", "rollouts"),
+    "neuron-noise": ("neuron_sd", "rollouts"),
+    "linearised": (),
+    "task": ("after",),
+    "task-and-noise": ("sd", "tau", "rollouts", "share", "after"),
+}
+"""Sources of activity, and the settings that each of them uses."""
+DEFAULTS: dict[str, Any] = {
+    "source": "input-noise",
+    "sd": (1.0, 6.0),
+    "tau": (0.3, 3.0),
+    "neuron_sd": 1.0,
+    "rollouts": 128,
+    "share": 0.03,
+    "after": 10,
+}
+"""What holds where nothing is said, as in the studies. Options are None until then: one without effect is refused."""
 
 
 def prune_rnn(
@@ -20,14 +39,16 @@ def prune_rnn(
     out: Path,
     rule: str = "activity+regrow",
     loops: int = 0,
-    source: Literal["input-noise", "neuron-noise", "linearised", "task", "task-and-noise"] = "input-noise",
-    sd: tuple[float, float] = (1.0, 6.0),
-    tau: tuple[float, float] = (0.3, 3.0),
-    neuron_sd: float = 1.0,
-    share: float = 0.03,
-    after: int = 10,
+    source: Literal["input-noise", "neuron-noise", "linearised", "task", "task-and-noise"] | None = None,
+    sd: tuple[float, float] | None = None,
+    tau: tuple[float, float] | None = None,
+    neuron_sd: float | None = None,
+    rollouts: int | None = None,
+    share: float | None = None,
+    after: int | None = None,
     trials: Path | None = None,
     activation: Literal["tanh", "relu", "linear"] | None = None,
+    alpha: float | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
@@ -42,30 +63,34 @@ def prune_rnn(
       rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +compensation, +regrow, +once or
         +swaps; empty, the control without synapses; or module:Name for a rule of your own.
       loops: number of times that the pruned network is watched and adjusted again (with +compensation or +regrow).
-      source: where the activity comes from that rules look at: noise at the inputs or in every neuron, the network linearised at
-        rest, the inputs of the calibration trials, or these and a share of noise at the inputs.
-      sd: least and greatest size of the noise at an input; every roll-out draws its own.
-      tau: least and greatest correlation time of it, in steps.
-      neuron_sd: size of the noise in a neuron, a step.
-      share: share of steps of noise beside the task.
-      after: steps that count after the last input of a trial, where the task is watched; the response often comes there.
-      trials: .npz with inputs and labels to measure retention on; with calibration_inputs and calibration_labels for a source
-        with the task.
+      source: where the activity comes from that rules look at: noise at the inputs (input-noise, the default) or in every neuron,
+        the network linearised at rest, the inputs of the calibration trials, or these and a share of noise at the inputs.
+      sd: least and greatest size of the noise at an input, by default 1.0 6.0; every roll-out draws its own.
+      tau: least and greatest correlation time of it, in steps; by default 0.3 3.0.
+      neuron_sd: size of the noise in a neuron, a step; by default 1.0.
+      rollouts: number of roll-outs of noise, 400 steps each; by default 128.
+      share: share of steps of noise beside the task; by default 0.03.
+      after: steps that count after the last input of a trial, where the task is watched, by default 10; the response often comes
+        there.
+      trials: .npz with inputs (time, trial, input) and labels (time, trial) to measure retention on; with calibration_inputs and
+        calibration_labels for a source with the task.
       activation: the nonlinearity of the network; by default what the file says, else tanh.
+      alpha: step over time constant of the network, if its file does not say.
       seed: seed of noise and draws.
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".report.json")
     check_outputs(out, report, suffixes=ARRAYS, overwrite=overwrite)
     chosen = pruning.named_rule(rule)
-    network = rnn.load_rnn(model, activation=activation)
-    outputs = len(network.b_out)
-    held_out = None if trials is None else rnn.load_trials(trials, outputs=outputs)
-    watched, used = None, {}
-    if chosen.needs_activity or loops:
-        watched, used = _source(source, sd, tau, neuron_sd, share, after, trials, outputs)
-    if loops and source == "linearised":
-        raise InputError(f"--loops {loops} watches the network while it runs, which --source linearised does not.")
+    given = {
+        "source": source, "sd": sd, "tau": tau, "neuron_sd": neuron_sd, "rollouts": rollouts, "share": share, "after": after,
+    }  # fmt: skip
+    if rollouts is not None:
+        check_whole("--rollouts", rollouts, least=1)
+    used = _settings(rule, loops, given, watched=bool(chosen.needs_activity or loops))
+    network = rnn.load_rnn(model, activation=activation, alpha=alpha)
+    held_out = None if trials is None else _trials(trials, network)
+    watched = _source(used, trials, network) if used else None
     pruned, found = rnn.prune_rnn(
         jax.random.key(seed), network, chosen, keep=keep, source=watched, loops=loops, trials=held_out
     )
@@ -75,7 +100,7 @@ def prune_rnn(
         "rule": rule_facts(rule, chosen),
         "loops": loops,
         "keep": keep,
-        "source": source if watched is not None else None,
+        "source": None,
         **used,
         "seed": seed,
     }
@@ -86,14 +111,16 @@ def prune_rnn(
     view.add_row("spectral radius", f"{found.radius[0]:.4g} before, {found.pruned_radius[0]:.4g} after")
     view.add_row("spectral abscissa", f"{found.abscissa[0]:.4g} before, {found.pruned_abscissa[0]:.4g} after")
     if found.drive_error is not None:
-        view.add_row("drive lost", f"{found.drive_error[0]:.3%} (under {source})")
+        view.add_row("drive lost", f"{found.drive_error[0]:.3%} (under {used['source']})")
     if found.shift:
         view.add_row("leak shift", f"{found.shift:.4g}: the network at rest is unstable without it")
-    if found.retention is not None:
+    if found.accuracy is not None:
         view.add_row(
             "accuracy",
-            f"{found.accuracy:.4f} before, {found.pruned_accuracy:.4f} after: retention {found.retention:.3f}",
+            f"{found.accuracy:.4f} before, {found.pruned_accuracy:.4f} after: "
+            + ("no retention" if found.retention is None else f"retention {found.retention:.3f}"),
         )
+        view.add_row("chance level", f"{found.chance:.4f}, one constant answer")
     rich.print(view)
     print(f"\npruned {out}   report {report}")
 
@@ -101,19 +128,46 @@ def prune_rnn(
 COMMANDS = {"prune-rnn": prune_rnn}
 
 
-def _source(source, sd, tau, neuron_sd, share, after, trials, outputs):
-    """Where activity comes from, by name; and the settings that it uses."""
+def _settings(rule, loops, given, *, watched):
+    """The source of activity and the settings that it uses; what was given without effect is refused."""
+    said = [name for name, value in given.items() if value is not None]
+    if not watched:
+        if said:
+            raise InputError(f"{_option(said[0])} has no effect: the rule {rule!r} looks at no activity. Leave it out.")
+        return {}
+    source = given["source"] or DEFAULTS["source"]
+    if loops and source == "linearised":
+        raise InputError(f"--loops {loops} watches the network while it runs, which --source linearised does not.")
+    for name in said:
+        if name not in ("source", *SOURCES[source]):
+            used = ", ".join(map(_option, SOURCES[source])) or "no settings"
+            raise InputError(f"{_option(name)} has no effect with --source {source}, which uses {used}. Leave it out.")
+    return {name: DEFAULTS[name] if given[name] is None else given[name] for name in ("source", *SOURCES[source])}
+
+
+def _option(name):
+    return "--" + name.replace("_", "-")
+
+
+def _source(used, trials, network):
+    """Where activity comes from, with the settings that it uses."""
+    source = used["source"]
     if source == "linearised":
-        return rnn.Linearised(), {}
+        return rnn.Linearised()
     if source == "neuron-noise":
-        return rnn.NeuronNoise(neuron_sd), {"neuron_sd": neuron_sd}
-    noise = rnn.InputNoise(sd, tau)
+        return rnn.NeuronNoise(used["neuron_sd"], trials=used["rollouts"])
+    noise = None if source == "task" else rnn.InputNoise(used["sd"], used["tau"], trials=used["rollouts"])
     if source == "input-noise":
-        return noise, {"sd": sd, "tau": tau}
+        return noise
     if trials is None:
         raise InputError(f"--source {source} needs --trials with calibration_inputs: which file holds them?")
-    shown = rnn.load_trials(trials, prefix="calibration_", outputs=outputs).inputs
-    task = rnn.TaskInputs(shown, rnn.input_lasts(shown, after=after))
-    if source == "task":
-        return task, {"after": after}
-    return dynamics.Mixture(task, noise, share), {"sd": sd, "tau": tau, "share": share, "after": after}
+    calibration = _trials(trials, network, prefix="calibration_")
+    rnn.check_axes(network, *calibration)
+    shown = calibration.inputs
+    task = rnn.TaskInputs(shown, rnn.input_lasts(shown, after=used["after"]))
+    return task if noise is None else dynamics.Mixture(task, noise, used["share"])
+
+
+def _trials(path, network, prefix=""):
+    """Trials of a file, of as many inputs and outputs as the network has."""
+    return rnn.load_trials(path, prefix=prefix, inputs=network.W_in.shape[1], outputs=len(network.b_out))

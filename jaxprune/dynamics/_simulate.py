@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from jaxprune._checks import InputError, check_choice, check_key, check_positive, is_concrete
 from jaxprune._types import Count, PRNGKey, Real
@@ -51,7 +51,7 @@ class Simulation(NamedTuple):
 def simulate(
     key: PRNGKey,
     drift: Drift,
-    x0: Float[Array, " neuron"],
+    x0: Num[Array, " neuron"],
     *,
     dt: Real,
     steps: int,
@@ -73,7 +73,7 @@ def simulate(
     Args:
       key: random key of the noise.
       drift: the network.
-      x0: first state.
+      x0: first state; taken to the precision of the network, if it has less.
       dt: step, in units of time.
       steps: number of steps; static.
       sigma: shorthand for `noise=White(sigma)`; 1 if neither is given.
@@ -87,8 +87,9 @@ def simulate(
       The last state, what was observed and recorded, and a result code.
 
     Raises:
-      InputError: shapes that do not fit; dt, steps or sigma out of range; dt too large for Euler-Maruyama to be stable (the
-        bound is given); the exact step asked of a drift, input or noise that has none; burn-in that leaves nothing to observe.
+      InputError: shapes that do not fit; a complex first state; dt, steps or sigma out of range; dt too large for Euler-Maruyama
+        to be stable (the bound is given); the exact step asked of a drift, input or noise that has none; burn-in that leaves
+        nothing to observe.
 
     Example:
       >>> from jaxprune.dynamics import Moments
@@ -106,16 +107,26 @@ def simulate(
     if noise is not None and sigma is not None:
         raise InputError("sigma and noise were both given, but noise has a sigma of its own: give one of them.")
     noise = White(1.0 if sigma is None else sigma) if noise is None else noise
-    _check(drift, x0, dt, steps, burn_in, record_every, method, noise, observe)
+    x0 = _first_state(drift, x0)
+    _check(drift, dt, steps, burn_in, record_every, method, noise, observe)
     # Python numbers would be compiled in, one program for each.
     dt, noise = jnp.asarray(dt, x0.dtype), jax.tree.map(lambda value: jnp.asarray(value, x0.dtype), noise)
     return _simulate(key, drift, x0, dt, noise, steps, method, observe, burn_in, record_every)
 
 
-def _check(drift, x0, dt, steps, burn_in, record_every, method, noise, observe):
+def _first_state(drift, x0):
+    """The first state in the precision that states will have, so that the loop carries one type."""
+    x0 = jnp.asarray(x0)
+    if x0.shape != (len(drift.A),):
+        raise InputError(f"x0 has shape {x0.shape}, but must have one entry for each of the {len(drift.A)} neurons.")
+    if jnp.iscomplexobj(x0):
+        raise InputError(f"x0 has dtype {x0.dtype}, but states are real: take its real part.")
+    x0 = x0.astype(jnp.result_type(drift.A, x0))
+    return x0.astype(jnp.result_type(x0, jax.eval_shape(drift, jnp.zeros((), x0.dtype), x0)))
+
+
+def _check(drift, dt, steps, burn_in, record_every, method, noise, observe):
     n = len(drift.A)
-    if jnp.shape(x0) != (n,):
-        raise InputError(f"x0 has shape {jnp.shape(x0)}, but must have one entry for each of the {n} neurons.")
     if jnp.ndim(noise.sigma) and jnp.shape(noise.sigma) != (n,):
         raise InputError(
             f"sigma has shape {jnp.shape(noise.sigma)}, but must be a number or one for each of {n} neurons."

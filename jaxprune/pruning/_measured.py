@@ -58,7 +58,8 @@ def measured_importance(
 
     Raises:
       InputError: arguments not square or of different shapes, fewer than two batches, confidence outside (0, 1), precision not
-        positive, or an observation too short for the precision asked (with the time that would do).
+        positive, a negative standard error, precision asked inside `jit` or `vmap`, or an observation too short for it (with the
+        time that would do).
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -81,8 +82,15 @@ def measured_importance(
     value = weight * jnp.maximum(variance, 0)
     if batches is not None and is_concrete(batches) and float(batches) < 2:
         raise InputError(f"batches is {float(batches):g}, but a standard error takes two or more: observe longer.")
-    half = _quantile(confidence, batches) * weight * jnp.where(weight > 0, error, 0)
+    error = jnp.where(weight > 0, error, 0)
+    _check_error(error)
+    half = _quantile(confidence, batches) * weight * error
     if precision is not None:
+        if not is_concrete(precision, value, half):
+            raise InputError(
+                "precision is compared with numbers that are not known inside jit or vmap: call measured_importance outside of "
+                "them, or leave precision out."
+            )
         check_positive("precision", precision)
         _check_precision(np.asarray(value), np.asarray(half), float(precision), observed)
     return MeasuredImportance(value, jnp.maximum(value - half, 0), value + half)
@@ -104,6 +112,14 @@ def _quantile(confidence, batches):
     low, high = lax.fori_loop(0, 60, halve, (jnp.zeros_like(degrees), jnp.ones_like(degrees)))
     x = (low + high) / 2
     return jnp.sqrt(degrees * (1 - x) / x)
+
+
+def _check_error(error):
+    if is_concrete(error) and bool(jnp.any(error < 0)):
+        i, j = (int(index) for index in np.argwhere(np.asarray(error) < 0)[0])
+        raise InputError(
+            f"error[{i}, {j}] is {float(error[i, j]):g}, but no standard error is negative: pass that of the variance."
+        )
 
 
 def _check_precision(value, half, precision, observed):

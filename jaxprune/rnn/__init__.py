@@ -1,7 +1,7 @@
 """Trained recurrent networks: tasks, training, operating points, sources of activity, and pruning that keeps the task."""
 
 from jaxprune.rnn._ctrnn import CTRNN, ctrnn, run
-from jaxprune.rnn._evaluate import accuracy
+from jaxprune.rnn._evaluate import accuracy, chance_level, check_axes
 from jaxprune.rnn._files import TrialSet, load_rnn, load_trials, save_rnn
 from jaxprune.rnn._linearise import FixedPoint, Linearised, fixed_point, jacobian, mean_gain
 from jaxprune.rnn._online import learn_online
@@ -35,6 +35,8 @@ __all__ = [
     "TrialSet",
     "accuracy",
     "batch",
+    "chance_level",
+    "check_axes",
     "ctrnn",
     "delayed_match",
     "fixed_point",

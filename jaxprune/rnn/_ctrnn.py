@@ -239,5 +239,13 @@ def check_inputs(model: CTRNN, inputs: Trials) -> None:
     """Refuse inputs that are not (time, trial, input) for this network, and what is no CTRNN."""
     check_ctrnn(model)
     channels = model.W_in.shape[1]
-    if jnp.ndim(inputs) != 3 or inputs.shape[2] != channels:
-        raise InputError(f"inputs has shape {jnp.shape(inputs)}, but must be (time, trial, {channels}).")
+    check_channels("inputs", inputs, channels)
+
+
+def check_channels(name: str, inputs: Any, channels: int) -> None:
+    """Refuse inputs that are not (time, trial, input), and say so where it looks as if their axes were in another order."""
+    shape = jnp.shape(inputs)
+    if len(shape) != 3 or shape[2] != channels:
+        turned = len(shape) == 3 and channels in shape[:2]
+        hint = ": its axes seem to be in another order, put the inputs last." if turned else "."
+        raise InputError(f"{name} has shape {shape}, but must be (time, trial, {channels}){hint}")

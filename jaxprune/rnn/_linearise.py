@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError, check_choice, check_positive, is_concrete
 from jaxprune._types import Matrix, PRNGKey, Real, Scalar
-from jaxprune.dynamics import Activity, Source, wide_dtype
+from jaxprune.dynamics import Activity, Source, check_weights, wide_dtype
 from jaxprune.linalg import lyapunov, spectral_abscissa
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs, scan
-from jaxprune.rnn._sources import Weights
+from jaxprune.rnn._sources import Weights, until_last_weight
 
 Neurons = Float[Array, " neuron"]
 
@@ -85,6 +85,8 @@ def mean_gain(model: CTRNN, inputs: Trials, *, weights: Weights | None = None) -
     """Mean slope $E[\\phi'(v)]$ of every neuron while the network runs on inputs; steps count by their weights."""
     check_inputs(model, inputs)
     weights = jnp.ones(inputs.shape[:2], inputs.dtype) if weights is None else weights
+    check_weights(weights, inputs.shape[:2])
+    inputs, weights = until_last_weight(inputs, weights)
     return _mean_gain(model, inputs, weights / jnp.sum(weights))
 
 

@@ -16,7 +16,7 @@ from jaxprune.linalg import Certificate, certify, eigenvalues
 from jaxprune.pruning import Pruned, Rule, apply_rule, drive_error, named_rule, synapse_count
 from jaxprune.rnn._ctrnn import CTRNN
 from jaxprune.rnn._dale import apply_dale
-from jaxprune.rnn._evaluate import accuracy
+from jaxprune.rnn._evaluate import accuracy, chance_level, check_axes
 from jaxprune.rnn._files import TrialSet
 from jaxprune.rnn._loop import check_loops, close_loop
 
@@ -38,6 +38,8 @@ class Report(NamedTuple):
       certificate: of W - I after pruning, where there is one block; its epsilon is NaN unless the network at rest contracts
         (symmetric part of W below 1), which trained networks rarely do.
       accuracy, pruned_accuracy, retention: on the trials given, and their ratio; None without.
+      chance: accuracy of one constant answer on these trials, `chance_level`, which a network that has lost its task falls to:
+        retention is then chance over accuracy, not zero.
     """
 
     kept: list[int]
@@ -52,6 +54,7 @@ class Report(NamedTuple):
     accuracy: float | None
     pruned_accuracy: float | None
     retention: float | None
+    chance: float | None
 
 
 class PrunedRNN(NamedTuple):
@@ -93,8 +96,8 @@ def prune_rnn(
 
     Raises:
       InputError: a network of unknown kind without `where`; an array that is not whole square blocks; a rule that looks at
-        activity given none; loops without a source, or of a rule that they have no effect on; what `prune` and `accuracy`
-        refuse.
+        activity given none; loops without a source, or of a rule that they have no effect on; what `prune`, `accuracy` and
+        `check_axes` refuse.
 
     Example:
       >>> from jaxprune import rnn
@@ -105,6 +108,8 @@ def prune_rnn(
       ([76, 76, 76], True)
     """
     where = _where(model) if where is None else where
+    if trials is not None:
+        _check_trials(model, trials)
     thinned, parts, activity = prune_recurrent(
         key, model, rule, keep=keep, source=source, activity=activity, loops=loops, where=where
     )
@@ -230,6 +235,15 @@ def _blocks(weights):
     return list(jnp.reshape(weights, (shape[0] // shape[1], shape[1], shape[1])))
 
 
+def _check_trials(model, trials):
+    """Refuse trials that nothing can be measured on, before anything is pruned."""
+    if not isinstance(model, CTRNN):
+        raise InputError(
+            f"trials measure a CTRNN, but model is a {type(model).__name__}: measure it with your own readout."
+        )
+    check_axes(model, trials.inputs, trials.labels)
+
+
 def _report(model, thinned, blocks, matrices, activity, trials):
     before = [np.asarray(eigenvalues(block, symmetric=False)) for block in blocks]
     after = [np.asarray(eigenvalues(matrix, symmetric=False)) for matrix in matrices]
@@ -237,15 +251,12 @@ def _report(model, thinned, blocks, matrices, activity, trials):
     if len(blocks) == 1:
         identity = jnp.eye(len(blocks[0]), dtype=blocks[0].dtype)
         certificate = certify(blocks[0] - identity, matrices[0] - identity)
-    before_accuracy = after_accuracy = retention = None
+    before_accuracy = after_accuracy = retention = chance = None
     if trials is not None:
-        if not isinstance(model, CTRNN):
-            raise InputError(
-                f"trials measure a CTRNN, but model is a {type(model).__name__}: measure it with your own readout."
-            )
         before_accuracy = float(accuracy(model, trials.inputs, trials.labels))
         after_accuracy = float(accuracy(thinned, trials.inputs, trials.labels))
         retention = after_accuracy / before_accuracy if before_accuracy else None
+        chance = float(chance_level(trials.labels))
     kept = [int((matrix != 0).sum() - (jnp.diagonal(matrix) != 0).sum()) for matrix in matrices]
     there = [int((block != 0).sum() - (jnp.diagonal(block) != 0).sum()) for block in blocks]
     lost = None
@@ -268,4 +279,5 @@ def _report(model, thinned, blocks, matrices, activity, trials):
         accuracy=before_accuracy,
         pruned_accuracy=after_accuracy,
         retention=retention,
+        chance=chance,
     )

@@ -8,10 +8,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxprune._checks import InputError, check_key, check_positive
+from jaxprune._checks import InputError, check_key, check_positive, is_concrete
+from jaxprune._memory import check_memory
 from jaxprune._types import PRNGKey
 from jaxprune.dynamics import Activity, Moments, Source, check_weights, coloured, wide_dtype
 from jaxprune.rnn._ctrnn import CTRNN, Trials, check_ctrnn, check_inputs, scan
@@ -36,7 +38,7 @@ class InputNoise(Source):
 
     Raises:
       InputError: a size that is not positive; a range that is not two finite numbers, 0 < least <= greatest; a burn-in that
-        leaves nothing.
+        leaves nothing; roll-outs that do not fit into memory.
 
     Example:
       >>> InputNoise(sd=(1.0, 6.0), tau=(0.3, 3.0), steps=5, trials=2, burn_in=0).inputs(jax.random.key(0), 33).shape
@@ -56,6 +58,7 @@ class InputNoise(Source):
 
     def inputs(self, key: PRNGKey, channels: int) -> Trials:
         """Draw the noise, (time, trial, input); it is stationary from the first step."""
+        _check_room(self, channels)
         return _noise(key, self, channels)
 
     def activity(self, key: PRNGKey, model: CTRNN) -> Activity:
@@ -79,7 +82,7 @@ class NeuronNoise(Source):
       burn_in: first steps that do not count.
 
     Raises:
-      InputError: a size that is not positive; a burn-in that leaves nothing.
+      InputError: a size that is not positive; a burn-in that leaves nothing; roll-outs that do not fit into memory.
     """
 
     sd: float = 1.0
@@ -95,6 +98,7 @@ class NeuronNoise(Source):
         """Moments under noise at the neurons, in their current wherever the network's own noise enters."""
         check_key("key", key)
         check_ctrnn(model)
+        _check_room(self, model.W_in.shape[1])
         model = dataclasses.replace(model, noise="voltage")
         silent = jnp.zeros((self.steps, self.trials, model.W_in.shape[1]), model.W_in.dtype)
         return watch(model, silent, weights=_after(silent, self.burn_in), key=key, sd=self.sd)
@@ -199,7 +203,17 @@ def watch(
     check_inputs(model, inputs)
     weights = _after(inputs, 0) if weights is None else weights
     check_weights(weights, inputs.shape[:2])
-    return _watch(model, inputs, weights, key, sd)
+    return _watch(model, *until_last_weight(inputs, weights), key, sd)
+
+
+def until_last_weight(
+    inputs: Trials, weights: Weights
+) -> tuple[Float[Array, "seen trial input"], Float[Array, "seen trial"]]:
+    """Inputs and weights up to the last step that counts in any trial: what comes after it need not be simulated."""
+    if not is_concrete(weights):
+        return inputs, weights
+    steps = int(np.flatnonzero(np.asarray(weights).any(axis=1))[-1]) + 1
+    return inputs[:steps], weights[:steps]
 
 
 @eqx.filter_jit
@@ -265,6 +279,12 @@ def _check_range(name, value, *, zero):
         raise InputError(
             f"{name} is {value}, but a range is two finite numbers, the least above zero and the greatest."
         )
+
+
+def _check_room(source, channels):
+    """Refuse roll-outs whose inputs do not fit into memory: they are held, single precision at least."""
+    need = 4 * source.steps * source.trials * channels
+    check_memory(f"an input of {source.steps} steps to {source.trials} roll-outs", need, "take fewer roll-outs.")
 
 
 def _check_lengths(source):

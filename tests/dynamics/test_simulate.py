@@ -189,6 +189,22 @@ def test_compiles_once_for_new_keys_matrices_and_steps_of_time():
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize("make", [Linear, Tanh])
+def test_first_states_of_less_precision_are_those_of_the_network(make):
+    drift, options = make(dominant("gaussian")), {"dt": 0.05, "steps": 10}
+    expected = simulate(KEY, drift, jnp.ones(SIZE), **options).state
+    for x0 in (jnp.ones(SIZE, jnp.float32), jnp.ones(SIZE, int), jnp.ones(SIZE, bool)):
+        with untyped():
+            found = simulate(KEY, drift, x0, **options).state
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    single = make(dominant("gaussian").astype(jnp.float32))
+    assert simulate(KEY, single, jnp.ones(SIZE, int), **options).state.dtype == jnp.float32
+    assert simulate(KEY, single, jnp.ones(SIZE), **options).state.dtype == jnp.float64
+    driven = make(dominant("gaussian").astype(jnp.float32), lambda t: B * jnp.cos(t))
+    assert simulate(KEY, driven, jnp.ones(SIZE, jnp.float32), **options).state.dtype == jnp.float64
+
+
 def test_errors():
     A = dominant("gaussian")
     good = {"dt": 0.05, "steps": 10}
@@ -211,6 +227,8 @@ def test_errors():
                 simulate(KEY, Linear(A), ZERO, **(good | options))
         with pytest.raises(jaxprune.InputError, match=r"x0 has shape \(2,\)"):
             simulate(KEY, Linear(A), jnp.zeros(2), **good)
+        with pytest.raises(jaxprune.InputError, match="x0 has dtype complex128, but states are real"):
+            simulate(KEY, Linear(A), ZERO + 1j, **good)
         with pytest.raises(jaxprune.InputError, match="needs a Linear drift"):
             simulate(KEY, Rectified(A), ZERO, method="exact", **good)
         with pytest.raises(jaxprune.InputError, match="tau is 0"):

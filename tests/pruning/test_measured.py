@@ -106,3 +106,23 @@ def test_errors():
             measured_importance(A, variance, error[:2, :2])
         with pytest.raises(jaxprune.InputError, match="precision is 0"):
             measured_importance(A, variance, error, precision=0.0)
+        synapse = tuple(int(i) for i in np.argwhere(np.asarray(A) * (1 - np.eye(SIZE)))[0])
+        with pytest.raises(
+            jaxprune.InputError, match=rf"error\[{synapse[0]}, {synapse[1]}\] is -0.5, but no standard error"
+        ):
+            measured_importance(A, variance, error.at[synapse].set(-0.5))
+        for traced in (
+            jax.jit(lambda precision: measured_importance(A, variance, error, precision=precision)),
+            jax.jit(lambda scale: measured_importance(A, scale * variance, error, precision=0.1)),
+            jax.jit(lambda scale: measured_importance(A, variance, scale * error, precision=0.1)),
+        ):
+            with pytest.raises(
+                jaxprune.InputError, match="call measured_importance outside of them, or leave precision out"
+            ):
+                traced(1.0)
+
+
+def test_errors_where_there_is_no_synapse_do_not_matter():
+    variance, error = observe(jax.random.key(0))
+    other = measured_importance(A, variance, jnp.where(jnp.eye(SIZE) > 0, -1.0, error))
+    np.testing.assert_array_equal(other.high, measured_importance(A, variance, error).high)

@@ -169,12 +169,13 @@ def test_whole_network_with_report():
     assert report.accuracy == 1.0
     assert report.retention == report.pruned_accuracy == float(rnn.accuracy(pruned, INPUTS, labels))
     assert 0.5 < report.retention < 1
+    assert report.chance == float(rnn.chance_level(labels))
 
 
 def test_report_without_activity_or_trials():
     report = rnn.prune_rnn(KEY, MODEL, "weight+keep", keep=0.3).report
     assert report.drive_error is None
-    assert report.accuracy is report.pruned_accuracy is report.retention is None
+    assert report.accuracy is report.pruned_accuracy is report.retention is report.chance is None
     shifted = rnn.prune_rnn(KEY, MODEL, "noise+keep", keep=0.3, source=rnn.Linearised(shift=2.0)).report
     assert shifted.shift == 2
 

@@ -12,6 +12,7 @@ from helpers import untyped
 
 import jaxprune
 from jaxprune import rnn
+from jaxprune.rnn import _linearise, _sources
 
 KEY = jax.random.key(0)
 MODEL = rnn.ctrnn(KEY, inputs=3, neurons=10, outputs=2, alpha=0.2)
@@ -44,6 +45,25 @@ def test_padding_does_not_count():
     rates = np.tanh(states[np.asarray(weights) > 0])
     activity = rnn.TaskInputs(padded, weights).activity(KEY, MODEL)
     np.testing.assert_allclose(activity.second_moment, rates.T @ rates / len(rates), atol=1e-12)
+
+
+def test_steps_behind_the_last_that_counts_are_not_simulated(monkeypatch):
+    padded = jnp.concatenate([INPUTS, jnp.zeros((170, 6, 3))])
+    weights, lengths = rnn.input_lasts(padded, after=5), []
+    whole = _sources._watch(MODEL, padded, weights, None, 0.0)
+    gain = _linearise._mean_gain(MODEL, padded, weights / weights.sum())
+    for module in (_sources, _linearise):
+        for name in ("_watch", "_mean_gain"):
+            if function := getattr(module, name, None):
+                monkeypatch.setattr(module, name, lambda *a, f=function: lengths.append(len(a[1])) or f(*a))
+    activity = rnn.TaskInputs(padded, weights).activity(KEY, MODEL)
+    for found, expected in zip(jax.tree.leaves(activity), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(rnn.mean_gain(MODEL, padded, weights=weights), gain, rtol=1e-12)
+    assert lengths == [35, 35]
+    # What is not known yet is simulated whole.
+    traced = jax.jit(lambda weights: rnn.TaskInputs(padded, weights).activity(KEY, MODEL).covariance)(weights)
+    np.testing.assert_allclose(traced, whole.covariance, atol=1e-12)
 
 
 def test_steps_after_the_last_input_count_where_they_are_asked_for():
@@ -145,6 +165,14 @@ def test_errors():
             (lambda: rnn.InputNoise(burn_in=399), "burn_in is 399"),
             (lambda: rnn.NeuronNoise(trials=0), "trials is 0"),
             (lambda: rnn.NeuronNoise(-1.0), "sd is -1"),
+            (
+                lambda: rnn.InputNoise(trials=10**12).activity(KEY, MODEL),
+                "to 1000000000000 roll-outs needs at least .* fewer",
+            ),
+            (
+                lambda: rnn.NeuronNoise(trials=10**12).activity(KEY, MODEL),
+                "to 1000000000000 roll-outs needs at least .* fewer",
+            ),
             (lambda: rnn.InputNoise().activity(0, MODEL), "key is 0, but must be a typed random key"),
             (lambda: rnn.NeuronNoise().activity(0, MODEL), "key is 0, but must be a typed random key"),
             (lambda: rnn.InputNoise().activity(KEY, cell), "model is a GRUCell, but must be a rnn.CTRNN"),
