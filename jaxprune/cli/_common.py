@@ -67,8 +67,16 @@ def recorded(value: Any) -> float | str | None:
 
 
 def report_bytes(facts: dict[str, Any]) -> bytes:
-    """A report with the versions that made it, as JSON."""
-    return (json.dumps(facts | {"versions": versions()}, indent=2, allow_nan=False) + "\n").encode()
+    """A report with the versions that made it, as JSON; numbers that JSON does not know as `recorded` has them."""
+    return (json.dumps(_plain(facts | {"versions": versions()}), indent=2, allow_nan=False) + "\n").encode()
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return recorded(value) if isinstance(value, float) else value
 
 
 def write_report(path: Path, facts: dict[str, Any]) -> None:

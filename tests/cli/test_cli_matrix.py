@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import scipy.io
 import scipy.linalg
 import scipy.sparse
 
-from jaxprune import linalg
+from jaxprune import _memory, linalg, networks
+from jaxprune.cli import _choice, _comparison, _matrix
 from tests.helpers import dominant
 
 
@@ -118,8 +120,10 @@ BAD = {
     "singular": (save(np.array([[-1.0, 1.0], [1.0, -1.0]])), "singular or unstable"),
     "unstable": (save(np.array([[-1.0, 3.0], [3.0, -1.0]])), "singular or unstable"),
     "complex": (save(np.eye(2) * 1j), "real numbers"),
-    "pickled": (save(np.array([{}], dtype=object)), "malformed .npy"),
+    "pickled": (save(np.array([{}], dtype=object)), "Python objects"),
     "no synapse": (save(np.zeros((2, 2))), "no synapse"),
+    "leaks alone": (save(-np.eye(2)), "no synapse"),
+    "one neuron": (save(-np.eye(1)), "no synapse"),
     "unreadable number": (text("bad.csv", "pre,post,count\na,b,3\na,c,x\n"), "line 3: count is 'x'"),
     "missing column": (text("bad.csv", "from,to,count\na,b,3\n"), "line 1: the header is"),
     "too few fields": (text("bad.csv", "pre,post,count\na,b\n"), "line 2"),
@@ -156,11 +160,30 @@ def test_bad_matrices(run, tmp_path, case):
         (("--keep", "nan", "--out", "B.npy"), "keep is nan"),
         (("--keep", "0.0001", "--out", "B.npy"), "keeps none"),
         (("--keep", "0.5", "--rule", "magic", "--out", "B.npy"), "rule is 'magic', but no name is near"),
-        (("--keep", "0.5", "--cap", "0.5", "--out", "B.npy"), "cap is 0.5"),
+        (("--keep", "0.5", "--rule", "noise", "--cap", "0.5", "--out", "B.npy"), "cap is 0.5"),
+        (("--keep", "0.5", "--cap", "3", "--out", "B.npy"), "--cap has no effect with --rule auto"),
+        (("--keep", "0.5", "--method", "top", "--out", "B.npy"), "--method has no effect with --rule auto"),
+        (("--keep", "0.5", "--diagonal", "original", "--out", "B.npy"), "--diagonal has no effect with --rule auto"),
+        (("--keep", "0.5", "--gain", "0.5", "--out", "B.npy"), "--gain has no effect with the leak 'none'"),
+        (
+            ("--keep", "0.5", "--leak", "dominant", "--gain", "0.5", "--out", "B.npy"),
+            "--gain has no effect with the leak 'dom",
+        ),
+        (
+            ("--keep", "0.5", "--leak", "scaled", "--margin", "1", "--out", "B.npy"),
+            "--margin has no effect with the leak",
+        ),
+        (
+            ("--keep", "0.5", "--leak", "scaled", "--gain", "1", "--out", "B.npy"),
+            "gain is 1, but must be between 0 and 1",
+        ),
+        (("--keep", "0.5", "--leak", "stable", "--margin", "0", "--out", "B.npy"), "--margin is 0"),
+        (("--keep", "0.5", "--seed", str(2**63), "--out", "B.npy"), "seed is 9223372036854775808"),
+        (("--keep", "0.5", "--neurons", "nowhere.csv", "--out", "B.npy"), "neuron"),
         (("--keep", "0.5", "--rule", "wieght+keep", "--out", "B.npy"), "nearest names are weight+keep"),
         (
             ("--keep", "0.5", "--rule", "weight+keep", "--cap", "3", "--out", "B.npy"),
-            "--cap has no effect on --rule weight+keep",
+            "--cap has no effect with --rule weight+keep",
         ),
         (("--keep", "0.5", "--rule", "nowhere:Rule", "--out", "B.npy"), "module 'nowhere' cannot be imported"),
         (("--keep", "0.5", "--out", "B.doc"), "suffix must be one of"),
@@ -204,3 +227,154 @@ def test_a_rule_of_ones_own_module(run, matrix, tmp_path):
     rule = json.loads((tmp_path / "mine.npy.certificate.json").read_text())["rule"]
     assert rule["adjust"] == {"name": "Keep"}
     assert rule["source"]["sha256"] == hashlib.sha256((tmp_path / "own_rules.py").read_bytes()).hexdigest()
+
+
+def balanced(path, neurons=100, seed=0):
+    """An ordinary excitatory-inhibitory network with leaks of 1, not normal, stable."""
+    W = networks.dale(jax.random.key(seed), neurons, density=0.3, gain=0.7)
+    np.save(path, np.asarray(W - jnp.eye(neurons)))
+    return np.asarray(W) - np.eye(neurons)
+
+
+def test_an_unstable_result_is_not_written_unless_asked_for(run, tmp_path):
+    A = balanced(tmp_path / "A.npy")
+    before = sorted(tmp_path.iterdir())
+    status, out, err = run("prune", "A.npy", "--rule", "noise", "--keep", "0.2", "--out", "B.npz")
+    assert (status, out, err.count("\n")) == (3, "", 1)
+    assert err.startswith("UNSTABLE: spectral abscissa ")
+    assert f"(original {np.linalg.eigvals(A).real.max():.4g})" in err
+    assert "stable here: --rule" in err
+    assert sorted(tmp_path.iterdir()) == before
+    status, out, err = run("prune", "A.npy", "--rule", "noise", "--keep", "0.2", "--out", "B.npz", "--allow-unstable")
+    assert status == 0
+    assert "UNSTABLE" in out
+    facts = json.loads((tmp_path / "B.npz.certificate.json").read_text())
+    B = scipy.sparse.load_npz("B.npz").toarray()
+    assert facts["stability"] == "unstable"
+    assert facts["abscissa"] == pytest.approx(np.linalg.eigvals(B).real.max())
+    assert facts["h2_error"] == "infinite"
+
+
+@pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")
+def test_auto_takes_the_best_stable_rule_and_says_which(run, tmp_path):
+    A = jnp.asarray(balanced(tmp_path / "A.npy"))
+    status, out, _ = run("prune", "A.npy", "--keep", "0.2", "--out", "B.npy")
+    assert status == 0
+    facts = json.loads((tmp_path / "B.npy.certificate.json").read_text())
+    tried = facts["tried"]
+    assert len(tried) == 5
+    stable = [one["h2_error"] for one in tried if one["stability"] == "stable"]
+    assert stable == sorted(stable)
+    assert 0 < len(stable) < 5
+    assert tried[0]["options"].split()[1] == facts["rule"]["name"]
+    assert facts["h2_error"] == pytest.approx(tried[0]["h2_error"], rel=1e-6)
+    assert facts["original_abscissa"] == pytest.approx(float(linalg.spectral_abscissa(A)))
+    assert f"{tried[0]['options']} " in out
+    assert "taken: stable, with the least H2 error" in out
+    # The options that it names give the same network.
+    assert run("prune", "A.npy", *tried[0]["options"].split(), "--keep", "0.2", "--out", "C.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("B.npy"), np.load("C.npy"))
+
+
+def edges(path, neurons=15, seed=0):
+    rng = np.random.default_rng(seed)
+    pairs = [(i, j) for i in range(neurons) for j in range(neurons) if rng.random() < 0.5]
+    path.write_text("pre,post,count\n" + "".join(f"n{i},n{j},{rng.integers(1, 9)}\n" for i, j in pairs))
+    return sum(i == j for i, j in pairs)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ((), "scaled"),
+        (("--leak", "scaled", "--gain", "0.5"), "scaled"),
+        (("--leak", "dominant"), "dominant"),
+        (("--leak", "stable", "--margin", "0.3"), "stable"),
+    ],
+)
+def test_the_leak_is_said(run, tmp_path, options, kind):
+    own = edges(tmp_path / "edges.csv")
+    status, out, _ = run("prune", "edges.csv", "--rule", "noise+keep", "--keep", "0.6", "--out", "B.csv", *options)
+    assert status == 0
+    assert own > 0
+    assert out.startswith(f"{own} synapses of a neuron onto itself are left out\nleak: ")
+    assert f"--leak {kind} " in out
+    facts = json.loads((tmp_path / "B.csv.certificate.json").read_text())
+    assert (facts["leak"]["kind"], facts["self_synapses_left_out"]) == (kind, own)
+    if kind == "scaled":
+        B, W = networks.read_matrix("B.csv").matrix, networks.read_matrix("edges.csv").matrix
+        kept = (B != 0) & ~jnp.eye(len(B), dtype=bool)
+        np.testing.assert_allclose(B[kept], facts["leak"]["factor"] * W[kept])
+        np.testing.assert_array_equal(jnp.diagonal(B), -1)
+    status, again, _ = run("certify", "edges.csv", "B.csv", *options)
+    assert status == 0
+    assert f"epsilon (realised)     {facts['epsilon']:.4g}" in again or facts["epsilon"] is None
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".mtx", ".csv"])
+def test_certify_takes_what_prune_wrote(run, tmp_path, suffix):
+    """By name where the format holds names, else in order."""
+    edges(tmp_path / "edges.csv")
+    out = f"B{suffix}"
+    assert run("prune", "edges.csv", "--rule", "weight+keep", "--keep", "0.6", "--out", out)[0] == 0
+    facts = json.loads((tmp_path / f"{out}.certificate.json").read_text())
+    assert run("certify", "edges.csv", out, "--out", "again.json")[0] == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["h2_error"] == pytest.approx(facts["h2_error"], rel=1e-9)
+    assert again["kept"] == facts["kept"]
+
+
+def test_certify_overwrites_nothing_unasked(run, matrix, tmp_path):
+    (tmp_path / "c.json").write_text("mine")
+    status, _, err = run("certify", matrix, matrix, "--out", "c.json")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "c.json exists" in err
+    assert (tmp_path / "c.json").read_text() == "mine"
+    assert run("certify", matrix, matrix, "--out", "c.json", "--overwrite")[0] == 0
+    assert json.loads((tmp_path / "c.json").read_text())["h2_error"] == pytest.approx(0, abs=1e-12)
+
+
+def test_nothing_is_written_when_the_report_cannot_be_made(run, matrix, tmp_path, monkeypatch):
+    """The certificate is made before the matrix is written."""
+    monkeypatch.setattr("jaxprune.cli._matrix.rule_facts", lambda *_: {"name": object()})
+    with pytest.raises(TypeError, match="JSON"):
+        run("prune", matrix, "--keep", "0.5", "--rule", "noise", "--out", "B.npy")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["A.npy"]
+
+
+def test_weights_of_any_size_and_a_cap_of_any_size(run, matrix, tmp_path):
+    np.save(tmp_path / "huge.npy", 1e200 * np.load(matrix))
+    for name, options in (("huge.npy", ()), ("A.npy", ("--rule", "noise", "--cap", "inf"))):
+        status, _, err = run("prune", name, "--keep", "0.5", "--out", f"of_{name}", *options)
+        there = [(tmp_path / f"of_{name}{end}").exists() for end in ("", ".certificate.json")]
+        assert there == [status == 0] * 2
+        assert status == 0 or (status == 2 and err.count("\n") == 1)
+
+
+def test_a_network_that_does_not_fit_is_refused(run, matrix, monkeypatch):
+    monkeypatch.setattr(_memory, "memory_limit", lambda: 10_000)
+    status, _, err = run("prune", matrix, "--keep", "0.5", "--out", "B.npy")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "GiB of memory, but there are" in err
+
+
+def test_a_large_network_has_estimates(run, matrix, tmp_path, monkeypatch):
+    """What is estimated and what is left out is said; the rest is as for a small one."""
+    assert run("prune", matrix, "--rule", "weight+keep", "--keep", "0.5", "--out", "B.npy")[0] == 0
+    exact = json.loads((tmp_path / "B.npy.certificate.json").read_text())
+    for module in (_matrix, _comparison, _choice):
+        monkeypatch.setattr(module, "LARGE", 10)
+    status, out, _ = run("prune", matrix, "--rule", "weight+keep", "--keep", "0.5", "--out", "C.npy")
+    assert status == 0
+    np.testing.assert_array_equal(np.load("B.npy"), np.load("C.npy"))
+    facts = json.loads((tmp_path / "C.npy.certificate.json").read_text())
+    assert abs(facts["h2_error"] - exact["h2_error"]) < 5 * facts["h2_standard_error"]
+    for name in ("slow_modes_mean_error", "information_lost_nats_per_neuron", "epsilon", "abscissa"):
+        assert facts[name] == pytest.approx(exact[name], rel=1e-3)
+    assert facts["sorted_eigenvalues_median_error"] is None
+    assert "is left out" in out
+    assert "±" in out
+    status, out, _ = run("certify", matrix, "C.npy")
+    assert status == 0
+    assert "±" in out
+    assert run("prune", matrix, "--keep", "0.5", "--out", "D.npy")[0] == 0
