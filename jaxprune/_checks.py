@@ -45,6 +45,11 @@ def check_array(name: str, A: Any) -> None:
         raise InputError(
             f"{name} has dtype {A.dtype}, but must be real floating point, float32 or float64: convert with .astype(float)."
         )
+    if jax.dtypes.canonicalize_dtype(A.dtype) != A.dtype:
+        raise InputError(
+            f"{name} has dtype {A.dtype}, but JAX computes in single precision here: call "
+            f"jax.config.update('jax_enable_x64', True) first, or convert with {name}.astype('float32')."
+        )
     if is_concrete(A):
         finite = np.isfinite(np.asarray(A))
         if not finite.all():
