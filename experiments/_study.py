@@ -32,7 +32,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from jaxprune import InputError, networks, provenance
 from jaxprune.files import write_whole
-from jaxprune.pruning import FragmentationWarning
+from jaxprune.pruning import FragmentationWarning, UnstableWarning
 from jaxprune.sweep import figure_settings, rule_style, save_figure
 
 RESULTS = Path(__file__).parent / "results"
@@ -65,7 +65,8 @@ def main(
       attributes: names of settings, or properties, of the config that are stored with the dataset.
     """
     jax.config.update("jax_enable_x64", True)
-    warnings.simplefilter("ignore", FragmentationWarning)  # studies prune below connectivity on purpose, and report it
+    for kind in (FragmentationWarning, UnstableWarning):  # studies prune too much on purpose, and report it
+        warnings.simplefilter("ignore", kind)
     study, about = Path(inspect.getfile(config_type)).stem, sys.modules[config_type.__module__].__doc__
     config, out, redraw, part = tyro.cli(
         _command(config_type), prog=f"python -m experiments.{study}", description=about

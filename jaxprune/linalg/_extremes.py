@@ -14,6 +14,8 @@ DENSE = 500
 """Neurons up to which all eigenvalues are found at once."""
 MORE = 4
 """Modes looked for beyond those asked for, so that a pair is not cut in two and neighbours are in order."""
+RESTARTS = {True: 50, False: 300}
+"""Restarts after which all modes are found after all: soon for a symmetric network, of which that takes seconds."""
 
 
 class Stability(NamedTuple):
@@ -139,7 +141,7 @@ def _by_iteration(entries, count, symmetric) -> Any:
     import scipy.sparse.linalg as iterative
 
     wanted, n = count + MORE, len(entries)
-    options = {"v0": np.ones(n, entries.dtype), "ncv": max(4 * wanted, 60), "maxiter": 40 * n // wanted}
+    options = {"v0": np.ones(n, entries.dtype), "ncv": max(4 * wanted, 60), "maxiter": RESTARTS[symmetric]}
     try:
         if symmetric:
             return iterative.eigsh(scipy.sparse.csr_array(entries), wanted, which="LA", **options)
