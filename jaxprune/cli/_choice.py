@@ -9,8 +9,9 @@ import rich.table
 from jaxprune import linalg, pruning
 from jaxprune._types import Matrix
 from jaxprune.cli._common import print_table, recorded
-from jaxprune.cli._comparison import LARGE
 from jaxprune.dynamics import Activity
+from jaxprune.linalg import parts
+from jaxprune.linalg.parts import Probes
 from jaxprune.pruning import NoisePrune, Pruned, Rule, Strengthen
 
 AUTO: dict[str, Rule] = {
@@ -42,7 +43,7 @@ class Tried(NamedTuple):
         }
 
 
-def try_rules(key: jax.Array, A: Matrix, activity: Activity, keep: float) -> list[Tried]:
+def try_rules(key: jax.Array, A: Matrix, activity: Activity, keep: float, probes: Probes | None) -> list[Tried]:
     """Prune by every rule of `AUTO`, the best first: stable ones by their H2 error, then the others by their abscissa.
 
     Args:
@@ -50,12 +51,15 @@ def try_rules(key: jax.Array, A: Matrix, activity: Activity, keep: float) -> lis
       A: dynamics matrix.
       activity: under unit white noise.
       keep: fraction of synapses to keep.
+      probes: of a large network, whose H2 error is estimated.
     """
     symmetric = linalg.is_symmetric(A)
     found = []
     for options, rule in AUTO.items():
         pruned = pruning.prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
-        found.append(Tried(options, rule, pruned, _h2(A, pruned.matrix, symmetric), linalg.stability(pruned.matrix)))
+        found.append(
+            Tried(options, rule, pruned, _h2(A, pruned.matrix, symmetric, probes), linalg.stability(pruned.matrix))
+        )
     return sorted(found, key=lambda tried: (not tried.stability.stable, tried.h2, tried.stability.abscissa))
 
 
@@ -78,9 +82,7 @@ def with_options(rule: Rule, *, method: str | None, diagonal: str | None, cap: f
     return rule if method is None else dataclasses.replace(rule, method=method)
 
 
-def _h2(A, B, symmetric):
-    if len(A) <= LARGE:
+def _h2(A, B, symmetric, probes):
+    if probes is None:
         return float(linalg.h2_error(A, B, symmetric=symmetric).relative)
-    # Single precision: the probes' standard error is far above its rounding.
-    single = (X.astype("float32") for X in (A, B))
-    return float(linalg.estimate_h2(jax.random.key(0), *single).relative)
+    return float(parts.h2_of_probes(probes, B.astype(probes.resolvent.dtype)).relative)

@@ -9,7 +9,8 @@ import rich.table
 from jaxprune import linalg
 from jaxprune._types import Matrix
 from jaxprune.cli._common import certificate_facts, print_table, recorded
-from jaxprune.linalg import Measures, Modes
+from jaxprune.linalg import Measures
+from jaxprune.linalg.parts import Probes, probe
 from jaxprune.pruning import adjust
 
 LARGE = 1000
@@ -83,28 +84,34 @@ class Comparison(NamedTuple):
             print(f"{LEFT_OUT}.")
 
 
-def compare(A: Matrix, B: Matrix, *, C: Matrix | None = None, modes: Modes | None = None) -> Comparison:
+def prepare(A: Matrix) -> Probes | None:
+    """Probes of a large network, whose H2 error is estimated; None of a small one.
+
+    In single precision, whose rounding is far below the standard error of the probes.
+    """
+    return probe(jax.random.key(0), A.astype(jnp.float32)) if len(A) > LARGE else None
+
+
+def compare(A: Matrix, B: Matrix, *, C: Matrix | None = None, probes: Probes | None = None) -> Comparison:
     """Measure a pruned network and its controls against the original.
 
     Args:
       A: the original dynamics matrix.
       B: the pruned one.
-      C: stationary covariance of A at unit noise, if known; used for large networks only, without which their information lost is
-        not computed.
-      modes: slowest modes of A, if known; as above.
+      C: stationary covariance of A at unit noise; used for large networks only.
+      probes: from `prepare`.
     """
     identity = jnp.eye(len(A), dtype=A.dtype)
     mask = (B != 0) * (1 - identity)
     slow = min(linalg.SLOW, len(A))
     stabilities = linalg.stability(A), linalg.stability(B)
     controls: dict[str, adjust.Adjust] = {"mask only": adjust.Keep(), "no synapse": adjust.Empty()}
-    if len(A) > LARGE:
-        key = jax.random.key(0)
-        modes = linalg.slow_modes(A, slow) if modes is None else modes
+    if probes is not None:
+        modes = linalg.slow_modes(A, slow)
         survivors = adjust.Survivors(A, mask, identity, mask, None, "linear", False)
-        found = linalg.estimate_measures(key, A, B, C=C, modes=modes)
+        found = linalg.estimate_measures(probes, A, B, C=C, modes=modes)
         others = {
-            name: linalg.estimate_measures(key, A, control(survivors)[0], modes=modes).measures
+            name: linalg.estimate_measures(probes, A, control(survivors)[0], modes=modes).measures
             for name, control in controls.items()
         }
         return Comparison(found.measures, others, slow, *stabilities, float(found.h2.error))

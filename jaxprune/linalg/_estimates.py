@@ -11,7 +11,7 @@ from jaxprune.linalg._certificate import certificate_from
 from jaxprune.linalg._extremes import slow_modes, stability
 from jaxprune.linalg._lyapunov import has_covariance, lyapunov
 from jaxprune.linalg._measures import SLOW, Measures
-from jaxprune.linalg._probes import H2Estimate, estimate_h2
+from jaxprune.linalg._probes import H2Estimate, Probes, h2_of_probes, probe
 from jaxprune.linalg._reference import Modes, mode_errors
 from jaxprune.linalg._spectrum import is_symmetric
 
@@ -30,14 +30,13 @@ class Estimates(NamedTuple):
 
 
 def estimate_measures(
-    key: PRNGKey,
+    key: PRNGKey | Probes,
     A: Matrix,
     B: Matrix,
     *,
     C: Matrix | None = None,
     modes: Modes | None = None,
     slow: int = SLOW,
-    probes: int = 32,
 ) -> Estimates:
     """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
 
@@ -46,20 +45,19 @@ def estimate_measures(
     twice as fast, it has some three digits.
 
     Args:
-      key: random key of the probes.
+      key: random key of the probes; or A prepared for many estimates, by `parts.probe`, in single precision if that will do.
       A: the original dynamics matrix, in 1/time, stable; its entries must be known.
       B: the pruned one.
       C: stationary covariance of A at unit noise; its precision is that in which B's is computed. Without it, the information
         lost is not computed, and NaN.
       modes: slowest modes of A, from `slow_modes`, if known.
       slow: number of slowest modes looked at.
-      probes: of the H2 error.
 
     Returns:
       The measures, and the H2 error with its standard error.
 
     Raises:
-      InputError: a matrix not square, empty, not finite or traced, or of different sizes; fewer than two probes.
+      InputError: a matrix not square, empty, not finite or traced, or of different sizes.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -72,7 +70,8 @@ def estimate_measures(
     if modes is None:
         modes = slow_modes(A, slow)
     found = stability(B)
-    h2 = estimate_h2(key, A, B, probes=probes)
+    prepared = key if isinstance(key, Probes) else probe(key, A)
+    h2 = h2_of_probes(prepared, B.astype(prepared.resolvent.dtype))
     # The slowest mode decides; a series that is cut off would not see a growth that is slow enough.
     h2 = H2Estimate(jnp.where(jnp.isnan(h2.relative) | found.stable, h2.relative, jnp.inf), h2.error)
     along = mode_errors(modes, B)[0]

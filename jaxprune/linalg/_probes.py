@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
+from jaxtyping import Float
 
-from jaxprune._checks import check_pair, check_whole
+from jaxprune._checks import check_pair, check_square, check_whole
 from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.linalg._lyapunov import cayley_shift
 from jaxprune.linalg.lapack import inv
@@ -64,15 +65,62 @@ def estimate_h2(key: PRNGKey, A: Matrix, B: Matrix, *, probes: int = 32) -> H2Es
     Reference: Hutchinson1990 (traces from random signs); Smith1968 (the series).
     """
     check_pair(A, B)
+    return h2_of_probes(probe(key, A, probes), B)
+
+
+class Probes(NamedTuple):
+    """An original network, prepared for many estimates; made by `probe`.
+
+    Attributes:
+      patterns: z, as columns.
+      shift: p.
+      resolvent: $R_A$.
+    """
+
+    patterns: Float[Array, "neuron probe"]
+    shift: Scalar
+    resolvent: Matrix
+
+
+def probe(key: PRNGKey, A: Matrix, probes: int = 32) -> Probes:
+    """What `estimate_h2` needs of an original, computed once for many pruned networks.
+
+    Args:
+      key, A, probes: as in `estimate_h2`.
+
+    Example:
+      >>> float(h2_of_probes(probe(jax.random.key(0), -jnp.eye(3)), -jnp.eye(3)).relative)
+      0.0
+    """
+    check_square("A", A)
     check_whole("probes", probes, least=2)
-    return _estimate(key, A, B, probes)
+    return _prepare(key, A, probes)
 
 
-@partial(jax.jit, static_argnums=3)
-def _estimate(key, A, B, probes):
-    shift = cayley_shift((A, B))
-    resolvents = [inv(X - shift * jnp.eye(len(X), dtype=X.dtype)) for X in (A, B)]
-    z = jax.random.rademacher(key, (len(A), probes), A.dtype)
+@partial(jax.jit, static_argnums=2)
+def _prepare(key, A, probes):
+    shift = cayley_shift((A,))
+    return Probes(jax.random.rademacher(key, (len(A), probes), A.dtype), shift, _resolvent(A, shift))
+
+
+def _resolvent(A, shift):
+    return inv(A - shift * jnp.eye(len(A), dtype=A.dtype))
+
+
+@jax.jit
+def h2_of_probes(original: Probes, B: Matrix) -> H2Estimate:
+    """`estimate_h2` from an original that is prepared.
+
+    Args:
+      original: from `probe`.
+      B: the pruned network.
+
+    Example:
+      >>> h2_of_probes(probe(jax.random.key(0), -jnp.eye(3)), -2 * jnp.eye(3)).relative.round(4)
+      Array(0.4082, dtype=float64)
+    """
+    z, shift = original.patterns, original.shift
+    resolvents = original.resolvent, _resolvent(B, shift)
     first = tuple(R @ z for R in resolvents)
 
     def add(state, _):
@@ -91,7 +139,8 @@ def _estimate(key, A, B, probes):
     def extend(state):
         return lax.scan(add, state[0], None, length=CHUNK)[0], state[1] + 1
 
-    none = jnp.zeros(probes, A.dtype)
+    probes = z.shape[1]
+    none = jnp.zeros(probes, z.dtype)
     ((u, v), own, apart), _ = lax.while_loop(more, extend, ((first, none, none), jnp.zeros((), jnp.int32)))
     ratio = jnp.mean(apart) / jnp.mean(own)
     error = jnp.std(apart - ratio * own, ddof=1) / (jnp.sqrt(probes) * jnp.mean(own) * 2 * jnp.sqrt(ratio))

@@ -16,16 +16,20 @@ from jaxprune.linalg._information import (
     realised_divergence,
     stationary_divergence,
 )
+from jaxprune.linalg._probes import Probes, h2_of_probes, probe
 
 __all__ = [
     "PairCovariances",
+    "Probes",
     "Reduced",
     "certificate_from",
     "covariances_of_pair",
     "h2_of_modes",
     "h2_of_pair",
+    "h2_of_probes",
     "information_of_pair",
     "path_divergence",
+    "probe",
     "realised_divergence",
     "reduce_symmetric",
     "relative_h2",

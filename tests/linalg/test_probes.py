@@ -7,7 +7,7 @@ import pytest
 
 import jaxprune
 from jaxprune import linalg, networks
-from jaxprune.linalg import _extremes
+from jaxprune.linalg import _extremes, parts
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,15 @@ def test_all_measures_beside_the_exact_ones(monkeypatch, pair, symmetric):
     single = linalg.estimate_measures(jax.random.key(0), A, B, C=C.astype(jnp.float32)).measures
     np.testing.assert_allclose(single.stationary, exact.stationary, rtol=1e-3)
     assert np.isnan(linalg.estimate_measures(jax.random.key(0), A, B).measures.path)
+
+
+def test_an_original_prepared_once(pair):
+    A, B = pair
+    prepared = parts.probe(jax.random.key(0), A)
+    np.testing.assert_allclose(parts.h2_of_probes(prepared, B), linalg.estimate_h2(jax.random.key(0), A, B), rtol=1e-12)
+    single = parts.probe(jax.random.key(0), A.astype(jnp.float32))
+    ours, theirs = (linalg.estimate_measures(one, A, B).h2 for one in (single, prepared))
+    np.testing.assert_allclose(ours.relative, theirs.relative, rtol=1e-4)
 
 
 def test_measures_of_an_unstable_network(pair):
