@@ -13,7 +13,7 @@ import scipy.linalg
 import scipy.sparse
 
 from jaxprune import _memory, linalg, networks
-from jaxprune.cli import _choice, _comparison, _matrix
+from jaxprune.cli import _comparison, _matrix
 from tests.helpers import dominant
 
 
@@ -362,7 +362,7 @@ def test_a_large_network_has_estimates(run, matrix, tmp_path, monkeypatch):
     """What is estimated and what is left out is said; the rest is as for a small one."""
     assert run("prune", matrix, "--rule", "weight+keep", "--keep", "0.5", "--out", "B.npy")[0] == 0
     exact = json.loads((tmp_path / "B.npy.certificate.json").read_text())
-    for module in (_matrix, _comparison, _choice):
+    for module in (_matrix, _comparison):
         monkeypatch.setattr(module, "LARGE", 10)
     status, out, _ = run("prune", matrix, "--rule", "weight+keep", "--keep", "0.5", "--out", "C.npy")
     assert status == 0
