@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from jaxprune._checks import InputError, check_choice, check_fraction, check_positive
+from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, quoted
 from jaxprune._types import Matrix, PRNGKey
 from jaxprune.networks._clustered import clustered
 from jaxprune.networks._feedforward import feedforward
@@ -55,7 +55,7 @@ class Ensemble:
         check_positive("gain", self.gain, zero=True)
         check_positive("margin", self.margin, zero=self.leak == "dominant")
         if not self.sizes or min(self.sizes) < 1:
-            raise InputError(f"sizes is {self.sizes}, but must list at least one size, each at least 1.")
+            raise InputError(f"sizes is {quoted(self.sizes)}, but must list at least one size, each at least 1.")
         if self.family == "feedforward" and (len(self.sizes) < 2 or len(set(self.sizes)) > 1):
             raise InputError(f"sizes is {self.sizes}, but a feedforward chain needs at least two layers of equal size.")
         if self.family == "dale" and self.neurons < 3:
@@ -66,11 +66,34 @@ class Ensemble:
             raise InputError(f"bridges is {self.bridges}, but must not be negative.")
         if self.family.startswith("clustered") and self.bridges and self.neurons < 2:
             raise InputError(f"bridges is {self.bridges}, but a single neuron has nobody to be joined to: make it 0.")
+        places = self.neurons * (self.neurons - 1)
+        if self.family.startswith("clustered") and self.bridges > places:
+            raise InputError(
+                f"bridges is {quoted(self.bridges)}, but {self.neurons} neurons have only {places} places for synapses: make it "
+                "smaller."
+            )
 
     @property
     def neurons(self) -> int:
         """Number of neurons, N."""
         return sum(self.sizes)
+
+    @property
+    def expected_synapses(self) -> float:
+        """Expected number of synapses of a network, as entries; bridges that fall on one another are counted apart.
+
+        Example:
+          >>> Ensemble(sizes=(8, 4), bridges=6, density=0.5).expected_synapses
+          40.0
+        """
+        if self.family == "feedforward":
+            return self.density * self.sizes[0] ** 2 * (len(self.sizes) - 1)
+        if self.family.startswith("clustered"):
+            return self.density * sum(size * (size - 1) for size in self.sizes) + self.bridges
+        places = float(self.neurons * (self.neurons - 1))
+        if self.family == "low-rank":
+            return places
+        return self.density * places * (self.gain > 0)
 
     @property
     def symmetric(self) -> bool:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from jaxprune.sweep._executors import Executor, dask, serial
     from jaxprune.sweep._figure import plot_bound, plot_median, plot_statistic, plot_sweep, save_figure
     from jaxprune.sweep._run import run
-    from jaxprune.sweep._store import load
+    from jaxprune.sweep._store import DamagedStoreWarning, load
     from jaxprune.sweep._style import figure_settings, rule_style
     from jaxprune.sweep._table import beaten, median_interval, rows, summarise, write_table
 
 __all__ = [
+    "DamagedStoreWarning",
     "Executor",
     "SweepConfig",
     "beaten",
@@ -41,7 +42,7 @@ _PLACES = {
     "_executors": ("Executor", "dask", "serial"),
     "_figure": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep", "save_figure"),
     "_run": ("run",),
-    "_store": ("load",),
+    "_store": ("DamagedStoreWarning", "load"),
     "_style": ("figure_settings", "rule_style"),
     "_table": ("beaten", "median_interval", "rows", "summarise", "write_table"),
 }

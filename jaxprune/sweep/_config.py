@@ -5,10 +5,14 @@ from typing import Any
 
 import jax
 
-from jaxprune._checks import InputError, check_fraction
+from jaxprune._checks import InputError, check_fraction, check_seed, check_whole, quoted
+from jaxprune._memory import check_memory
 from jaxprune.networks import Ensemble
 from jaxprune.pruning import MatchForm, Rule, named_rule
 from jaxprune.pruning.adjust import Swap
+
+MATRICES, MATRICES_OF_RULE = 10, 8
+"""Matrices that are there at once, for each network of a chunk and for each of its pruned copies: a little less than measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +49,12 @@ class SweepConfig:
           InputError: naming the field, its value, the rule and the remedy.
         """
         self.ensemble.check()
+        check_seed("seed", self.seed)
+        for name in ("networks", "chunk"):
+            check_whole(name, getattr(self, name), least=1)
         for name, values in (("rules", self.rules), ("keep", self.keep)):
             if not values or len(set(values)) < len(values):
-                raise InputError(f"{name} is {values}, but must name at least one value, none of them twice.")
+                raise InputError(f"{name} is {quoted(values)}, but must name at least one value, none of them twice.")
         for fraction in self.keep:
             check_fraction("keep", fraction)
         for name, rule in zip(self.rules, self.pruning_rules, strict=True):
@@ -60,9 +67,37 @@ class SweepConfig:
                     f"rules has {name!r}, which is for directed networks, but those of {self.ensemble.family!r} are symmetric: "
                     "leave it out, or choose a directed family."
                 )
-        for name in ("networks", "chunk"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        self._check_synapses()
+        self._check_memory()
+
+    def _check_synapses(self):
+        there = self.ensemble.expected_synapses
+        if self.ensemble.neurons < 2 or not there:
+            raise InputError(
+                f"sizes is {quoted(self.ensemble.sizes)}: such networks have no synapse, and there is nothing to prune."
+            )
+        unit = 2 if self.ensemble.symmetric else 1
+        if round(min(self.keep) * there / unit) < 1:
+            raise InputError(
+                f"keep is {min(self.keep):g}, which of the {there:.6g} synapses that a network has on average keeps none: raise "
+                "it until one stays."
+            )
+
+    def _check_memory(self):
+        neurons, bytes_each = self.ensemble.neurons, jax.numpy.zeros(()).dtype.itemsize
+        matrices = MATRICES + MATRICES_OF_RULE * len(self.rules)
+        check_memory(
+            f"a chunk of {quoted(self.chunk)} networks of {quoted(neurons)} neurons, pruned by {len(self.rules)} rules,",
+            float(bytes_each * self.chunk * neurons**2 * matrices),
+            "take smaller networks, a smaller chunk, or fewer rules.",
+        )
+        points = self.networks * len(self.rules) * len(self.keep)
+        check_memory(
+            f"the results of {quoted(self.networks)} networks of {quoted(neurons)} neurons at {len(self.rules)} rules and "
+            f"{len(self.keep)} fractions,",
+            float(bytes_each * points * (3 * neurons + 10)),
+            "take fewer of them.",
+        )
 
     @property
     def pruning_rules(self) -> tuple[Rule, ...]:

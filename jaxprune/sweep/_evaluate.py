@@ -1,10 +1,9 @@
-"""One chunk of a sweep: prune every network of the chunk by every rule at every fraction, and measure."""
+"""One task of a sweep: prune every network of a chunk by rules at fractions, and measure."""
 
-import dataclasses
 import socket
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +32,19 @@ from jaxprune.linalg.parts import (
     path_divergence,
     realised_divergence,
 )
-from jaxprune.pruning import NoisePrune, Strengthen, apply_rule, rule_source, synapse_count, theory
+from jaxprune.pruning import (
+    Keep,
+    NoisePrune,
+    Pruned,
+    Rule,
+    Strengthen,
+    apply_rule,
+    named_rule,
+    readjust,
+    rule_source,
+    synapse_count,
+    theory,
+)
 from jaxprune.sweep._config import SweepConfig
 from jaxprune.sweep._spectra import ensemble_eigenvalues, ensemble_responses
 
@@ -46,16 +57,14 @@ class Member(NamedTuple):
     C: Matrix
 
 
-class PrunedMember(NamedTuple):
-    """One pruned network, before its eigenvalues; fields as in `linalg.Projection`, the residual for symmetric networks only."""
+class Comparison(NamedTuple):
+    """One pruned network before its eigenvalues; fields as in `linalg.Projection`, the last two for symmetric networks only."""
 
-    matrix: Matrix
     mode_error: Float[Array, " mode"]
     angle: Float[Array, " mode"]
     deviation: Matrix
     residual: Matrix | None
-    epsilon_bound: Scalar
-    path: Scalar
+    path: Scalar | None
 
 
 class Responses(NamedTuple):
@@ -66,50 +75,53 @@ class Responses(NamedTuple):
     path: Scalar
 
 
-def evaluate(
-    config: SweepConfig, chunk: int, dtype: str, sources: dict[str, dict[str, str]] | None = None
-) -> dict[str, np.ndarray]:
-    """Compute one chunk of a sweep.
+class Task(NamedTuple):
+    """What is computed, and stored, together: points (rule, fraction) of the networks of one chunk."""
 
-    Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices; one
-    program serves all rules and fractions. Eigenvalues come from `ensemble_eigenvalues`, between two such programs.
+    chunk: int
+    points: tuple[tuple[str, float], ...]
+
+
+class Results(NamedTuple):
+    """What a task computed: arrays over networks (and modes), for each point, and of the original networks."""
+
+    measured: dict[tuple[str, float], dict[str, np.ndarray]]
+    original: dict[str, np.ndarray]
+
+
+def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dict[str, str]] | None = None) -> Results:
+    """Compute one task of a sweep.
+
+    Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices. Each
+    rule has a program of its own, which serves all fractions: a result does not depend on what else is swept. Eigenvalues come
+    from `ensemble_eigenvalues`, between two such programs.
 
     Args:
       config: the sweep.
-      chunk: which chunk.
-      dtype: the precision that the sweep was started in.
+      task: the chunk and the points.
+      dtype: the precision that the sweep was started in; this process computes in it, whatever it does otherwise.
       sources: where the rules from users' own modules came from when the sweep was started (`rule_sources`).
 
-    Returns:
-      Arrays by variable name: (network, rule, keep[, mode]) and, for the original networks, (network, mode).
-
     Raises:
-      InputError: this process computes in another precision, cannot import a rule, or has another version of it.
+      InputError: this process cannot import a rule, or has another version of it.
     """
-    here = str(jnp.zeros(()).dtype)
-    if here != dtype:
-        raise InputError(
-            f"this process computes in {here}, but the sweep in {dtype}: "
-            f"start every worker with JAX_ENABLE_X64={int(dtype == 'float64')}."
-        )
     here_sources = rule_sources(config)
     for name, source in (sources or {}).items():
-        if here_sources[name] != source:
+        if name in here_sources and here_sources[name] != source:
             raise InputError(
                 f"rule {name!r} on {socket.gethostname()} is another than the one that the sweep was started with: its file "
                 "differs. Give every worker the same file."
             )
-    stages = stages_of(config)
-    members = stages.member(config.keys(chunk))
-    measured = [
-        _measure(stages, members, stages.trial(members, jnp.asarray(keep)), symmetric=config.ensemble.symmetric)
-        for keep in config.keep
-    ]
-    results = {name: np.stack([point[name] for point in measured], axis=2) for name in measured[0]}
-    original = np.asarray(members.original.modes.eigenvalues)
-    results |= {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)}
-    present = min(config.chunk, config.networks - chunk * config.chunk)
-    return {name: values[:present] for name, values in results.items()}
+    present = min(config.chunk, config.networks - task.chunk * config.chunk)
+    with jax.enable_x64(dtype == "float64"):
+        members = stages_of(config).member(config.keys(task.chunk))
+        measured = {}
+        for keep in dict.fromkeys(keep for _, keep in task.points):
+            names = [rule for rule, fraction in task.points if fraction == keep]
+            for name, found in zip(names, _measure(config, members, names, keep), strict=True):
+                measured[name, keep] = {key: np.asarray(values)[:present] for key, values in found.items()}
+        original = np.asarray(members.original.modes.eigenvalues)[:present]
+    return Results(measured, {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)})
 
 
 def rule_sources(config: SweepConfig) -> dict[str, dict[str, str]]:
@@ -143,24 +155,25 @@ def try_rules(config: SweepConfig) -> None:
 
 
 class Stages(NamedTuple):
-    """The compiled programs of a sweep, each over the networks of a chunk."""
+    """The compiled programs that the rules of a sweep share, each over the networks of a chunk."""
 
     member: Callable[[Array], Member]
-    trial: Callable[[Member, Array], tuple[PrunedMember, ...]]
+    bound: Callable[[Member, Pruned], Array]
+    compare: Callable[[Member, Array], Comparison]
     errors: Callable[[Array, Array], Array | np.ndarray]
-    divergence: Callable[[Array, Array], Array]
+    divergence: Callable[[Array, np.ndarray], Array]
     responses: Callable[[Member, Array], Responses]
-    certificate: Callable[[Member, Array, Array, Array], Certificate]
+    certificate: Callable[[Member, Array, np.ndarray, np.ndarray], Certificate]
 
 
 def stages_of(config: SweepConfig) -> Stages:
-    """The programs of a sweep; sweeps that differ only in seed, fractions or number of networks share them."""
-    return _stages(dataclasses.replace(config, seed=0, keep=(1.0,), networks=1, rules=()), config.pruning_rules)
+    """The programs of a sweep; sweeps of one ensemble and chunk share them."""
+    return _stages(config.ensemble, config.chunk)
 
 
 @lru_cache(maxsize=8)
-def _stages(config, rules):
-    ensemble, symmetric = config.ensemble, config.ensemble.symmetric
+def _stages(ensemble, chunk):
+    symmetric = ensemble.symmetric
 
     def member(key):
         # Split, not folded in: the network splits its own key, and fold_in(key, i) equals split(key)[i].
@@ -169,18 +182,22 @@ def _stages(config, rules):
         structure = "symmetric" if symmetric else "general"
         return Member(mask_key, original, stationary_covariance(original, structure=structure))
 
-    def trial(member, keep):
-        return tuple(_prune_member(member, rule, keep) for rule in rules)
-
     # A program apart: fused with the pruning, these reductions would draw every mask again.
     def certificate(member, B, deviations, abscissa):
         A, F = member.original.matrix, member.original.whitening
-        return certificate_from(A, B, F, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
+        found = certificate_from(A, B, F, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
+        # Where pruning failed, all entries are NaN, and not one of them was kept.
+        there = jnp.all(jnp.isfinite(B))
+        return found._replace(
+            kept=jnp.where(there, found.kept, 0),
+            kept_fraction=jnp.where(there, found.kept_fraction, jnp.nan),
+            max_amplification=jnp.where(there, found.max_amplification, jnp.nan),
+        )
 
-    chunk = config.chunk
     return Stages(
         member=_over_members(member, chunk, (0,)),
-        trial=_over_members(trial, chunk, (0, None)),
+        bound=_over_members(_bound, chunk, (0, 0)),
+        compare=_over_members(_compare, chunk, (0, 0)),
         errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
         divergence=_over_members(realised_divergence, chunk, (0, 0)),
         responses=_over_members(_responses, chunk, (0, 0)),
@@ -188,24 +205,56 @@ def _stages(config, rules):
     )
 
 
-def _prune_member(member, rule, keep):
-    A, symmetric = member.original.matrix, member.original.symmetric
-    count = synapse_count(A, keep, symmetric=symmetric)
-    activity = Activity(jnp.zeros(len(A), A.dtype), member.C)
-    pruned = apply_rule(member.key, A, activity, rule, count=count, symmetric=symmetric)
-    bound = jnp.full((), jnp.nan, A.dtype)
-    if symmetric and rule in _THEOREM:
-        rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
-        promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
-        bound = jnp.where(dominance_slack(A) >= -rounding, promised, bound)
-    seen = project(member.original, pruned.matrix)
-    residual, path = None, jnp.full((), jnp.nan, A.dtype)
-    if symmetric:
-        residual, path = seen.residual, path_divergence(member.original.modes.eigenvalues, seen.residual)
-    return PrunedMember(pruned.matrix, seen.quadratic, seen.angle, seen.deviation, residual, bound, path)
+@lru_cache(maxsize=64)
+def _draw(rule, chunk):
+    """The program that chooses the survivors in the networks of a chunk."""
+
+    def draw(member, keep):
+        A, symmetric = member.original.matrix, member.original.symmetric
+        count = synapse_count(A, keep, symmetric=symmetric)
+        return apply_rule(member.key, A, _activity(member), rule, count=count, symmetric=symmetric)
+
+    return _over_members(draw, chunk, (0, None))
+
+
+@lru_cache(maxsize=64)
+def _adjust(adjust, chunk):
+    """The program that adjusts the weights of survivors; a network is NaN where what is needed for that is not known."""
+
+    def change(member, drawn):
+        A, symmetric, activity = member.original.matrix, member.original.symmetric, _activity(member)
+        known = jnp.all(jnp.isfinite(drawn.matrix))
+        if adjust.needs_activity:
+            known &= jnp.all(jnp.isfinite(activity.covariance))
+        found = readjust(A, drawn, adjust, activity, kind="linear", symmetric=symmetric)
+        return jnp.where(known, found.matrix, jnp.nan)
+
+    return _over_members(change, chunk, (0, 0))
+
+
+def _activity(member):
+    A = member.original.matrix
+    return Activity(jnp.zeros(len(A), A.dtype), member.C)
+
+
+def _bound(member, drawn):
+    """The epsilon that the theorem promises, where its assumption holds."""
+    A = member.original.matrix
+    rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
+    promised = theory.implied_epsilon(drawn.importance, drawn.probabilities)
+    return jnp.where(dominance_slack(A) >= -rounding, promised, jnp.nan)
 
 
 _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
+
+
+def _compare(member, B):
+    """A pruned network along the modes of its original."""
+    seen = project(member.original, B)
+    if not member.original.symmetric:
+        return Comparison(seen.quadratic, seen.angle, seen.deviation, None, None)
+    path = path_divergence(member.original.modes.eigenvalues, seen.residual)
+    return Comparison(seen.quadratic, seen.angle, seen.deviation, seen.residual, path)
 
 
 def _responses(member, B):
@@ -216,10 +265,25 @@ def _responses(member, B):
     return Responses(h2_of_pair(pair).relative, stationary, path)
 
 
-def _measure(stages, members, pruned, *, symmetric):
-    deviations = ensemble_eigenvalues(*(part.deviation for part in pruned), symmetric=True)
+def _measure(config, members, names, keep):
+    """Measures of the networks of a chunk, pruned by each of the rules."""
+    stages, symmetric = stages_of(config), config.ensemble.symmetric
+    keep = jnp.asarray(keep)
+    rules = [named_rule(name) for name in names]
+    # Rules that differ only in their adjustment have the same survivors, and adjustments the same program.
+    draws = [Rule(rule.importance, rule.method, Keep(), rule.pairs) for rule in rules]
+    drawn = {draw: _draw(draw, config.chunk)(members, keep) for draw in dict.fromkeys(draws)}
+    pruned = [_adjust(rule.adjust, config.chunk)(members, drawn[draw]) for rule, draw in zip(rules, draws, strict=True)]
+    seen = [stages.compare(members, B) for B in pruned]
+    nothing = np.full(config.chunk, np.nan, keep.dtype)
+    bounds = [
+        stages.bound(members, drawn[draw]) if symmetric and rule in _THEOREM else nothing
+        for rule, draw in zip(rules, draws, strict=True)
+    ]
+    deviations = ensemble_eigenvalues(*(part.deviation for part in seen), symmetric=True)
     if symmetric:
-        found = ensemble_responses(members.original.modes, *((part.matrix, part.residual) for part in pruned))
+        matrices: list[Any] = [(B, part.residual) for B, part in zip(pruned, seen, strict=True)]
+        found = ensemble_responses(members.original.modes, *matrices)
         spectra = [values for values, _ in found]
         responses = [
             {
@@ -227,23 +291,24 @@ def _measure(stages, members, pruned, *, symmetric):
                 "stationary": stages.divergence(members.original.whitening, deviation),
                 "path": part.path,
             }
-            for part, deviation, (_, error) in zip(pruned, deviations, found, strict=True)
+            for part, deviation, (_, error) in zip(seen, deviations, found, strict=True)
         ]
     else:
-        spectra = ensemble_eigenvalues(*(part.matrix for part in pruned), symmetric=False)
-        responses = [stages.responses(members, part.matrix)._asdict() for part in pruned]
-    measured = [
+        spectra = ensemble_eigenvalues(*pruned, symmetric=False)
+        responses = [stages.responses(members, B)._asdict() for B in pruned]
+    return [
         {
             "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
             "mode_error": part.mode_error,
             "angle": part.angle,
-            "epsilon_bound": part.epsilon_bound,
+            "epsilon_bound": bound,
             **response,
-            **stages.certificate(members, part.matrix, deviation, np.real(values[:, 0]))._asdict(),
+            **stages.certificate(members, B, deviation, np.real(values[:, 0]))._asdict(),
         }
-        for part, values, deviation, response in zip(pruned, spectra, deviations, responses, strict=True)
+        for B, bound, part, values, deviation, response in zip(
+            pruned, bounds, seen, spectra, deviations, responses, strict=True
+        )
     ]
-    return {name: np.stack([rule[name] for rule in measured], axis=1) for name in measured[0]}
 
 
 def _pair_on_host(original, pruned):

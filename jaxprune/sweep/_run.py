@@ -1,6 +1,8 @@
 """Running a sweep: what is missing is computed, chunk by chunk, and stored."""
 
+import dataclasses
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,10 +10,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import xarray as xr
 
+from jaxprune._checks import InputError
 from jaxprune.sweep._config import SweepConfig
 from jaxprune.sweep._evaluate import evaluate, rule_sources, try_rules
 from jaxprune.sweep._executors import Executor, serial
-from jaxprune.sweep._store import load, missing_chunks, open_or_create, write_chunk
+from jaxprune.sweep._store import load, opened, select
 
 
 def run(
@@ -21,10 +24,11 @@ def run(
     executor: Executor = serial,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> xr.Dataset:
-    """Run a sweep, or finish one that was interrupted.
+    """Run a sweep, finish one that was interrupted, or extend one by rules, fractions or networks.
 
-    Results are written after each chunk; an interruption of any kind loses at most the chunks being computed, and running the
-    same config again on the same installation gives the bits of an uninterrupted run.
+    Results are written after each chunk; an interruption of any kind loses at most the chunks being computed. What is there
+    already is verified and not computed again, and the rest gives the bits of a sweep that was never interrupted, on the same
+    installation and devices. A store may hold more than is asked for.
 
     Args:
       config: what to compute.
@@ -33,12 +37,16 @@ def run(
       progress: called with the number of finished chunks and of all chunks, at the start and after each chunk.
 
     Returns:
-      Dataset with dimensions (network, rule, keep, mode); each variable describes itself, and config, seed and versions are
-      attributes.
+      Dataset with dimensions (network, rule, keep, mode), in memory; each variable describes itself, and config, seed and
+      versions are attributes.
+
+    Warns:
+      DamagedStoreWarning: stored results that are not what was written; they are computed again.
 
     Raises:
       InputError: a config that cannot be computed; a rule of your own that cannot be imported, or fails on the first network;
-        `out` holds something else, or the store of another config or of another version of such a rule; nothing is changed.
+        `out` holds something else, or the store of another ensemble, seed, chunk or precision, or of another version of such a
+        rule or of this package, and nothing is changed; another process works on it.
       OSError: a place that cannot be written, or a full disk.
 
     Example:
@@ -52,14 +60,23 @@ def run(
     """
     config.check()
     try_rules(config)
-    path = Path(out)
-    dtype = str(jnp.zeros(()).dtype)
-    open_or_create(path, config, dtype)
-    missing = missing_chunks(path, config)
-    done = config.chunks - len(missing)
-    progress(done, config.chunks)
-    for chunk, results in executor(partial(evaluate, config, dtype=dtype, sources=rule_sources(config)), missing):
-        write_chunk(path, config, chunk, results)
-        done += 1
-        progress(done, config.chunks)
-    return load(path)
+    path, dtype = Path(out), str(jnp.zeros(()).dtype)
+    with opened(path, config, dtype) as store:
+        tasks = store.tasks(config)
+        done, total = config.chunks - len(tasks), config.chunks
+        progress(done, total)
+        # All networks of a chunk are computed and stored together, also those that an earlier sweep had asked for.
+        whole = dataclasses.replace(config, networks=store.config.networks)
+        compute = partial(evaluate, whole, dtype=dtype, sources=rule_sources(config))
+        written = False
+        try:
+            for task, results in executor(compute, tasks) if tasks else ():
+                store.write(task, results)
+                written = True
+                done += 1
+                progress(done, total)
+        except InputError:
+            if store.new and not written:
+                shutil.rmtree(path)  # a refused sweep leaves nothing behind
+            raise
+        return select(load(path), config)

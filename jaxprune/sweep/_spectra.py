@@ -24,8 +24,8 @@ def ensemble_eigenvalues(
 ) -> list[Inexact[np.ndarray, "_ mode"]]:
     """`eigenvalues` of every member of one or more ensembles, outside `jit`; a member that is not finite gets NaN.
 
-    On a CPU the members are dealt out to threads, each with its share of the cores: half of a tridiagonalisation moves memory,
-    so two matrices on two cores are done sooner than one after the other on both.
+    On a CPU the members are dealt out to threads of one core each: half of a tridiagonalisation moves memory, so two matrices on
+    two cores are done sooner than one after the other on both, and the bits do not depend on the number of cores.
 
     Args:
       ensembles: matrices, in ensembles of any size.
@@ -91,10 +91,9 @@ def _response_on_host(task):
 
 
 def _deal_out(function, tasks):
-    """Results of a function over tasks, computed in threads, each with its share of the cores."""
-    threads = min(_cores(), len(tasks))
+    """Results of a function over tasks, computed in threads of one core each, whose bits do not depend on their number."""
     # The limit is the whole process's: threads that computed chunks side by side would undo each other's.
-    with _LIMIT, _blas().limit(limits=max(1, _cores() // threads)), ThreadPoolExecutor(threads) as pool:
+    with _LIMIT, _blas().limit(limits=1), ThreadPoolExecutor(min(_cores(), len(tasks))) as pool:
         return list(pool.map(function, tasks))
 
 

@@ -16,6 +16,8 @@ from jaxprune.linalg import SLOW
 
 MEASURES = ("h2", "slow_modes", "worst_mode", "stationary", "path", "epsilon", "sorted_median", "kept_fraction")
 """What is summarised, the leading measures first."""
+SHARES = ("finite", "stable", "marginal", "certified", "followed")
+"""Of the networks that medians are taken of."""
 CONFIDENCE = 0.6827
 """Of the interval around a median: that of one standard error."""
 EMPTY, ENDS_OF_CONTROLS = "empty", ("+keep", "+abscissa")
@@ -41,14 +43,21 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
 
       with the statistics "median", "low" and "high": order statistics of the networks between which the median of all networks
       lies with a confidence of 68 %, as a mean does within a standard error (of two networks, both, which hold it in half of
-      the cases; of one, NaN). Over (rule, keep): `finite` (share of networks with a finite H2 error), `stable` (share that is
-      stable), `certified` (share that has an epsilon: none exists where the original's symmetric part is not negative definite),
-      `followed` (share whose slow modes can be followed: not where two modes of the original are one), of which the medians are
-      taken, `failed` (number of networks of which another measure is NaN, because their original is not
-      stable, or pruning failed: they are left out of everything else), `epsilon_bound` (median).
+      the cases; of one, NaN). Over (rule, keep), of the networks of which the medians are taken:
+
+      - `networks`: their number,
+      - `failed`: number of networks of which another measure than epsilon or the slow modes is NaN, because their original is
+        not stable, or pruning failed: they are left out of everything else,
+      - `finite`: share with a finite H2 error,
+      - `stable`, `marginal`: share that is stable, and share of which rounding decides (an abscissa within N eps max |lambda| of
+        zero, such as that of a neuron without inputs at margin 0),
+      - `certified`: share that has an epsilon: none exists where the original's symmetric part is not negative definite,
+      - `followed`: share whose slow modes can be followed: not where two modes of the original are one,
+      - `epsilon_bound`: median.
+
+      The attribute `networks` is the number of networks of which anything is finished.
     """
     check_whole("slow", slow, least=1)
-    results = results.isel(network=np.flatnonzero(results.finished.values))
     slowest = results.mode_error.isel(mode=slice(0, slow))
     per_network = xr.Dataset(
         {
@@ -63,16 +72,29 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
         }
     )
     needed = per_network.drop_vars(["epsilon", "slow_modes", "worst_mode"]).assign(abscissa=results.abscissa)
-    failed = needed.isnull().to_array().any("variable")
-    summary = {name: median_interval(values.where(~failed)) for name, values in per_network.items()}
-    there = (~failed).sum("network")
-    summary["finite"] = np.isfinite(results.h2_error.where(~failed)).sum("network") / there
-    summary["stable"] = (results.abscissa < 0).where(~failed, False).sum("network") / there
-    summary["failed"] = failed.sum("network")
-    for name, measure in (("certified", "epsilon"), ("followed", "slow_modes")):
-        summary[name] = per_network[measure].where(~failed).notnull().sum("network") / there
-    summary["epsilon_bound"] = results.epsilon_bound.where(~failed).median("network")
-    return xr.Dataset(summary, attrs={"networks": results.sizes["network"], "slow": slow})
+    failed = needed.isnull().to_array().any("variable") & results.finished
+    used = results.finished & ~failed
+    there = used.sum("network")
+    summary = {name: median_interval(values.where(used)) for name, values in per_network.items()}
+    rounding = _rounding(results)
+    shares = {
+        "finite": np.isfinite(results.h2_error),
+        "stable": results.abscissa < -rounding,
+        "marginal": np.abs(results.abscissa) <= rounding,
+        "certified": per_network.epsilon.notnull(),
+        "followed": per_network.slow_modes.notnull(),
+    }
+    summary |= {name: (share & used).sum("network") / there for name, share in shares.items()}
+    summary |= {"networks": there, "failed": failed.sum("network")}
+    summary["epsilon_bound"] = results.epsilon_bound.where(used).median("network")
+    begun = int(results.finished.any(("rule", "keep")).sum())
+    return xr.Dataset(summary, attrs={"networks": begun, "slow": slow})
+
+
+def _rounding(results):
+    """Size below which the abscissa of a pruned network has no sign."""
+    largest = np.hypot(results.eigenvalue_real, results.eigenvalue_imag).max("mode")
+    return (results.sizes["mode"] * np.finfo(results.abscissa.dtype).eps * largest).fillna(0)
 
 
 def median_interval(values: xr.DataArray, over: str = "network") -> xr.DataArray:
@@ -116,11 +138,12 @@ def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
 
     Example:
       >>> h2 = (("network", "rule", "keep"), np.array([[[0.1, 0.5], [0.3, 0.3]]]))
+      >>> finished = (("network", "rule", "keep"), np.ones((1, 2, 2), bool))
       >>> labels = {"rule": ["noise", "empty"], "keep": [0.5, 0.2]}
-      >>> beaten(xr.Dataset({"h2_error": h2, "finished": ("network", [True])}, labels))
+      >>> beaten(xr.Dataset({"h2_error": h2, "finished": finished}, labels))
       {'empty': [('noise', 0.2)]}
     """
-    h2 = results.h2_error.isel(network=np.flatnonzero(results.finished.values))
+    h2 = results.h2_error.where(results.finished)
     names = [str(rule) for rule in h2.rule.values]
     controls = [name for name in names if name == EMPTY or name.endswith(ENDS_OF_CONTROLS)]
     others = [name for name in names if name not in controls]
@@ -149,8 +172,8 @@ def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
             for name in MEASURES:
                 row[name] = float(at[name].sel(statistic="median"))
                 row |= {f"{name}_{end}": float(at[name].sel(statistic=end)) for end in ("low", "high")}
-            row |= {name: float(at[name]) for name in ("epsilon_bound", "finite", "stable", "certified", "followed")}
-            table.append(row | {"failed": int(at.failed)})
+            row |= {name: float(at[name]) for name in ("epsilon_bound", *SHARES)}
+            table.append(row | {name: int(at[name]) for name in ("networks", "failed")})
     return table
 
 

@@ -62,6 +62,18 @@ def test_a_network_is_a_function_of_its_key(family):
     assert not np.allclose(batch[0], batch[1])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_expected_number_of_synapses(family):
+    many = ensemble(family, bridges=0)
+    drawn = quick_jit(jax.vmap(many.network))(jax.random.split(KEY, 200))
+    counts = np.sum((np.asarray(drawn) != 0) & ~np.eye(16, dtype=bool), axis=(1, 2))
+    assert abs(counts.mean() - many.expected_synapses) <= 5 * counts.std() / np.sqrt(200)
+    assert ensemble("gaussian", gain=0.0).expected_synapses == 0
+    assert dataclasses.replace(many, bridges=4).expected_synapses - many.expected_synapses == (
+        4 if family.startswith("clustered") else 0
+    )
+
+
 def test_equal_settings_are_one_ensemble():
     assert len({Ensemble(sizes=(4, 2)), Ensemble(sizes=(4, 2)), Ensemble(sizes=(4, 3))}) == 2
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -95,6 +107,7 @@ def test_the_smallest_networks_are_made(family):
         ({"family": "dale", "sizes": (1, 1)}, r"sizes is \(1, 1\), but a dale network needs at least 3"),
         ({"bridges": -2}, "bridges is -2"),
         ({"sizes": (1,), "bridges": 2}, "bridges is 2, but a single neuron"),
+        ({"bridges": 100_000_000}, "bridges is 100000000, but 16 neurons have only 240 places for synapses"),
     ],
 )
 def test_settings_that_no_network_can_be_made_from_are_refused(changes, message):

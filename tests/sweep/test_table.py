@@ -127,12 +127,61 @@ def _excitatory(self, key):
     return networks.dominant_leak((W + W.T) / 2)
 
 
+def test_a_network_that_fails_is_left_out_of_every_column(results):
+    """Its kept fraction, its stability and its bound, too, whichever measure is not a number."""
+    spoilt = results.copy(deep=True)
+    for name, bad in (("kept_fraction", 1.203), ("abscissa", -1.0), ("epsilon", 7.0), ("epsilon_bound", 7.0)):
+        spoilt[name].sel(rule="weight", keep=0.3)[1] = bad
+    spoilt.path.sel(rule="weight", keep=0.3)[1] = np.nan
+    summary = sweep.summarise(spoilt)
+    at, left = (
+        each.sel(rule="weight", keep=0.3) for each in (summary, sweep.summarise(results.isel(network=[0, 2, 3])))
+    )
+    assert int(at.networks) == 3
+    assert int(at.failed) == 1
+    for name in left.data_vars:
+        if name != "failed":
+            np.testing.assert_allclose(at[name], left[name], err_msg=name)
+    assert float(summary.kept_fraction.max()) <= 1
+    row = next(row for row in sweep.rows(summary) if (row["rule"], row["keep"]) == ("weight", 0.3))
+    assert (row["networks"], row["failed"]) == (3, 1)
+
+
+def test_a_result_of_rounding_is_marginal(results):
+    largest = float(np.abs(results.eigenvalue_real.sel(network=0)).max())
+    rounding = 20 * np.finfo(float).eps * largest
+    spoilt = results.copy(deep=True)
+    spoilt.eigenvalue_real[:] = results.eigenvalue_real[0].values
+    spoilt.abscissa.sel(rule="weight", keep=0.3)[:] = [0.9 * rounding, -0.9 * rounding, 1.1 * rounding, -1.1 * rounding]
+    at = sweep.summarise(spoilt).sel(rule="weight", keep=0.3)
+    assert (float(at.stable), float(at.marginal)) == (0.25, 0.5)
+    summary = sweep.summarise(results)
+    assert bool((summary.stable + summary.marginal <= 1).all())
+
+
+def test_points_that_are_not_finished_do_not_count(results):
+    """A store that is being extended has some networks at some points."""
+    partial = results.copy(deep=True)
+    partial.finished.loc[{"network": [1, 3], "rule": "weight", "keep": 0.3}] = False
+    for name in ("h2_error", "kept_fraction", "abscissa"):
+        partial[name].loc[{"network": [1, 3], "rule": "weight", "keep": 0.3}] = np.nan
+    summary = sweep.summarise(partial)
+    assert summary.attrs["networks"] == 4
+    at = summary.sel(rule="weight", keep=0.3)
+    assert (int(at.networks), int(at.failed)) == (2, 0)
+    left = results.sel(rule="weight", keep=0.3).isel(network=[0, 2])
+    np.testing.assert_allclose(at.h2.sel(statistic="median"), left.h2_error.median())
+    assert int(summary.networks.sel(rule="weight", keep=0.8)) == 4
+
+
 def test_unfinished_networks_do_not_count(results):
     partial = results.copy(deep=True)
     partial.finished[3] = False
     partial.eigenvalue_error[3] = 1e9
     assert sweep.summarise(partial).attrs["networks"] == 3
     assert float(sweep.summarise(partial).sorted_median.max()) < 1e3
+    partial.h2_error[3] = 0
+    assert sweep.beaten(partial) == sweep.beaten(results.isel(network=slice(3)))
 
 
 def test_rows_are_written_in_order(results, tmp_path):
