@@ -1,11 +1,12 @@
 """Boltzmann machines in files: a line of JSON, then the leaves as Equinox writes them. No pickles."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 
-from jaxprune._checks import InputError
+from jaxprune._checks import FLOATS, InputError, quoted
 from jaxprune.boltzmann._machine import BoltzmannMachine, States
 from jaxprune.files import read_head, read_tree, write_tree
 
@@ -70,12 +71,24 @@ def load_machine(path: str | Path) -> tuple[BoltzmannMachine, States | None, dic
     head = read_head(path)
     if head.get("kind") != KIND:
         raise InputError(f"{path} is no stored Boltzmann machine: pass a file that save_machine wrote.")
-    sizes, dtype = tuple(head["sizes"]), jnp.dtype(head["dtype"])
+    sizes, dtype, number = _checked(path, head)
     if dtype == jnp.float64 and jnp.zeros((), float).dtype != dtype:
         raise InputError(f"{path} is in double precision, which is off: jax.config.update('jax_enable_x64', True).")
     matrices = tuple(jnp.zeros(shape, dtype) for shape in zip(sizes[1:], sizes[:-1], strict=True))
     like = BoltzmannMachine(tuple(jnp.zeros(size, dtype) for size in sizes), matrices, matrices)
-    number = head["chains"]
     states = None if number is None else tuple(jnp.zeros((number, size), dtype) for size in sizes)
     model, chains = read_tree(path, (like, states))
-    return model, chains, head["facts"]
+    return model, chains, head.get("facts", {})
+
+
+def _checked(path, head):
+    """Sizes of layers, precision and number of chains, as they stand in the file, which must be as long as they say."""
+    sizes, dtype, number = head.get("sizes"), head.get("dtype"), head.get("chains")
+    counts = [*sizes, 1 if number is None else number] if isinstance(sizes, list) and len(sizes) > 1 else [0]
+    if dtype not in FLOATS or not all(type(count) is int and count > 0 for count in counts):
+        raise InputError(f"{path} is damaged: its first line does not say the sizes of a machine and its precision.")
+    matrices = sum(post * pre for pre, post in itertools.pairwise(sizes))
+    need = jnp.dtype(dtype).itemsize * (sum(sizes) * (1 + (number or 0)) + 2 * matrices)
+    if need > path.stat().st_size:
+        raise InputError(f"{path} is damaged: it is shorter than a machine with layers of {quoted(sizes)} units.")
+    return tuple(sizes), jnp.dtype(dtype), number

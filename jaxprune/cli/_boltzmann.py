@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
-from matplotlib.figure import Figure
 
-from jaxprune import boltzmann
+from jaxprune import boltzmann, sweep
 from jaxprune._checks import InputError, check_whole
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import DataSet, binarise, crop, digits, load_images
 from jaxprune.files import write_whole
-from jaxprune.sweep import figure_settings, save_figure
 
 SUFFIXES = (".eqx",)
 RETRAIN_RATE, DEEP_RETRAIN_RATE = 0.02, 0.005
@@ -108,7 +106,7 @@ def prune_boltzmann(
     notes = checkpoint.with_name(checkpoint.name + ".json")
     if checkpoint.exists():
         found |= _earlier(notes)
-    with console.status("pruning") as status:
+    with kept(lambda: goes_on(checkpoint)), console.status("pruning") as status:
 
         def each(state, info):
             found[state.number] = assessed(state) | {"code": info.code.name.lower()}
@@ -133,7 +131,7 @@ def prune_boltzmann(
     }  # fmt: skip
     figure = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
-    save_figure(figure, picture)
+    sweep.save_figure(figure, picture)
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
@@ -201,9 +199,12 @@ def _earlier(notes):
 
 def _draw(key, rows, state, side, judge):
     """Likelihood and error over size, classes of samples; receptive fields, information of pixels, samples."""
+    import matplotlib as mpl  # only now: no one waits for it who has mistyped something
+    from matplotlib.figure import Figure
+
     moments, chains = boltzmann.sample_moments(key, state.model, samples=10_000, chains=state.chains)
     shares = boltzmann.judge_samples(judge, chains).classes
-    with mpl.rc_context(figure_settings()):
+    with mpl.rc_context(sweep.figure_settings()):
         figure = Figure(figsize=(12, 6.5), layout="constrained")
         axes = figure.subplots(2, 3)
         boltzmann.plot_sessions(rows, axes[0, :2])

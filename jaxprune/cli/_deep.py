@@ -7,20 +7,18 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import optax
 import rich.console
 import rich.table
-from matplotlib.figure import Figure
 
-from jaxprune import deep
+from jaxprune import deep, sweep
 from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_whole
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import digits, inputs, load_images
 from jaxprune.deep import Counter, Survival, Training
 from jaxprune.files import ARRAYS, check_suffix, write_whole
-from jaxprune.sweep import figure_settings, save_figure
 
 RULES = ("counter", "survival")
 """Methods that find their own density."""
@@ -112,7 +110,7 @@ def train_sparse(
     }  # fmt: skip
     figure = _draw(results, state, network, shape)
     deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
-    save_figure(figure, picture)
+    sweep.save_figure(figure, picture)
     write_report(report, facts)
     for path in places.values():
         path.unlink(missing_ok=True)
@@ -160,13 +158,17 @@ def _trained(key, model, extra, images, training, checkpoint, label):
         write_whole(notes, json.dumps(rows).encode())
 
     rich.console.Console(stderr=True).print(f"{label} network")
-    state = deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each, progress=True)
+    with kept(lambda: goes_on(checkpoint)):
+        state = deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each, progress=True)
     return state, rows
 
 
 def _draw(results, state, network, shape):
     """Accuracy, density of each layer, and the synapses of each pixel where the first layer sees pixels one by one."""
-    with mpl.rc_context(figure_settings()):
+    import matplotlib as mpl  # only now: no one waits for it who has mistyped something
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(sweep.figure_settings()):
         figure = Figure(figsize=(11 if network == "dense" else 8, 3.4), layout="constrained")
         axes = figure.subplots(1, 3 if network == "dense" else 2)
         deep.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])

@@ -53,3 +53,46 @@ def test_errors(tmp_path):
     path.write_bytes(whole[:-40])
     with pytest.raises(jaxprune.InputError, match="is damaged"):
         load_machine(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sizes": [10**6, 10**6]},
+        {"sizes": [6, 10**30]},
+        {"sizes": [6]},
+        {"sizes": []},
+        {"sizes": "64"},
+        {"sizes": None},
+        {"sizes": [6, 4.0]},
+        {"sizes": [6, -4]},
+        {"sizes": [6, True]},
+        {"dtype": "object"},
+        {"dtype": ["float64"]},
+        {"dtype": "complex128"},
+        {"chains": 10**12},
+        {"chains": -1},
+        {"chains": "7"},
+    ],
+)
+def test_a_head_that_lies_is_refused_before_anything_is_allocated(tmp_path, monkeypatch, change):
+    path = tmp_path / "m.eqx"
+    save_machine(path, machine())
+    head, leaves = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(json.dumps(json.loads(head) | change).encode() + b"\n" + leaves)
+    monkeypatch.setattr(jnp, "zeros", lambda shape, *_: pytest.fail("allocated") if shape else np.zeros(()))
+    with pytest.raises(jaxprune.InputError, match="is damaged") as found:
+        load_machine(path)
+    assert len(str(found.value)) < 300
+
+
+@pytest.mark.parametrize("missing", ["sizes", "dtype"])
+def test_a_head_without_what_it_must_say_is_refused(tmp_path, missing):
+    path = tmp_path / "m.eqx"
+    save_machine(path, machine())
+    head, leaves = path.read_bytes().split(b"\n", 1)
+    said = json.loads(head)
+    del said[missing]
+    path.write_bytes(json.dumps(said).encode() + b"\n" + leaves)
+    with pytest.raises(jaxprune.InputError, match="does not say the sizes"):
+        load_machine(path)
