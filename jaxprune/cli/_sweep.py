@@ -1,70 +1,78 @@
 """Commands for sweeps: `sweep` and `plot`."""
 
-import contextlib
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-import rich
 import rich.console
 import rich.progress
 import rich.table
 import tyro
 
 from jaxprune import sweep
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, check_whole
+from jaxprune.cli import _stop
+from jaxprune.files import write_whole
+
+BESIDE = ".beside.json"
+"""File in a store that says which figures and tables were made of it, by their SHA-256."""
+KNOWN = 20
+"""The latest of these that are remembered."""
 
 
 def run_sweep(
     config: tyro.conf.OmitArgPrefixes[sweep.SweepConfig],
     out: Path = Path("sweep.zarr"),
-    executor: Literal["serial", "dask"] = "serial",
+    workers: int | None = None,
     scheduler: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Sweep rules and kept fractions over an ensemble of random networks.
 
-    Writes OUT (Zarr), and beside it the figure (.png) and the table (.csv). The same command goes on where it was stopped.
+    Writes OUT (Zarr), and beside it the figure (.png) and the table (.csv). The same command goes on where it was stopped; with
+    more rules, fractions or networks it computes what is missing.
 
     Args:
       config: what to sweep; a rule of your own is named module:Name.
       out: store of the results; made if it does not exist.
-      executor: compute here, or on Dask workers.
-      scheduler: address of a Dask scheduler; none starts workers on this machine.
+      workers: compute in so many processes of this machine, by Dask; without it, in this one.
+      scheduler: compute on the workers of a Dask scheduler, at this address.
+      overwrite: replace a figure and a table beside OUT that this sweep did not write.
     """
-    figure, table = (out.with_name(out.name.removesuffix(".zarr") + suffix) for suffix in (".png", ".csv"))
-    compute = sweep.serial if executor == "serial" else sweep.dask(scheduler)
-    columns = (
-        "[progress.description]{task.description}",
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    bar = rich.progress.Progress(*columns, console=rich.console.Console(stderr=True))
-    task = bar.add_task("chunks of networks", total=None)
-    with contextlib.ExitStack() as stack:
-
-        def progress(done, total):
-            if not bar.live.is_started:
-                stack.enter_context(bar)  # not before: a refused sweep says one line, and draws no bar
-            bar.update(task, completed=done, total=total)
-
-        results = sweep.run(config, out, executor=compute, progress=progress)
-    _report(results, figure, table)
+    if workers is not None and scheduler is not None:
+        raise InputError("--workers starts processes here, and --scheduler uses others: give one of them.")
+    if workers is not None:
+        check_whole("--workers", workers, least=1)
+    config.check()
+    compute = sweep.serial if workers is None and scheduler is None else sweep.dask(scheduler, workers=workers)
+    figure, table = (_beside(out, suffix) for suffix in (".png", ".csv"))
+    _check_beside(out, (figure, table), overwrite)
+    results = _with_bar(config, out, compute)
+    _report(out, results, figure, table)
     print(f"\nresults {out}   figure {figure}   table {table}")
 
 
-def plot(store: tyro.conf.Positional[Path], out: Path | None = None) -> None:
+def plot(store: tyro.conf.Positional[Path], out: Path | None = None, overwrite: bool = False) -> None:
     """Draw the figure and print the table of a stored sweep again, finished or not.
 
     Args:
       store: the Zarr store.
       out: the figure, .png; beside the store by default.
+      overwrite: replace a file that the sweep did not write.
     """
+    figure = out or _beside(store, ".png")
+    if figure.suffix != ".png":
+        raise InputError(f"--out is {figure}, but its suffix must be .png.")
+    if not figure.parent.is_dir():
+        raise InputError(f"--out is {figure}, but there is no directory {figure.parent}: make it first.")
+    _check_beside(store, (figure,), overwrite)
     results = sweep.load(store)
     if not results.finished.any():
         raise InputError(f"{store} holds no finished network yet: run the sweep first.")
-    figure = out or store.with_name(store.name.removesuffix(".zarr") + ".png")
-    _report(results, figure, None)
+    _report(store, results, figure, None)
     print(f"\nfigure {figure}")
 
 
@@ -75,6 +83,13 @@ WIDTH = 130
 """Least width of the table; a narrower terminal wraps its lines, but no column is lost."""
 
 
+CAPTION = (
+    "kept: share of synapses; slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per "
+    "neuron; path: the same of trajectories, per unit of time; epsilon: of the certificate, no quadratic form is off by more; "
+    "bound: what the theorem promises for it, where below 1; sorted: median error of sorted eigenvalues, low even without "
+    "synapses; finite, stable: share of networks with a finite H2 error, and with all eigenvalues below zero by more than "
+    "rounding; n: networks behind a row"
+)
 PARTIAL = {
     "certified": "epsilon is a median over networks that have one: there is none where the original's symmetric part is not "
     "negative definite",
@@ -83,21 +98,93 @@ PARTIAL = {
 """What a table says of measures that some networks do not have."""
 
 
+def _with_bar(config, out, compute):
+    """Run the sweep with a bar of its chunks."""
+    columns = (
+        "[progress.description]{task.description}",
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TimeRemainingColumn(),
+    )
+    bar = rich.progress.Progress(*columns, console=rich.console.Console(stderr=True))
+    task = bar.add_task("compiling, and the first chunk", total=None)
+    first, chunks = None, (0, config.chunks)
+
+    def progress(done, total):
+        nonlocal first, chunks
+        first, chunks = done if first is None else first, (done, total)
+        if not bar.live.is_started:
+            bar.start()  # not before: a refused sweep says one line, and draws no bar
+        words = "chunks of networks" if done > first or done == total else "compiling, and the first chunk"
+        bar.update(task, description=words, completed=done, total=total)
+
+    def kept():
+        return f"stopped: {chunks[0]} of {chunks[1]} chunks are kept in {out}; the same command goes on from there."
+
+    try:
+        with _stop.kept(kept):
+            return sweep.run(config, out, executor=compute, progress=progress)
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _beside(store, suffix):
+    return store.with_name(store.name.removesuffix(".zarr") + suffix)
+
+
+def _check_beside(store, paths, overwrite):
+    """Refuse to replace files that were not written from this store."""
+    known = _written(store)
+    for path in paths:
+        if path.exists() and not overwrite and not (path.is_file() and _digest(path.read_bytes()) in known):
+            raise InputError(f"{path} exists, and is not what this sweep wrote: move it, or pass --overwrite.")
+
+
+def _written(store) -> list[str]:
+    try:
+        found = json.loads((store / BESIDE).read_bytes())
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_beside(store, contents):
+    """Write files whose contents the store knows before they are there, whenever the process is killed."""
+    known = dict.fromkeys([*(_digest(content) for content in contents.values()), *_written(store)])
+    write_whole(store / BESIDE, json.dumps(list(known)[:KNOWN]).encode())
+    for path, content in contents.items():
+        write_whole(path, content)
+
+
 def _number(name):
-    return lambda row: f"{row[name]:.3f}"
+    return lambda row: "" if math.isnan(row[name]) else f"{row[name]:.3f}"
 
 
-def _report(results, figure, table):
+def _share(name) -> Callable[[dict], str]:
+    return lambda row: f"{row[name]:.0%}" if row["networks"] else ""
+
+
+def _report(store, results, figure, table):
     summary = sweep.summarise(results)
     rows = sweep.rows(summary)
-    sweep.save_figure(sweep.plot_sweep(results), figure)
-    if table is not None:
-        sweep.write_table(rows, table)
-    count, slow = int(results.finished.sum()), summary.attrs["slow"]
+    with tempfile.TemporaryDirectory() as folder:
+        made = {figure: Path(folder) / "figure.png"}
+        sweep.save_figure(sweep.plot_sweep(results), made[figure])
+        if table is not None:
+            made[table] = Path(folder) / "table.csv"
+            sweep.write_table(rows, made[table])
+        _write_beside(store, {path: place.read_bytes() for path, place in made.items()})
+    count, slow = summary.attrs["networks"], summary.attrs["slow"]
     view = rich.table.Table(
         title=f"{count} networks of {results.sizes['mode']} neurons; medians over networks",
-        caption=f"slow, worst: errors along the {slow} slowest modes; nats: information lost at one moment, per neuron; path: "
-        "the same of trajectories, per unit of time; sorted: median error of sorted eigenvalues, low even without synapses",
+        caption=CAPTION.format(slow=slow),
+        caption_justify="left",
     )
     columns = {
         "keep": lambda row: f"{row['keep']:g}",
@@ -110,8 +197,9 @@ def _report(results, figure, table):
         "epsilon": _number("epsilon"),
         "bound": lambda row: f"{row['epsilon_bound']:.2f}" if row["epsilon_bound"] <= 1 else "",
         "sorted": _number("sorted_median"),
-        "finite": lambda row: f"{row['finite']:.0%}",
-        "stable": lambda row: f"{row['stable']:.0%}",
+        "finite": _share("finite"),
+        "stable": _share("stable"),
+        "n": lambda row: str(row["networks"]),
     }
     view.add_column("rule", no_wrap=True)
     for name in columns:
@@ -133,12 +221,21 @@ def _report(results, figure, table):
             f"H2 error not below that of {control} in most networks: {which}" if which else f"{control}: all are better"
         )
         console.print(said, highlight=False)
+    shown = [row for row in rows if row["networks"]]
     for name, what in PARTIAL.items():
-        share = min(row[name] for row in rows)
+        share = min((row[name] for row in shown), default=1)
         if share < 1:
             console.print(f"{what} (at least {share:.0%} of networks).", highlight=False)
-    if failed := sum(row["failed"] for row in rows):
+    if marginal := max((row["marginal"] for row in shown), default=0):
         console.print(
-            f"{failed} results are not numbers (the original is not stable, or pruning failed) and are left out.",
+            f"marginal: up to {marginal:.0%} of networks have an abscissa not told from zero, and do not count as stable.",
             highlight=False,
         )
+    if failed := sum(row["failed"] for row in rows):
+        console.print(
+            f"{failed} results are not numbers (the original is not stable, or pruning failed) and are in no column.",
+            highlight=False,
+        )
+    missing = int((~results.finished).sum())
+    if missing:
+        console.print(f"{missing} of {results.finished.size} results are not computed yet.", highlight=False)
