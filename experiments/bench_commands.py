@@ -2,7 +2,7 @@
 
 A refusal of a file that is not there, beside an import of JAX alone; the default sweep, beside the same in two worker processes;
 the worm and the brain of the fly larva pruned with all measures and a certificate, by the default rule and by one rule, beside
-all eigenvectors of the original by NumPy, with which measures that need the whole spectrum would begin. Times are medians; commands
+all eigenvectors of the original by NumPy, with which measures of the whole spectrum would begin. Times are medians; commands
 that take long, and their peers, run once.
 """
 
