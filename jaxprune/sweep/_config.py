@@ -69,6 +69,7 @@ class SweepConfig:
                 )
         self._check_synapses()
         self._check_memory()
+        self.check_results()
 
     def _check_synapses(self):
         there = self.ensemble.expected_synapses
@@ -91,6 +92,14 @@ class SweepConfig:
             float(bytes_each * self.chunk * neurons**2 * matrices),
             "take smaller networks, a smaller chunk, or fewer rules.",
         )
+
+    def check_results(self) -> None:
+        """Refuse more results than fit in memory; `check` does so, too.
+
+        Raises:
+          InputError: with both numbers.
+        """
+        neurons, bytes_each = self.ensemble.neurons, jax.numpy.zeros(()).dtype.itemsize
         points = self.networks * len(self.rules) * len(self.keep)
         check_memory(
             f"the results of {quoted(self.networks)} networks of {quoted(neurons)} neurons at {len(self.rules)} rules and "

@@ -46,7 +46,7 @@ from jaxprune.pruning import (
     theory,
 )
 from jaxprune.sweep._config import SweepConfig
-from jaxprune.sweep._spectra import ensemble_eigenvalues, ensemble_responses
+from jaxprune.sweep._spectra import ensemble_eigenvalues, ensemble_responses, one_thread
 
 
 class Member(NamedTuple):
@@ -113,7 +113,7 @@ def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dic
                 "differs. Give every worker the same file."
             )
     present = min(config.chunk, config.networks - task.chunk * config.chunk)
-    with jax.enable_x64(dtype == "float64"):
+    with jax.enable_x64(dtype == "float64"), one_thread:
         members = stages_of(config).member(config.keys(task.chunk))
         measured = {}
         for keep in dict.fromkeys(keep for _, keep in task.points):

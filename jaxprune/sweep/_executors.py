@@ -1,7 +1,9 @@
-"""Where chunks are computed: here one after the other, or on the workers of a Dask cluster."""
+"""Where tasks are computed: here one after the other, or on the workers of a Dask cluster."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar, runtime_checkable
+
+from jaxprune._checks import InputError, check_whole
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -27,22 +29,42 @@ def serial(function: Callable[[Item], Outcome], items: Iterable[Item]) -> Iterat
         yield item, function(item)
 
 
-def dask(address: str | None = None) -> Executor:
+def dask(address: str | None = None, *, workers: int | None = None) -> Executor:
     """An executor over the workers of a Dask cluster; results come back as they finish and are written by this process.
 
+    Workers that are lost are done without, and workers that join are used; what cannot go on ends with one line, and keeps what
+    is finished. The sweep says in which precision workers compute.
+
     Args:
-      address: the scheduler, such as `tcp://10.0.0.1:8786`; None starts a cluster of processes on this machine. Workers must
-        compute in this process's precision (`JAX_ENABLE_X64`).
+      address: a scheduler that runs, such as `tcp://10.0.0.1:8786`.
+      workers: or, number of workers to start on this machine, each a process with its share of the cores, which nobody else on
+        the network can reach. Give one of the two.
 
     Raises:
+      InputError: both, or neither, or a number below 1; while it runs: a scheduler that cannot be reached or is lost, no worker
+        for 20 seconds, or a task that kills its workers.
       ImportError: Dask is not installed (`pip install "jaxprune[distributed]"`).
+
+    Example:
+      >>> sweep_with = dask(workers=2)
+      >>> dask()
+      Traceback (most recent call last):
+      jaxprune._checks.InputError: neither address nor workers is given: give the address of a scheduler, or a number of workers.
     """
-    from distributed import Client, as_completed
+    if address is None and workers is None:
+        raise InputError(
+            "neither address nor workers is given: give the address of a scheduler, or a number of workers."
+        )
+    if address is not None and workers is not None:
+        raise InputError(
+            "address and workers are both given: workers are started for a sweep that has no scheduler, leave one out."
+        )
+    if workers is not None:
+        check_whole("workers", workers, least=1)
+    from jaxprune.sweep import _dask
 
     def run(function, items):
-        with Client(address) as client:
-            futures = {client.submit(function, item, pure=False): item for item in items}
-            for future, outcome in as_completed(futures, with_results=True):
-                yield futures[future], outcome
+        with _dask.quiet(), _dask.connected(address, workers) as cluster:
+            yield from cluster.map(function, items)
 
     return run

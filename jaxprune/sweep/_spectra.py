@@ -1,5 +1,6 @@
 """Eigenvalues and responses of many matrices at once, one core to each."""
 
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +16,6 @@ from threadpoolctl import ThreadpoolController
 from jaxprune._checks import on_host
 from jaxprune.linalg import Modes, eigenvalues, host_eigenvalues, modes
 from jaxprune.linalg.parts import h2_of_modes, reduce_symmetric, relative_h2
-
-_LIMIT = threading.Lock()
 
 
 def ensemble_eigenvalues(
@@ -90,10 +89,33 @@ def _response_on_host(task):
         return values, np.asarray(_relative(original, reduced.squared, values))
 
 
+class _OneThread:
+    """The libraries of linear algebra use one thread, from the first entrance to the last exit: theirs is the whole process's."""
+
+    def __init__(self):
+        self._lock, self._inside, self._limit = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._limit.enter_context(_blas().limit(limits=1))
+            self._inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.close()
+
+
+one_thread = _OneThread()
+"""A context in which results do not depend on the number of cores. Threads of the libraries also wait for those of JAX: with one,
+a chunk of 200 neurons is made in a tenth of the time on two cores."""
+
+
 def _deal_out(function, tasks):
-    """Results of a function over tasks, computed in threads of one core each, whose bits do not depend on their number."""
-    # The limit is the whole process's: threads that computed chunks side by side would undo each other's.
-    with _LIMIT, _blas().limit(limits=1), ThreadPoolExecutor(min(_cores(), len(tasks))) as pool:
+    """Results of a function over tasks, computed in threads of one core each."""
+    with one_thread, ThreadPoolExecutor(min(_cores(), len(tasks))) as pool:
         return list(pool.map(function, tasks))
 
 

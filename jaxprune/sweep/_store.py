@@ -183,7 +183,7 @@ def opened(path: Path, config: SweepConfig, dtype: str) -> Iterator[Store]:
       OSError: a place that cannot be written.
     """
     attributes = _attributes(config, dtype)
-    busy = f"another process is working on {quoted(str(path), 80)}: wait for it, or choose another place."
+    busy = f"another process is working on {quoted(path, 80)}: wait for it, or choose another place."
     with contextlib.ExitStack() as held:
         new = False
         if _is_free(path):
@@ -221,8 +221,7 @@ def load(path: str | os.PathLike) -> xr.Dataset:
     content = read(path, config, attributes["dtype"], attributes)
     if found := _damage(config, content):
         warnings.warn(
-            f"{quoted(str(path), 80)} is damaged: {found}, and left out: run the sweep again, which "
-            "computes them again.",
+            f"{quoted(path, 80)} is damaged: {found}, and left out: run the sweep again, which computes them again.",
             DamagedStoreWarning,
             stacklevel=2,
         )
@@ -469,7 +468,7 @@ def _stored_attributes(path):
     Raises:
       InputError: no store of this format.
     """
-    shown = quoted(str(path), 80)
+    shown = quoted(path, 80)
     attributes = None
     for name in (METADATA, ATTRIBUTES):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -503,9 +502,10 @@ def _stored_config(path, attributes):
         sound = False
     if not sound:
         raise InputError(
-            f"the description of {quoted(str(path), 80)} is damaged (its attributes config, dtype, versions or rules): run the "
+            f"the description of {quoted(path, 80)} is damaged (its attributes config, dtype, versions or rules): run the "
             "sweep again in another place."
         )
+    config.check_results()
     return config
 
 
@@ -529,11 +529,11 @@ def _check_same(path, stored, attributes):
         ]
         if different:
             raise InputError(
-                f"{quoted(str(path), 80)} was written with another {kind} ({'; '.join(different[:2])}): "
+                f"{quoted(path, 80)} was written with another {kind} ({'; '.join(different[:2])}): "
                 "choose another place, or go on with the same one. Nothing was changed."
             )
     if stored["dtype"] != attributes["dtype"]:
         raise InputError(
-            f"{quoted(str(path), 80)} was written in {stored['dtype']}, this process computes in {attributes['dtype']}. "
+            f"{quoted(path, 80)} was written in {stored['dtype']}, this process computes in {attributes['dtype']}. "
             "Nothing was changed."
         )

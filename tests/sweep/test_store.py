@@ -177,6 +177,11 @@ def become_a_file(path):
     path.write_text("")
 
 
+def enlarge(metadata):
+    attributes = metadata["metadata"][".zattrs"]
+    attributes["config"] = json.dumps(json.loads(attributes["config"]) | {"networks": 10**12})
+
+
 def all_of_a_point(store):
     for name in [entry.name for entry in store.iterdir() if (entry / "0.0.0.0").exists() or (entry / "0.0.0").exists()]:
         end = ".0" if (store / name / "0.0.0.0").exists() else ""
@@ -229,6 +234,7 @@ DESTROYED = {
     "both metadata": lambda s: ((s / ".zmetadata").write_text("{}"), (s / ".zattrs").write_text("[]")),
     "no format": lambda s: edit(s / ".zmetadata", lambda c: c["metadata"][".zattrs"].pop("format")),
     "no config": lambda s: edit(s / ".zmetadata", lambda c: c["metadata"][".zattrs"].pop("config")),
+    "too much": lambda s: edit(s / ".zmetadata", enlarge),
     "no dtype": lambda s: edit(s / ".zmetadata", lambda c: c["metadata"][".zattrs"].pop("dtype")),
     "config of numbers": lambda s: edit(s / ".zmetadata", lambda c: c["metadata"][".zattrs"].update(config=3)),
     "config of nothing": lambda s: edit(s / ".zmetadata", lambda c: c["metadata"][".zattrs"].update(config="{}")),

@@ -1,0 +1,219 @@
+"""A Dask cluster as a sweep uses it: watched, so that whatever happens to it, there is a result or one line."""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from distributed import Client, Future, KilledWorker, LocalCluster
+
+from jaxprune._checks import InputError, quoted
+
+PATIENCE = 20.0
+"""Seconds without an answer from the scheduler, or without any worker, after which a sweep ends."""
+POLL = 0.02
+LOOK = 0.5
+"""Seconds between two looks at results, and at the scheduler."""
+AHEAD = 2
+"""Tasks under way for each thread of a worker."""
+LOGGERS = ("distributed", "dask", "tornado", "asyncio")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+WORKER = """
+import os, sys
+
+cores = [int(core) for core in sys.argv.pop(1).split(",") if core]
+if cores:
+    os.sched_setaffinity(0, cores)
+from distributed.cli.dask_worker import main
+
+main()
+"""
+"""Started in its share of the cores, because JAX counts them when it starts."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the log of Dask, which speaks of its own insides."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in LOGGERS]
+    loggers = [logging.getLogger(name) for name in {*LOGGERS, *names}]
+    before = [(logger, logger.disabled, logger.level) for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, disabled, level in before:
+            logger.disabled = disabled
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def connected(address: str | None, workers: int | None) -> Iterator["Cluster"]:
+    """A scheduler by its address, or one with workers of its own on this machine, which end with it."""
+    with contextlib.ExitStack() as stack:
+        processes: list[subprocess.Popen] = []
+        if workers is not None:
+            scheduler = LocalCluster(
+                n_workers=0,
+                processes=False,
+                protocol="tcp",
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=False,
+            )
+            stack.callback(scheduler.close, timeout=2)
+            address = scheduler.scheduler_address
+            stack.callback(_end, processes)
+            processes += [_start(address, cores) for cores in shares(workers)]
+        assert address is not None
+        client = _client(address)
+        stack.callback(_close, client)
+        yield Cluster(client, address, processes)
+
+
+def shares(workers: int) -> list[list[int]]:
+    """Cores of each worker; none where a process cannot be held to some.
+
+    Example:
+      >>> len(shares(3))
+      3
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return [[] for _ in range(workers)]
+    cores = sorted(os.sched_getaffinity(0))
+    each = len(cores) // workers
+    if not each:
+        return [[cores[i % len(cores)]] for i in range(workers)]
+    return [cores[i * each : (i + 1) * each] for i in range(workers)]
+
+
+class Cluster:
+    """Functions are mapped over items by the workers there are."""
+
+    def __init__(self, client: Client, address: str, processes: list[subprocess.Popen]):
+        self._client, self._address, self._processes = client, address, processes
+        self._looked = self._seen = self._answered = time.monotonic()
+        self._threads = max(1, len(processes))
+
+    def map(self, function: Callable, items: Iterable) -> Iterator[tuple[Any, Any]]:
+        """Items with their results, as they come; a bounded number is under way."""
+        waiting, flying = iter(items), {}
+        while True:
+            for item in waiting:
+                flying[self._submit(function, item)] = item
+                if len(flying) >= AHEAD * self._threads:
+                    break
+            if not flying:
+                return
+            done = [future for future in flying if future.status != "pending"]
+            for future in done:
+                outcome = self._outcome(future)
+                if outcome is not None:
+                    yield flying.pop(future), outcome[0]
+            self._watch()
+            if not done:
+                time.sleep(POLL)
+
+    def _submit(self, function, item) -> Future:
+        return self._client.submit(function, item, pure=False)
+
+    def _outcome(self, future):
+        """The result in a tuple; nothing if it was lost on the way, and is computed again."""
+        if future.status == "finished":
+            with contextlib.suppress(TimeoutError):
+                return (future.result(timeout=PATIENCE / 2),)
+            return None
+        if future.status == "pending":
+            return None
+        if future.status != "error":
+            raise self._lost()
+        error = future.exception(timeout=PATIENCE / 2)
+        if isinstance(error, InputError):
+            raise error
+        if isinstance(error, KilledWorker):
+            raise InputError(
+                f"workers of {self._shown()} died again and again at one task, perhaps for want of memory: give them more, or "
+                f"take a smaller chunk. {KEPT}"
+            )
+        what = quoted(" ".join(f"{type(error).__name__}: {error}".split()), 120)
+        raise InputError(f"a worker of {self._shown()} failed ({what}). {KEPT}") from error
+
+    def _watch(self):
+        """Raises where nothing will come any more."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        if self._processes and all(process.poll() is not None for process in self._processes):
+            raise InputError(f"all {len(self._processes)} workers have ended, perhaps for want of memory. {KEPT}")
+        scheduler: Any = self._client.scheduler
+        try:
+            threads: Any = self._client.sync(scheduler.ncores, callback_timeout=PATIENCE / 4)
+        except Exception as error:  # whatever a broken connection raises
+            if time.monotonic() - self._answered > PATIENCE / 2 or self._client.status != "running":
+                raise self._lost() from error
+            return
+        self._answered = now
+        if threads:
+            self._seen, self._threads = now, max(1, sum(threads.values()))
+        elif now - self._seen > PATIENCE:
+            raise InputError(f"{self._shown()} has had no worker for {PATIENCE:.3g} seconds: start some. {KEPT}")
+
+    def _lost(self):
+        return InputError(f"{self._shown()} is lost. {KEPT}")
+
+    def _shown(self):
+        return f"the scheduler {quoted(self._address)}"
+
+
+KEPT = "What is finished is kept: run the sweep again to go on."
+
+
+def _client(address):
+    try:
+        return Client(address, timeout=PATIENCE / 2, set_as_default=False)
+    except Exception as error:  # a malformed address, or nobody there
+        why = quoted(" ".join(f"{type(error).__name__}: {error}".split()), 100)
+        raise InputError(
+            f"no scheduler can be reached at {quoted(address)} ({why}): give an address such as tcp://10.0.0.1:8786, and start "
+            "the scheduler first."
+        ) from error
+
+
+def _close(client):
+    with contextlib.suppress(Exception):  # it may be lost
+        client.close(timeout=2)
+
+
+def _start(address, cores):
+    command = [sys.executable, "-c", WORKER, ",".join(map(str, cores)), address, "--nthreads", "1", "--no-nanny"]
+    command += ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0", "--memory-limit", "0"]
+    command += ["--death-timeout", str(PATIENCE)]
+    # Rules of a user's own are found where this process finds them.
+    here = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    threads = dict.fromkeys(THREADS, str(max(1, len(cores))))
+    # Not told of Ctrl-C, after which this process ends them.
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **threads, "PYTHONPATH": here},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _end(processes):
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
