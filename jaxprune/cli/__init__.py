@@ -32,6 +32,9 @@ def main() -> None:
 
     Only the module of the chosen command is imported. Ctrl-C ends with one line and status 130.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by `>&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold anything
     try:

@@ -12,9 +12,10 @@ import rich.console
 import rich.table
 
 from jaxprune import boltzmann, sweep
-from jaxprune._checks import InputError, check_whole
+from jaxprune._checks import InputError, check_seed, check_whole
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._notes import beside, read_notes
 from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import DataSet, binarise, crop, digits, load_images
 from jaxprune.files import write_whole
@@ -74,6 +75,8 @@ def prune_boltzmann(
     """
     report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
     check_outputs(out, report, picture, suffixes=SUFFIXES, overwrite=overwrite)
+    check_seed("seed", seed)
+    earlier = {row["session"]: row for row in read_notes(checkpoint, ("session", "code_error"))}
     # Bad settings are refused before anything is trained; the rate of retraining may then hang on the machine.
     learning, joint = Learning(epochs, rate, batch), Learning(epochs, joint_rate, batch)
     first_rate = RETRAIN_RATE if retrain_rate is None else retrain_rate
@@ -102,10 +105,8 @@ def prune_boltzmann(
 
     with console.status("measuring"):
         state = boltzmann.init_sessions(session_key, machine, settings, chains=chains)
-        found = {0: assessed(state)}
-    notes = checkpoint.with_name(checkpoint.name + ".json")
-    if checkpoint.exists():
-        found |= _earlier(notes)
+        found = {0: assessed(state)} | earlier
+    notes = beside(checkpoint)
     with kept(lambda: goes_on(checkpoint)), console.status("pruning") as status:
 
         def each(state, info):
@@ -189,12 +190,6 @@ def _machine(key, path, train, hidden, settings, joint):
     if path is not None:
         boltzmann.save_machine(path, learnt.model, chains=learnt.chains)
     return learnt.model, learnt.chains
-
-
-def _earlier(notes):
-    """What the sessions before an interruption gave, by their numbers."""
-    rows = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else []
-    return {row["session"]: row for row in rows}
 
 
 def _draw(key, rows, state, side, judge):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import rich.console
+import rich.progress
 import rich.table
 
 from jaxprune import deep, sweep
-from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_whole
+from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_seed, check_whole
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._notes import beside, read_notes
 from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import digits, inputs, load_images
 from jaxprune.deep import Counter, Survival, Training
@@ -71,11 +73,14 @@ def train_sparse(
     check_outputs(out, report, picture, suffixes=ARRAYS, overwrite=overwrite)
     check_choice("method", method, (*RULES, *deep.METHODS))
     check_suffix(out)
+    check_seed("seed", seed)
     check_fraction("keep", keep)
     for name, value in (("epochs", epochs), ("batch", batch), *(("hidden", size) for size in hidden)):
         check_whole(name, value, least=1)
     for name, value, zero in (("rate", rate, False), ("momentum", momentum, True), ("decay", decay, True)):
         check_positive(name, value, zero=zero)
+    if momentum >= 1:
+        raise InputError(f"momentum is {momentum:g}, but must be below 1: at 1 no step is ever forgotten.")
     rule = {"counter": lambda: Counter(alpha, patience), "survival": Survival}.get(
         method, lambda: deep.named_method(method, keep)
     )()
@@ -114,7 +119,7 @@ def train_sparse(
     write_report(report, facts)
     for path in places.values():
         path.unlink(missing_ok=True)
-        _notes(path).unlink(missing_ok=True)
+        beside(path).unlink(missing_ok=True)
     _show(facts)
     print(f"\nnetwork {out}   report {report}   figure {picture}")
 
@@ -139,16 +144,10 @@ def _network(key, network, hidden, shape, classes):
     return jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, made)
 
 
-def _notes(checkpoint):
-    """File of what every epoch gave."""
-    return checkpoint.with_name(checkpoint.name + ".json")
-
-
 def _trained(key, model, extra, images, training, checkpoint, label):
     """The state after the last epoch, and what every epoch gave, those before an interruption included."""
     x, y, test, test_y = images
-    notes = _notes(checkpoint)
-    rows: list[Any] = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() and checkpoint.exists() else []
+    notes, rows = beside(checkpoint), read_notes(checkpoint, ("loss", "accuracy", "density", "layers"))
 
     def each(state, info):
         del rows[int(state.epoch) - 1 :]
@@ -156,11 +155,17 @@ def _trained(key, model, extra, images, training, checkpoint, label):
         layers = [float(part) for part in info.layers]
         rows.append({"loss": float(info.loss), "accuracy": accuracy, "density": float(info.density), "layers": layers})
         write_whole(notes, json.dumps(rows).encode())
+        bar.update(task, completed=int(state.epoch))
 
-    rich.console.Console(stderr=True).print(f"{label} network")
-    with kept(lambda: goes_on(checkpoint)):
-        state = deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each, progress=True)
-    return state, rows
+    console = rich.console.Console(stderr=True)
+    # Nothing is left of the bar: what is refused is one line.
+    bar = rich.progress.Progress(
+        "[progress.description]{task.description}", rich.progress.BarColumn(), rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    task = bar.add_task(f"epochs of the {label} network", total=training.epochs)
+    with kept(lambda: goes_on(checkpoint)), bar:
+        return deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each), rows
 
 
 def _draw(results, state, network, shape):

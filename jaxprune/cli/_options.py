@@ -5,15 +5,18 @@ import functools
 import io
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import tyro
 
 from jaxprune._checks import InputError
 
-SIDES = "│┃|"
-RULES = "─━-╭╮╰╯┏┓┗┛+ "
-"""What the box around an error is drawn of; a line of these alone parts it, or ends it."""
+SIDE = 2
+"""Characters to the left of what is in a box, a bar or a blank and a blank."""
+FRAME = "│╭╮╰╯─|+- "
+"""What boxes are drawn of; a line of these alone parts one, or ends it."""
+COLOURS = re.compile("\x1b\\[[0-9;]*m")
 ASIDE = ("For full helptext", "Argument helptext", "(required)")
 """Beginnings of parts that `--help` says better."""
 HELP_INDENT = 8
@@ -21,7 +24,7 @@ HELP_INDENT = 8
 
 
 def parse(command: Callable[..., None], name: str, arguments: list[str]) -> Callable[[], None]:
-    """What runs the command with these options.
+    """What runs the command with these options; each that is a path names something: not ".", "/" or nothing.
 
     Args:
       command: function whose arguments are the options.
@@ -29,17 +32,21 @@ def parse(command: Callable[..., None], name: str, arguments: list[str]) -> Call
       arguments: what follows it.
 
     Raises:
-      InputError: unknown options, missing ones, or values of another type.
+      InputError: unknown options, missing ones, values of another type, or a path without a name.
       SystemExit: the options were asked for, and are listed.
     """
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(_later(command), prog=name, args=arguments)
+            run = tyro.cli(_later(command), prog=name, args=arguments)
     except SystemExit as stop:
         if not stop.code:
             raise
         raise InputError(f"{_sentence(said.getvalue())} (see {name} --help).") from None
+    for option, value in run.keywords.items():
+        if isinstance(value, Path) and not value.name:
+            raise InputError(f"{option} is {str(value)!r}, but must name a file: give it a name (see {name} --help).")
+    return run
 
 
 def _later(command):
@@ -54,17 +61,17 @@ def _later(command):
 
 def _sentence(box):
     """What stands in a box of several lines, without its frame, its title and its advice."""
-    parts = [_part(lines) for lines in _parts(box.splitlines()[1:])]
+    lines = COLOURS.sub("", box).splitlines()[1:]
+    parts = [_part(part) for part in _parts(line[SIDE:].rstrip("│| ") for line in lines)]
     text = "; ".join(part for part in parts if part and not part.startswith(ASIDE))
-    return re.sub(r"^Error parsing ", "", text).rstrip(".")
+    return text.removeprefix("Error parsing ").rstrip(".")
 
 
 def _parts(lines: Iterable[str]) -> list[list[str]]:
     parts: list[list[str]] = [[]]
     for line in lines:
-        inside = line.strip().strip(SIDES)[1:].rstrip()
-        if inside.strip(RULES):
-            parts[-1].append(inside)
+        if line.strip(FRAME):
+            parts[-1].append(line)
         else:
             parts.append([])
     return parts

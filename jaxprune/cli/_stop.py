@@ -14,7 +14,7 @@ WORDS = "stopped."
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Ctrl-C in here ends the process on the spot: for imports, whose C code loses a KeyboardInterrupt or changes it."""
+    """Ctrl-C in here ends the process on the spot: for imports, whose C code may swallow a KeyboardInterrupt."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # whoever started this decides

@@ -61,7 +61,8 @@ def test_goes_on_after_the_last_session(run, tmp_path, monkeypatch):
         return real(*args, **options)
 
     monkeypatch.setattr(boltzmann, "assess", dies)
-    assert run(*arguments)[0] == 130
+    status, _, err = run(*arguments)
+    assert (status, err) == (130, "stopped: b.eqx.checkpoint is kept; the same command goes on from there.\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.eqx.checkpoint", "b.eqx.checkpoint.json"]
     monkeypatch.setattr(boltzmann, "assess", real)
     # Other settings do not go on with it.

@@ -52,11 +52,12 @@ def test_goes_on_after_the_last_epoch(run, tmp_path, monkeypatch):
         return real(*args, **options)
 
     monkeypatch.setattr(deep, "accuracy", dies)
-    assert run(*arguments)[0] == 130
+    status, _, err = run(*arguments)
+    assert (status, err) == (130, "stopped: a.npz.checkpoint is kept; the same command goes on from there.\n")
     assert names(tmp_path) == ["a.npz.checkpoint", "a.npz.checkpoint.json"]
     monkeypatch.setattr(deep, "accuracy", real)
     status, _, err = run(*arguments, "--decay", 0.01)
-    assert status == 2
+    assert (status, err.count("\n")) == (2, 1)
     assert "other data or settings" in err
     calls.clear()
     assert run(*arguments)[0] == 0
