@@ -1,6 +1,7 @@
 """A Dask cluster as a sweep uses it: watched, so that whatever happens to it, there is a result or one line."""
 
 import contextlib
+import itertools
 import logging
 import os
 import subprocess
@@ -104,10 +105,8 @@ class Cluster:
         """Items with their results, as they come; a bounded number is under way."""
         waiting, flying = iter(items), {}
         while True:
-            for item in waiting:
+            for item in itertools.islice(waiting, max(0, AHEAD * self._threads - len(flying))):
                 flying[self._submit(function, item)] = item
-                if len(flying) >= AHEAD * self._threads:
-                    break
             if not flying:
                 return
             done = [future for future in flying if future.status != "pending"]

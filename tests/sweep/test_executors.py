@@ -165,6 +165,15 @@ def test_an_address_where_nobody_is(address, tmp_path, impatient):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_bounded_number_of_tasks_is_under_way(cluster):
+    cluster.add_worker()
+    asked = []
+    items = (asked.append(i) or 0.05 for i in range(30))
+    ahead = [len(asked) - done for done, _ in enumerate(sweep.dask(cluster.address)(time.sleep, items))]
+    assert len(ahead) == 30
+    assert max(ahead) <= _dask.AHEAD
+
+
 def test_an_error_on_a_worker_is_one_line(cluster):
     cluster.add_worker()
     started = time.monotonic()
