@@ -5,16 +5,15 @@ the command line `cli`. They are imported when they are first used.
 """
 
 import importlib
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
+
     from jaxprune import boltzmann, cli, data, deep, dynamics, files, linalg, networks, pruning, rnn, sweep
     from jaxprune._checks import InputError
     from jaxprune._provenance import fingerprint, provenance
     from jaxprune.pruning import Pruned, prune
-
-__version__ = _version("jaxprune")
 
 __all__ = [
     "InputError",
@@ -45,6 +44,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("jaxprune")
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)
     if name in __all__:
@@ -53,4 +54,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), "__version__", *__all__])

@@ -82,8 +82,17 @@ def prune_boltzmann(
     first_rate = RETRAIN_RATE if retrain_rate is None else retrain_rate
     retrain = Learning(retrain_epochs, (first_rate, first_rate), batch) if retrain_epochs else None
     settings = Sessions(criterion, remove, bias_step=bias_step, retrain=retrain)
-    for name, value in (("sessions", sessions), ("temperatures", temperatures)):
-        check_whole(name, value, least=1)
+    for name, values in (
+        ("sessions", [sessions]),
+        ("temperatures", [temperatures]),
+        ("hidden", hidden),
+        ("size", [size]),
+    ):
+        for value in values:
+            if value is not None:
+                check_whole(name, value, least=1)
+    if not hidden:
+        raise InputError("hidden names no layer: give the units of one at least.")
     train, train_labels, test, test_labels, side = _binary(data, size)
     console = rich.console.Console(stderr=True)
     machine_key, session_key, assess_key, picture_key = jax.random.split(jax.random.key(seed), 4)

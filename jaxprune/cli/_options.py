@@ -17,8 +17,8 @@ SIDE = 2
 FRAME = "│╭╮╰╯─|+- "
 """What boxes are drawn of; a line of these alone parts one, or ends it."""
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
-ASIDE = ("For full helptext", "Argument helptext", "(required)")
-"""Beginnings of parts that `--help` says better."""
+ASIDE = ("For full helptext", "Argument helptext", "Got errors")
+"""Beginnings of parts that `--help` says better, or only a programmer understands."""
 HELP_INDENT = 8
 """From here on stands what an option is for, below its name."""
 
