@@ -131,7 +131,7 @@ figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 for name, (rule, loop) in ways.items():
     found = [
         deep.accuracy(
-            deep.prune_layers(prune_key, trained, rule, keep=keep, data=x[:1000], closed_loop=loop).model,
+            deep.prune_layers(prune_key, trained, rule, keep=keep, groups="row", data=x[:1000], closed_loop=loop).model,
             None,
             test_x,
             test_y,

@@ -9,7 +9,7 @@ import rich.table
 import tyro
 
 from jaxprune import dynamics, pruning, rnn
-from jaxprune._checks import InputError, check_whole
+from jaxprune._checks import InputError, check_seed, check_whole
 from jaxprune.cli._common import certificate_facts, check_outputs, rule_facts, write_report
 from jaxprune.files import ARRAYS
 
@@ -85,6 +85,7 @@ def prune_rnn(
     given = {
         "source": source, "sd": sd, "tau": tau, "neuron_sd": neuron_sd, "rollouts": rollouts, "share": share, "after": after,
     }  # fmt: skip
+    check_seed("seed", seed)
     if rollouts is not None:
         check_whole("--rollouts", rollouts, least=1)
     used = _settings(rule, loops, given, watched=bool(chosen.needs_activity or loops))

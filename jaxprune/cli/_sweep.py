@@ -47,6 +47,8 @@ def run_sweep(
     if workers is not None:
         check_whole("--workers", workers, least=1)
     config.check()
+    if not out.parent.is_dir():
+        raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
     compute = sweep.serial if workers is None and scheduler is None else sweep.dask(scheduler, workers=workers)
     figure, table = (_beside(out, suffix) for suffix in (".png", ".csv"))
     _check_beside(out, (figure, table), overwrite)

@@ -474,15 +474,6 @@ SWEEP = [
     )),
 ]  # fmt: skip
 CASES = [*MATRICES, *PRUNE, *CERTIFY, *RNN, *BOLTZMANN, *DEEP, *PROGRAM]
-LATER = [
-    *(sweep(*options) for options in (
-        ("--seed", BEYOND), ("--seed", f"-{BEYOND}1"), ("--keep", "1e-9"), ("--scheduler", "nonsense:::"),
-        ("--out", "nowhere/out.zarr"),
-    )),
-]  # fmt: skip
-"""What sweeps do not refuse before they begin."""
-ENDLESS = [sweep("--bridges", "100000000"), sweep("--sizes", "1000000", "1000000")]
-"""The same, and they take minutes to fail."""
 
 
 def shown(arguments):
@@ -532,17 +523,6 @@ def test_bad_input(refused, arguments):
     refused(*arguments)
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="prune-rnn does not check its seed")
-def test_a_seed_of_prune_rnn_that_no_key_can_be_made_of(refused):
-    refused(*prune_rnn("good-rnn.npz", "--seed", BEYOND))
-
-
-def expected(arguments):
-    """A case of sweeps, marked where it is not refused."""
-    late = pytest.mark.xfail(strict=False, run=arguments not in ENDLESS, reason="not refused before the sweep begins")
-    return pytest.param(arguments, marks=late if arguments in (*LATER, *ENDLESS) else ())
-
-
-@pytest.mark.parametrize("arguments", [expected(arguments) for arguments in SWEEP], ids=shown)
+@pytest.mark.parametrize("arguments", SWEEP, ids=shown)
 def test_bad_input_of_sweeps(refused, arguments):
     refused(*arguments)

@@ -104,7 +104,7 @@ def test_what_listens_is_compiled_once_for_all_fractions():
 
 @pytest.mark.parametrize("rule", ["weight+keep", "activity+keep"])
 def test_plain_rules_keep_the_largest_of_every_row_and_change_nothing(rule):
-    pruned = prune_layers(KEY, MODEL, rule, keep=0.5, data=X, closed_loop=False)
+    pruned = prune_layers(KEY, MODEL, rule, keep=0.5, groups="row", data=X, closed_loop=False)
     for depth, (old, new, mask) in enumerate(
         zip(MODEL.layers, pruned.model.layers, jax.tree.leaves(pruned.masks), strict=True)
     ):
@@ -140,7 +140,9 @@ def output_error(model):
 
 def test_what_each_step_gains():
     errors = {
-        (rule, loop): output_error(prune_layers(KEY, MODEL, rule, keep=0.5, data=X, closed_loop=loop).model)
+        (rule, loop): output_error(
+            prune_layers(KEY, MODEL, rule, keep=0.5, groups="row", data=X, closed_loop=loop).model
+        )
         for rule in ("weight+keep", "activity+keep", "activity+compensation", "greedy+compensation")
         for loop in (False, True)
     }
@@ -169,7 +171,7 @@ def test_budgets_are_exact(groups, keep):
 @pytest.mark.parametrize("rule", ["activity+regrow", "weight+keep"])
 def test_every_output_keeps_a_synapse_at_least(rule):
     model = eqx.nn.MLP(6, 3, 40, 1, key=KEY, dtype=float)
-    pruned = prune_layers(KEY, model, rule, keep=0.02, data=X)
+    pruned = prune_layers(KEY, model, rule, keep=0.02, groups="row", data=X)
     assert [layer.kept for layer in pruned.layers] == [40, 3]
     assert [layer.empty for layer in pruned.layers] == [0, 0]
     with pytest.raises(jaxprune.InputError, match=r"layers\[1\] would keep none of its 120 synapses"):
@@ -178,8 +180,8 @@ def test_every_output_keeps_a_synapse_at_least(rule):
 
 @pytest.mark.parametrize("rule", ["weight+keep", "activity+regrow", "weight"])
 def test_a_sparse_model_is_pruned_further_and_keeps_a_synapse_for_every_output(rule):
-    once = prune_layers(KEY, MODEL, "weight+keep", keep=0.5, data=X).model
-    pruned = prune_layers(KEY, once, rule, keep=0.1, data=X)
+    once = prune_layers(KEY, MODEL, "weight+keep", keep=0.5, groups="row", data=X).model
+    pruned = prune_layers(KEY, once, rule, keep=0.1, groups="row", data=X)
     assert [layer.empty for layer in pruned.layers] == [0, 0, 0]
     assert [layer.synapses for layer in pruned.layers] == [48, 128, 24]
     for old, new in zip(once.layers, pruned.model.layers, strict=True):
