@@ -92,9 +92,9 @@ class Results(NamedTuple):
 def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dict[str, str]] | None = None) -> Results:
     """Compute one task of a sweep.
 
-    Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices. Each
-    rule has a program of its own, which serves all fractions: a result does not depend on what else is swept. Eigenvalues come
-    from `ensemble_eigenvalues`, between two such programs.
+    Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices. There is a
+    program for each way to draw and each way to adjust, for all fractions: a result does not depend on what else is swept.
+    Eigenvalues come from `ensemble_eigenvalues`, between two such programs.
 
     Args:
       config: the sweep.

@@ -13,7 +13,7 @@ import jaxprune
 from jaxprune import prune
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.linalg import is_symmetric, spectral_abscissa, stationary_covariance
-from jaxprune.networks import count_components, dominant_leak, stable_leak
+from jaxprune.networks import count_components, dale, dominant_leak, stable_leak
 from jaxprune.pruning import (
     Compensate,
     FragmentationWarning,
@@ -23,6 +23,7 @@ from jaxprune.pruning import (
     Rule,
     Strengthen,
     UniformPrune,
+    UnstableWarning,
     WeightPrune,
     apply_rule,
     compensate,
@@ -399,3 +400,38 @@ def test_errors():
 def test_a_network_that_is_not_symmetric_is_not_pruned_as_if_it_were(rule):
     with pytest.raises(jaxprune.InputError, match="symmetric is True, but A is not symmetric"):
         prune(KEY, dominant("gaussian"), rule, keep=0.5, symmetric=True)
+
+
+def test_an_importance_that_was_measured():
+    """It takes the place of the rule's own, and is checked as that is."""
+    A = dominant("clustered")
+    own = noise_importance(A, stationary_covariance(A))
+    for rule in ("noise", "weight", "noise+compensation"):
+        given = prune(KEY, A, rule, keep=0.5, importance=own)
+        np.testing.assert_allclose(given.importance, own, rtol=1e-9)
+    np.testing.assert_array_equal(
+        prune(KEY, A, "noise", keep=0.5, importance=own).mask, prune(KEY, A, "noise", keep=0.5).mask
+    )
+    for wrong, words in ((own[:3, :3], "same network"), (-own, "negative"), (own.at[0, 1].set(jnp.nan), "finite")):
+        with untyped(), pytest.raises(jaxprune.InputError, match=words):
+            prune(KEY, A, "noise", keep=0.5, importance=wrong)
+
+
+def test_a_network_that_becomes_unstable_is_a_warning():
+    W = dale(jax.random.key(0), 60, density=0.3, gain=0.7)
+    A = W - jnp.eye(len(W))
+    with pytest.warns(UnstableWarning, match=r"is unstable \(spectral abscissa \d.*noise\+compensation"):
+        pruned = prune(KEY, A, "noise", keep=0.2)
+    assert spectral_abscissa(pruned.matrix) > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prune(KEY, A, "noise", keep=0.2, warn=False)
+
+
+def test_a_network_that_decays_only_by_rounding_is_a_warning():
+    """A neuron without slack that loses its inputs has no leak left."""
+    A = dominant_leak(jnp.array([[0.0, 2.0, 0.0], [0.5, 0.0, 1.0], [0.0, 1.0, 0.0]])).at[0, 0].add(-1.0)
+    last = jnp.array([[0.0, 9.0, 0.0], [1.0, 0.0, 1.0], [0.0, 0.1, 0.0]])
+    rule = Rule(weight_importance, "top", Strengthen(diagonal="matched"))
+    with pytest.warns(UnstableWarning, match="is marginal"):
+        prune(KEY, A, rule, keep=0.75, importance=last)
