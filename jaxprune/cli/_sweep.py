@@ -109,7 +109,8 @@ def _with_bar(config, out, compute):
         rich.progress.TimeElapsedColumn(),
         rich.progress.TimeRemainingColumn(),
     )
-    bar = rich.progress.Progress(*columns, console=rich.console.Console(stderr=True))
+    console = rich.console.Console(stderr=True)
+    bar = rich.progress.Progress(*columns, console=console, disable=not console.is_terminal)
     task = bar.add_task("compiling, and the first chunk", total=None)
     first, chunks = None, (0, config.chunks)
 

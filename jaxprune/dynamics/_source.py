@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -62,12 +63,14 @@ class FromStates(Source):
     def activity(self, key: PRNGKey, model: Any) -> Activity:
         """Moments over all states, in double precision where there is one."""
         states = self.states(key, model)
+        if isinstance(states, np.ndarray) and states.dtype == np.float64:
+            states = jnp.asarray(states)  # in the precision that is on: what a model does is its own affair
         check_array("the states", states)
         if states.ndim < 2:
             raise InputError(
                 f"the states have shape {states.shape}, but need at least two axes: the last one is the neurons."
             )
-        states = jnp.asarray(states)  # in the precision that is on
+        states = jnp.asarray(states)
         weights = jnp.ones(states.shape[:-1], states.dtype) if self.weights is None else self.weights
         check_weights(weights, states.shape[:-1])
         return moments_of(states, weights)

@@ -93,7 +93,7 @@ def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix:
       InputError: W not square, empty, not finite, or without a synapse; gain outside (0, 1).
 
     Example:
-      >>> scaled_inputs(jnp.array([[0.0, 3.0], [3.0, 0.0]]), gain=0.5)
+      >>> scaled_inputs(jnp.array([[0.0, 3.0], [3.0, 0.0]]), gain=0.5).round(2)
       Array([[-1. ,  0.5],
              [ 0.5, -1. ]], dtype=float64)
 

@@ -123,7 +123,7 @@ class Store:
         content = read(self.path, self.config, self.dtype, self.attributes)
         if found := _damage(self.config, content):
             warnings.warn(
-                f"{quoted(str(self.path), 80)} is damaged: {found}, and computed again.",
+                f"{quoted(self.path, 80)} is damaged: {found}, and computed again.",
                 DamagedStoreWarning,
                 stacklevel=3,
             )

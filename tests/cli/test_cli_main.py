@@ -76,11 +76,16 @@ def command(monkeypatch):
     return lambda function: monkeypatch.setitem(_matrix.COMMANDS, "prune", function)
 
 
+HEARD = (
+    "import runpy, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "sys.argv[0] = 'jaxprune'; runpy.run_module('jaxprune.cli', run_name='__main__')"
+)
+"""The program, which hears Ctrl-C also where the tests themselves do not, as in the background of a script."""
+
+
 def start(*arguments, **options):
     """The program in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "jaxprune.cli", *arguments], stderr=subprocess.PIPE, text=True, **options
-    )
+    return subprocess.Popen([sys.executable, "-c", HEARD, *arguments], stderr=subprocess.PIPE, text=True, **options)
 
 
 ON = ("prune", "A.npy", "--keep", ".5", "--out", "B.npy")

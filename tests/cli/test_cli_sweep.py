@@ -64,7 +64,7 @@ def test_sweep_with_another_config_is_refused(run, tmp_path):
     run(*SWEEP, "--out", "small.zarr")
     status, _, err = run(*SWEEP, "--seed", "5", "--out", "small.zarr")
     assert (status, err.count("\n")) == (2, 1)
-    assert "error: 'small.zarr' was written with another config (seed 0 there, 5 here)" in err
+    assert "error: small.zarr was written with another config (seed 0 there, 5 here)" in err
     assert "Traceback" not in err
 
 
@@ -163,11 +163,11 @@ def test_damage_is_said_in_one_line_and_mended(run, tmp_path):
     chunk.write_bytes(b"x")
     status, _, err = run("plot", "s.zarr")
     assert status == 0
-    assert err.startswith("warning: 's.zarr' is damaged: 2 results are not what was written")
+    assert err.startswith("warning: s.zarr is damaged: 2 results are not what was written")
     assert err.count("\n") == 1
     status, _, err = run(*arguments)
     assert status == 0
-    assert "warning: 's.zarr' is damaged: 2 results are not what was written" in err
+    assert "warning: s.zarr is damaged: 2 results are not what was written" in err
     assert "computed again" in err
     assert (tmp_path / "s.csv").read_bytes() == table
 

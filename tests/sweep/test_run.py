@@ -72,7 +72,7 @@ def test_agrees_with_pruning_one_network_at_a_time(family, tmp_path):
         for keep in config.keep:
             at = results.sel(network=1, rule=rule, keep=keep)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("jaxprune.pruning._prune._warn_of_fragments", lambda *_: None)
+                patch.setattr("jaxprune.pruning._prune.warn_of_fragments", lambda *_: None)
                 S = pruning.prune(
                     mask_key, A, pruning.named_rule(rule), keep=keep, symmetric=config.ensemble.symmetric
                 ).matrix
