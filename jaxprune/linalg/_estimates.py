@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -81,12 +82,16 @@ def estimate_measures(
         check_square("C", C, like=("A", A))
         stationary, path = _information(A, B, C, stable=found.stable)
     epsilons, definite = _deviations(np.asarray(A), np.asarray(B))
-    certificate = certificate_from(
+    certificate = _certified(
         A, B, jnp.full_like(A, 1 if definite else jnp.nan), deviations=jnp.asarray(epsilons),
         abscissa=jnp.asarray(found.abscissa), symmetric=is_symmetric(A) and is_symmetric(B),
     )  # fmt: skip
     measures = Measures(h2.relative, jnp.mean(along), jnp.max(along), stationary, path, unknown, unknown, certificate)
     return Estimates(measures, h2)
+
+
+# Compiled: its many passes over large matrices become one.
+_certified = jax.jit(certificate_from, static_argnames="symmetric")
 
 
 def _information(A, B, C, *, stable):
