@@ -1,5 +1,7 @@
 """A Dask cluster as a sweep uses it: watched, so that whatever happens to it, there is a result or one line."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import itertools
 import logging
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed.comm import get_address_host_port
 
 from jaxprune._checks import InputError, quoted
 
@@ -21,6 +24,8 @@ LOOK = 0.5
 """Seconds between two looks at results, and at the scheduler."""
 AHEAD = 2
 """Tasks under way for each thread of a worker."""
+BROKEN = (OSError, concurrent.futures.CancelledError, asyncio.CancelledError)
+"""What Dask raises where a connection breaks."""
 LOGGERS = ("distributed", "dask", "tornado", "asyncio")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 WORKER = """
@@ -104,6 +109,12 @@ class Cluster:
     def map(self, function: Callable, items: Iterable) -> Iterator[tuple[Any, Any]]:
         """Items with their results, as they come; a bounded number is under way."""
         waiting, flying = iter(items), {}
+        try:
+            yield from self._map(function, waiting, flying)
+        except BROKEN as error:  # a connection, while it is used; what a task raises comes otherwise
+            raise self._lost() from error
+
+    def _map(self, function, waiting, flying):
         while True:
             for item in itertools.islice(waiting, max(0, AHEAD * self._threads - len(flying))):
                 flying[self._submit(function, item)] = item
@@ -175,6 +186,7 @@ KEPT = "What is finished is kept: run the sweep again to go on."
 
 def _client(address):
     try:
+        get_address_host_port(address)  # a client that is given no address waits for itself when it goes
         return Client(address, timeout=PATIENCE / 2, set_as_default=False)
     except Exception as error:  # a malformed address, or nobody there
         why = quoted(" ".join(f"{type(error).__name__}: {error}".split()), 100)

@@ -165,6 +165,24 @@ def test_an_address_where_nobody_is(address, tmp_path, impatient):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_malformed_address_makes_no_client(monkeypatch):
+    """A client without an address would wait for itself when it goes, and then complain."""
+    monkeypatch.setattr(_dask, "Client", None)
+    with pytest.raises(InputError, match=r"no scheduler can be reached.*invalid address"):
+        list(sweep.dask("nonsense:::")(abs, [1]))
+
+
+def test_a_connection_that_breaks_while_results_come_is_one_line(cluster, monkeypatch):
+    cluster.add_worker()
+
+    def broken(*_):
+        raise OSError("in <TCP (closed)>: reset by peer")
+
+    monkeypatch.setattr(_dask.Cluster, "_outcome", broken)
+    with pytest.raises(InputError, match=r"the scheduler .* is lost.*run the sweep again"):
+        list(sweep.dask(cluster.address)(abs, [1]))
+
+
 def test_a_bounded_number_of_tasks_is_under_way(cluster):
     cluster.add_worker()
     asked = []
