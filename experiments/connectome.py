@@ -7,7 +7,7 @@ set-ups, side by side:
 - `inputs normalised`: equal leaks, and every neuron's synapse counts scaled to a total input of `gain` of its leak. It removes
   the differences between neurons that noise importance uses.
 - `one scale`: equal leaks, and all counts scaled by one number, so that the slowest mode decays at 1 - `gain` of the leak.
-- `dominant leak`: counts as they are, and leaks as large as a neuron's total input and a slack, as the command line does.
+- `dominant leak`: counts as they are, and leaks as large as a neuron's total input and a slack, as with `--leak dominant`.
 
 The slowest modes are followed by the left and right eigenvectors of the original, so that a lost mode cannot be hidden by
 another. The paired eigenvalues of the literature stand beside them for the worm.
