@@ -77,6 +77,12 @@ def prune(
     original = _dynamics(matrix, neurons, leak, gain, margin)
     A, key = original.matrix, jax.random.key(seed)
     symmetric = linalg.is_symmetric(A)
+    before = linalg.stability(A)
+    if not before.stable:
+        raise InputError(
+            f"{matrix} is singular or unstable (spectral abscissa {before.abscissa:.4g}): its activity never comes to rest, and "
+            "says nothing. Pass --leak scaled, dominant or stable."
+        )
     activity = activity_of(_covariance(A))
     tried: list[_choice.Tried] = []
     probes = prepare(A)
@@ -92,7 +98,7 @@ def prune(
     stability = linalg.stability(pruned.matrix)
     if not stability.stable and not allow_unstable:
         tried = tried or _choice.try_rules(key, A, activity, keep, probes)
-        print(_unstable(stability, linalg.stability(A), tried), file=sys.stderr)
+        print(_unstable(stability, before, tried), file=sys.stderr)
         sys.exit(UNSTABLE)
     compared = compare(A, pruned.matrix, C=activity.covariance, probes=probes)
     facts = {

@@ -119,6 +119,10 @@ BAD = {
     "positive diagonal": (save(STABLE + 3 * np.eye(3)), "must not be positive"),
     "singular": (save(np.array([[-1.0, 1.0], [1.0, -1.0]])), "singular or unstable"),
     "unstable": (save(np.array([[-1.0, 3.0], [3.0, -1.0]])), "singular or unstable"),
+    "grows": (
+        save(np.array([[-1.0, 3.0], [3.0, -1.0]])),
+        "abscissa 2): its activity never comes to rest, and says nothing. Pass --leak",
+    ),
     "complex": (save(np.eye(2) * 1j), "real numbers"),
     "pickled": (save(np.array([{}], dtype=object)), "Python objects"),
     "no synapse": (save(np.zeros((2, 2))), "no synapse"),
