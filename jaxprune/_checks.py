@@ -89,7 +89,11 @@ def check_pair(A: Any, B: Any) -> None:
         raise InputError(f"B has shape {B.shape} and A has {A.shape}: compare a network with its own pruned matrix.")
 
 
-def check_leak(name: str, A: Any) -> None:
+LEAK = "give A = W - diag(leak), for example from networks.dominant_leak(W)."
+"""What to do about a diagonal that is no leak."""
+
+
+def check_leak(name: str, A: Any, remedy: str = LEAK) -> None:
     """Refuse a positive diagonal entry: a neuron that excites itself instead of leaking."""
     if not is_concrete(A):
         return
@@ -97,8 +101,7 @@ def check_leak(name: str, A: Any) -> None:
     worst = int(np.argmax(diagonal))
     if diagonal[worst] > 0:
         raise InputError(
-            f"{name}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: "
-            "give A = W - diag(leak), for example from networks.dominant_leak(W)."
+            f"{name}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: {remedy}"
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from jaxprune import linalg, networks, pruning
-from jaxprune._checks import InputError, check_positive, check_seed, quoted
+from jaxprune._checks import InputError, check_leak, check_positive, check_seed, quoted
 from jaxprune._memory import check_memory
 from jaxprune._types import Matrix
 from jaxprune.cli import _choice
@@ -213,7 +213,7 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     if size == 1 or not bool(jnp.any(W - jnp.diag(jnp.diagonal(W)) != 0)):
         raise InputError(f"{path} has no synapse: there is nothing to prune.")
     if leak == "none":
-        _check_diagonal(path, W)
+        check_leak(str(path), W, "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place.")
         words = "leak: as in the file"
         return _Original(W, network.names, network.left_out, {"kind": "none"}, words)
     A, facts, words = _with_leak(W, leak, GAIN if gain is None else gain, MARGIN if margin is None else margin)
@@ -239,16 +239,6 @@ def _with_leak(W, leak, gain, margin):
     what = "slack" if leak == "dominant" else "slowest rate"
     words = f"leak: {sizes}, added, for a {what} of {absolute:.4g} (--leak {leak} --margin {margin:g})"
     return A, {"margin": margin, "least": float(added[0]), "largest": float(added[-1])}, words
-
-
-def _check_diagonal(path, W):
-    diagonal = np.diagonal(np.asarray(W))
-    worst = int(np.argmax(diagonal))
-    if diagonal[worst] > 0:
-        raise InputError(
-            f"{path}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: "
-            "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place."
-        )
 
 
 def _unstable(found, original, tried):

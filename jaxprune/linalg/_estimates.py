@@ -42,8 +42,8 @@ def estimate_measures(
     """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
 
     The H2 error is estimated from probes (`estimate_h2`). The slowest modes, the abscissa and epsilon are found by iteration, to
-    rounding. The information lost is exact for the covariances that are given and computed; in single precision, which is
-    twice as fast, it has some three digits.
+    rounding. The information lost is exact for the covariances that are given and computed; in single precision it has some
+    three digits.
 
     Args:
       key: random key of the probes; or A prepared for many estimates, by `parts.probe`, in single precision if that will do.

@@ -17,11 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numcodecs
 import numpy as np
 import xarray as xr
-import zarr
-from zarr.storage import MemoryStore
 
 from jaxprune._checks import InputError, quoted
 from jaxprune._provenance import versions
@@ -29,59 +26,31 @@ from jaxprune.networks import Ensemble
 from jaxprune.sweep._config import SweepConfig
 from jaxprune.sweep._evaluate import Results, Task, rule_sources
 from jaxprune.sweep._files import STORE, locked, remove_partial, remove_workshops, workshop, write_files
+from jaxprune.sweep._layout import (
+    CODEC,
+    FINISHED,
+    MARKS,
+    MEASURED,
+    ORIGINAL,
+    POINT,
+    VARIABLES,
+    Variable,
+    chunk_shape,
+    coordinates,
+    empty_store,
+    kind_of,
+    networks_of,
+    place_of,
+    sizes_of,
+)
 
 FAMILY = "jaxprune sweep"
 FORMAT = f"{FAMILY} 3"
 METADATA, ATTRIBUTES = ".zmetadata", ".zattrs"
-CODEC = numcodecs.Zstd(level=1)
-POINT = ("network", "rule", "keep")
-MODES = (*POINT, "mode")
 GROWING = ("rules", "keep", "networks")
 """Settings by which a store can be extended."""
 CREATION = 20.0
 """Seconds that a process waits for another one to make its store in the same folder."""
-
-Variable = tuple[tuple[str, ...], str, str]
-"""Dimensions, type ("float" is that of the sweep) and meaning."""
-
-MEASURED: dict[str, Variable] = {
-    "eigenvalue_error": (MODES, "float", "|mu/lambda - 1|, pruned eigenvalue mu paired to lambda, slowest mode first"),
-    "mode_error": (
-        MODES,
-        "float",
-        "|u* S v / lambda - 1| along the original's own modes (left and right eigenvectors u, v)",
-    ),
-    "angle": (MODES, "float", "cosine of the angle between v and S v"),
-    "h2_error": (
-        POINT,
-        "float",
-        "relative H2 error of the response to noise; infinite if the pruned network is not stable",
-    ),
-    "stationary": (
-        POINT,
-        "float",
-        "information lost about activity at one moment, in nats per neuron; infinite as above",
-    ),
-    "path": (POINT, "float", "information lost about trajectories, in nats per neuron and unit of time"),
-    "epsilon": (POINT, "float", "realised spectral error: largest |generalised eigenvalue - 1|"),
-    "epsilon_bound": (POINT, "float", "epsilon promised by the theorem (c = 4); says nothing above 1"),
-    "abscissa": (POINT, "float", "largest real part of the pruned eigenvalues, in 1/time"),
-    "dominance_slack": (POINT, "float", "smallest row slack of the pruned matrix, in 1/time"),
-    "kept": (POINT, "int32", "synapses kept, as entries"),
-    "kept_fraction": (POINT, "float", "synapses kept, as a fraction"),
-    "max_amplification": (POINT, "float", "largest factor by which a kept synapse grew"),
-    "guarantee": (POINT, "int8", "guarantee of the certificate: 0 none, 1 stable, 2 quadratic form, 3 spectrum"),
-}
-ORIGINAL: dict[str, Variable] = {
-    "eigenvalue_real": (("network", "mode"), "float", "eigenvalues of the original network, real part, in 1/time"),
-    "eigenvalue_imag": (("network", "mode"), "float", "the same, imaginary part"),
-}
-MARKS: dict[str, Variable] = {
-    "checksum": (POINT, "uint64", "of all measures of a network at a point; 0 as long as they are not complete"),
-    "checksum_original": (("network",), "uint64", "the same of what is stored of the original network"),
-}
-VARIABLES = MEASURED | ORIGINAL | MARKS
-FINISHED = "whether this network's results at this point are complete and undamaged"
 
 
 class DamagedStoreWarning(UserWarning):
@@ -129,7 +98,7 @@ class Store:
             )
         tasks = []
         for chunk in range(config.chunks):
-            where = _networks(self.config, chunk)
+            where = networks_of(self.config, chunk)
             points = tuple(
                 (rule, keep)
                 for rule, keep in itertools.product(config.rules, config.keep)
@@ -142,7 +111,7 @@ class Store:
     def write(self, task: Task, results: Results) -> None:
         """Write what a task computed, and, once it is on the disk, the checksums that say that it is complete."""
         data, marks = {}, {}
-        networks = range(self.config.networks)[_networks(self.config, task.chunk)]
+        networks = range(self.config.networks)[networks_of(self.config, task.chunk)]
         parts: list[tuple[str, tuple[int, ...], str, Mapping[str, np.ndarray], dict[str, Variable]]]
         parts = [("checksum_original", (task.chunk,), "", results.original, ORIGINAL)]
         for (rule, keep), measured in results.measured.items():
@@ -151,23 +120,20 @@ class Store:
         for mark, place, point, found, variables in parts:
             values = {name: self._stored(name, found[name]) for name in variables}
             sums = _checksums(_identity(self.attributes), networks, point, values)
-            data |= {self._file(name, place): self._encode(name, block) for name, block in values.items()}
-            marks[self._file(mark, place)] = self._encode(mark, sums)
+            data |= {place_of(self.path, name, place): self._encode(name, block) for name, block in values.items()}
+            marks[place_of(self.path, mark, place)] = self._encode(mark, sums)
         write_files(data)
         write_files(marks)
 
     def _stored(self, name, values):
         """In the type of the store; there is one NaN, as a chunk of nothing else is not told from one without."""
-        values = np.asarray(values).astype(_kind(name, self.dtype)[0])
+        values = np.asarray(values).astype(kind_of(name, self.dtype)[0])
         return np.where(np.isnan(values), np.nan, values).astype(values.dtype) if values.dtype.kind == "f" else values
-
-    def _file(self, name, place):
-        return _file(self.path, name, place)
 
     def _encode(self, name, block):
         """A whole chunk of an array; `block` holds its networks, and the rest is filled."""
-        dtype, fill = _kind(name, self.dtype)
-        shape = _chunk_shape(name, self.config)
+        dtype, fill = kind_of(name, self.dtype)
+        shape = chunk_shape(name, self.config)
         whole = np.full(shape, fill, dtype)
         whole[: len(block)] = block.reshape(len(block), *shape[1:])
         return CODEC.encode(whole)
@@ -228,7 +194,7 @@ def load(path: str | os.PathLike) -> xr.Dataset:
     variables = {name: (dims, content.values[name], {"description": why}) for name, (dims, _, why) in MEASURED.items()}
     variables |= {name: (dims, content.values[name], {"description": why}) for name, (dims, _, why) in ORIGINAL.items()}
     variables["finished"] = (POINT, content.finished, {"description": FINISHED})
-    return xr.Dataset(variables, _coordinates(config), attributes)
+    return xr.Dataset(variables, coordinates(config), attributes)
 
 
 def select(results: xr.Dataset, config: SweepConfig) -> xr.Dataset:
@@ -263,7 +229,7 @@ def read(path: Path, config: SweepConfig, dtype: str, attributes: dict[str, Any]
     original_finished, original_damaged = _compare(values["checksum_original"], original)
     for variables, good in ((MEASURED, finished), (ORIGINAL, original_finished)):
         for name in variables:
-            values[name][~good] = _kind(name, dtype)[1]
+            values[name][~good] = kind_of(name, dtype)[1]
     return Content(values, finished, damaged, original_finished, original_damaged)
 
 
@@ -273,8 +239,8 @@ def _compare(stored, right):
 
 def _read(path, name, config, dtype):
     """A whole array; chunks that are not there are filled, and those that cannot be read, too, or marked if they are marks."""
-    kind, fill = _kind(name, dtype)
-    sizes, chunk = _sizes(config), _chunk_shape(name, config)
+    kind, fill = kind_of(name, dtype)
+    sizes, chunk = sizes_of(config), chunk_shape(name, config)
     shape = tuple(sizes[dim] for dim in VARIABLES[name][0])
     counts = [-(-size // step) for size, step in zip(shape, chunk, strict=True)]
     padded = np.full([count * step for count, step in zip(counts, chunk, strict=True)], fill, kind)
@@ -341,7 +307,7 @@ def _create(path, config, dtype, attributes, hold):
     remove_workshops(path)
     with workshop(path) as place:
         (place / STORE).mkdir()
-        files = _template(config, dtype, attributes)
+        files = empty_store(config, dtype, attributes)
         write_files({place / STORE / name: content for name, content in files.items()})
         hold(place / STORE)  # before anybody else can see it
         (place / STORE).rename(path)
@@ -363,7 +329,7 @@ def _extend(path, config, dtype, attributes):
         "config": json.dumps(union.settings(), sort_keys=True),
         "rules": json.dumps(sources, sort_keys=True),
     }
-    files = {path / name: content for name, content in _template(union, dtype, new).items()}
+    files = {path / name: content for name, content in empty_store(union, dtype, new).items()}
     changed = {place: content for place, content in files.items() if _content(place) != content}
     last = changed.pop(path / METADATA, None)
     if changed:
@@ -378,76 +344,6 @@ def _content(path):
         return path.read_bytes()
     except OSError:
         return None
-
-
-def _template(config, dtype, attributes):
-    """All files of an empty store by name: its metadata and coordinates."""
-    files: dict[str, Any] = {}
-    group = zarr.open_group(MemoryStore(files), mode="w", zarr_format=2, attributes=attributes)
-    sizes = _sizes(config)
-    for name, (dims, _, meaning) in VARIABLES.items():
-        kind, fill = _kind(name, dtype)
-        group.create_array(
-            name,
-            shape=tuple(sizes[dim] for dim in dims),
-            chunks=_chunk_shape(name, config),
-            dtype=kind,
-            fill_value=fill if kind.kind == "f" else None,
-            compressors=CODEC,
-            attributes={"_ARRAY_DIMENSIONS": list(dims), "description": meaning},
-        )
-    for name, values in _coordinates(config).items():
-        array = group.create_array(
-            name,
-            shape=values.shape,
-            chunks=values.shape,
-            dtype=values.dtype,
-            fill_value=None,
-            compressors=CODEC,
-            attributes={"_ARRAY_DIMENSIONS": [name]},
-        )
-        array[:] = values
-    zarr.consolidate_metadata(group.store, zarr_format=2)
-    return {name: content.to_bytes() for name, content in files.items()}
-
-
-def _coordinates(config):
-    return {
-        "rule": np.array(config.rules),
-        "keep": np.array(config.keep),
-        "network": np.arange(config.networks),
-        "mode": np.arange(config.ensemble.neurons),
-    }
-
-
-def _sizes(config):
-    return {
-        "network": config.networks,
-        "rule": len(config.rules),
-        "keep": len(config.keep),
-        "mode": config.ensemble.neurons,
-    }
-
-
-def _chunk_shape(name, config):
-    steps = {"network": config.chunk, "rule": 1, "keep": 1, "mode": config.ensemble.neurons}
-    return tuple(steps[dim] for dim in VARIABLES[name][0])
-
-
-def _kind(name, dtype):
-    """Type of an array, and what it holds where there is nothing yet."""
-    kind = VARIABLES[name][1]
-    return (np.dtype(dtype), np.nan) if kind == "float" else (np.dtype(kind), 0)
-
-
-def _file(path, name, place):
-    # An array over networks and modes has one chunk of modes.
-    place = place + (0,) * (len(VARIABLES[name][0]) - len(place))
-    return path / name / ".".join(map(str, place))
-
-
-def _networks(config, chunk):
-    return slice(chunk * config.chunk, min((chunk + 1) * config.chunk, config.networks))
 
 
 def _attributes(config, dtype):
