@@ -84,7 +84,7 @@ def check_archive(path: Path, members: Iterable[zipfile.ZipInfo] | None = None) 
 
 
 def load_npy(path: Path) -> np.ndarray:
-    """The array of an .npy file; nothing is allocated that the file does not hold.
+    """Read an .npy file; never allocate more than the file holds.
 
     Raises:
       InputError: larger than the memory there is.
@@ -98,7 +98,7 @@ def load_npy(path: Path) -> np.ndarray:
 
 
 def load_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file by name; nothing is allocated that the file does not hold.
+    """Read all arrays of an .npz file by name; never allocate more than the file holds.
 
     Raises:
       InputError: unpacks to more than the memory there is.

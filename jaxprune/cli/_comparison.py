@@ -85,14 +85,21 @@ class Comparison(NamedTuple):
 
 
 def prepare(A: Matrix) -> Probes | None:
-    """Probes of a large network, whose H2 error is estimated; None of a small one.
+    """Random probes for the H2 error of a large network; None for a small one, whose error is computed.
 
     In single precision, whose rounding is far below the standard error of the probes.
     """
     return probe(jax.random.key(0), A.astype(jnp.float32)) if len(A) > LARGE else None
 
 
-def compare(A: Matrix, B: Matrix, *, C: Matrix | None = None, probes: Probes | None = None) -> Comparison:
+def compare(
+    A: Matrix,
+    B: Matrix,
+    *,
+    C: Matrix | None = None,
+    probes: Probes | None = None,
+    stability: tuple[linalg.Stability, linalg.Stability] | None = None,
+) -> Comparison:
     """Measure a pruned network and its controls against the original.
 
     Args:
@@ -100,11 +107,12 @@ def compare(A: Matrix, B: Matrix, *, C: Matrix | None = None, probes: Probes | N
       B: the pruned one.
       C: stationary covariance of A at unit noise; used for large networks only.
       probes: from `prepare`.
+      stability: of both, if known.
     """
     identity = jnp.eye(len(A), dtype=A.dtype)
     mask = (B != 0) * (1 - identity)
     slow = min(linalg.SLOW, len(A))
-    stabilities = linalg.stability(A), linalg.stability(B)
+    stabilities = stability or (linalg.stability(A), linalg.stability(B))
     controls: dict[str, adjust.Adjust] = {"mask only": adjust.Keep(), "no synapse": adjust.Empty()}
     if probes is not None:
         modes = linalg.slow_modes(A, slow)

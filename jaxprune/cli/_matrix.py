@@ -100,7 +100,7 @@ def prune(
         tried = tried or _choice.try_rules(key, A, activity, keep, probes)
         print(_unstable(stability, before, tried), file=sys.stderr)
         sys.exit(UNSTABLE)
-    compared = compare(A, pruned.matrix, C=activity.covariance, probes=probes)
+    compared = compare(A, pruned.matrix, C=activity.covariance, probes=probes, stability=(before, stability))
     facts = {
         "matrix": str(matrix),
         "neurons": len(A),

@@ -9,12 +9,12 @@ from jaxprune._checks import InputError
 
 
 def beside(checkpoint: Path) -> Path:
-    """The file of what goes with a checkpoint."""
+    """The file beside a checkpoint that holds what was measured."""
     return checkpoint.with_name(checkpoint.name + ".json")
 
 
 def read_notes(checkpoint: Path, fields: Iterable[str]) -> list[dict[str, Any]]:
-    """One row for each step before; none where there is no checkpoint.
+    """Read what was measured before an interruption, a row for each step; nothing where there is no checkpoint.
 
     Args:
       checkpoint: what the command goes on from.

@@ -24,7 +24,7 @@ HELP_INDENT = 8
 
 
 def parse(command: Callable[..., None], name: str, arguments: list[str]) -> Callable[[], None]:
-    """What runs the command with these options; each that is a path names something: not ".", "/" or nothing.
+    """Read the options of a command, and return what runs it. A path must name a file: not ".", "/" or nothing.
 
     Args:
       command: function whose arguments are the options.

@@ -28,7 +28,7 @@ def at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept(words: Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C in here says what is kept.
+    """Within this block, Ctrl-C ends the program with a line that says what is kept.
 
     Args:
       words: makes the line, "stopped: ...", when it is needed.

@@ -83,14 +83,19 @@ class Probes(NamedTuple):
 
 
 def probe(key: PRNGKey, A: Matrix, probes: int = 32) -> Probes:
-    """What `estimate_h2` needs of an original, computed once for many pruned networks.
+    """Prepare an original network for many H2 estimates: random patterns, a shift and one inverse.
 
     Args:
       key, A, probes: as in `estimate_h2`.
 
+    Raises:
+      InputError: A not square, empty or not finite; fewer than two probes.
+
     Example:
       >>> float(h2_of_probes(probe(jax.random.key(0), -jnp.eye(3)), -jnp.eye(3)).relative)
       0.0
+
+    Reference: as for `estimate_h2`.
     """
     check_square("A", A)
     check_whole("probes", probes, least=2)
@@ -118,6 +123,8 @@ def h2_of_probes(original: Probes, B: Matrix) -> H2Estimate:
     Example:
       >>> h2_of_probes(probe(jax.random.key(0), -jnp.eye(3)), -2 * jnp.eye(3)).relative.round(4)
       Array(0.4082, dtype=float64)
+
+    Reference: as for `estimate_h2`.
     """
     z, shift = original.patterns, original.shift
     resolvents = original.resolvent, _resolvent(B, shift)

@@ -83,7 +83,7 @@ def connected(address: str | None, workers: int | None) -> Iterator["Cluster"]:
 
 
 def shares(workers: int) -> list[list[int]]:
-    """Cores of each worker; none where a process cannot be held to some.
+    """Cores for each worker; empty where a process cannot be bound to cores.
 
     Example:
       >>> len(shares(3))

@@ -25,7 +25,7 @@ PARTIAL = ".partial"
 
 @contextlib.contextmanager
 def locked(folder: Path, busy: str, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold a folder's lock, which vanishes with the process; it is no file, and nothing is left of it.
+    """Hold a lock on a folder. It ends with the process, and leaves no file.
 
     A file system that knows no locks gives none.
 

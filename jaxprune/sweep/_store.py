@@ -141,7 +141,7 @@ class Store:
 
 @contextlib.contextmanager
 def opened(path: Path, config: SweepConfig, dtype: str) -> Iterator[Store]:
-    """A sweep's store, made, or extended by what it does not have yet, for this process alone.
+    """Open a sweep's store for this process alone; create or extend it as needed.
 
     Raises:
       InputError: `path` holds something else, or the store of another sweep or made with other versions, and is not touched; or

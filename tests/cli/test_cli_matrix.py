@@ -13,7 +13,8 @@ import scipy.linalg
 import scipy.sparse
 
 from jaxprune import _memory, linalg, networks
-from jaxprune.cli import _comparison, _matrix
+from jaxprune.cli import _choice, _comparison, _matrix
+from jaxprune.dynamics import activity_of
 from tests.helpers import dominant
 
 
@@ -278,6 +279,17 @@ def test_auto_takes_the_best_stable_rule_and_says_which(run, tmp_path):
     # The options that it names give the same network.
     assert run("prune", "A.npy", *tried[0]["options"].split(), "--keep", "0.2", "--out", "C.npy")[0] == 0
     np.testing.assert_array_equal(np.load("B.npy"), np.load("C.npy"))
+
+
+def test_stable_rules_come_before_others_whatever_their_error(tmp_path, monkeypatch):
+    A = jnp.asarray(balanced(tmp_path / "A.npy"))
+    errors = iter([0.0, 1.0, 2.0, 3.0, 4.0])  # the first that is tried, which is not stable, has the least
+    monkeypatch.setattr(_choice, "_h2", lambda *_: next(errors))
+    activity = activity_of(linalg.stationary_covariance(A))
+    tried = _choice.try_rules(jax.random.key(0), A, activity, 0.2, None)
+    stable = [one.stability.stable for one in tried]
+    assert stable == sorted(stable, reverse=True)
+    assert (tried[-1].options, tried[-1].h2, stable[-1]) == ("--rule noise", 0.0, False)
 
 
 def edges(path, neurons=15, seed=0):

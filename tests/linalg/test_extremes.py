@@ -61,6 +61,13 @@ def test_stability_has_a_tolerance(family, shift, words, iterated):
     assert found.abscissa == pytest.approx(shift, abs=1e-9)
 
 
+def test_an_abscissa_just_below_zero_is_marginal():
+    """On either side of zero, rounding decides."""
+    for tiny in (-1e-17, 0.0, 1e-17):
+        found = linalg.stability(jnp.diag(jnp.array([-1.0, tiny])))
+        assert (found.words, found.stable) == ("marginal", False)
+
+
 def test_many_equal_modes(iterated):
     """Neurons without inputs, and a network without any synapse."""
     assert linalg.stability(-2 * jnp.eye(50)).abscissa == -2
