@@ -1,0 +1,234 @@
+"""Large networks as lists of their synapses: conversion, checks, and a look at their structure."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.experimental.sparse import BCOO, BCSR
+from jaxtyping import Float, Int
+
+from jaxprune._checks import FLOATS, LEAK, InputError, is_concrete
+
+SparseMatrix = BCSR
+"""A network's matrix `[post, pre]` by rows: `data`, the presynaptic neuron of each entry in `indices`, and where rows begin in
+`indptr`. Entries of a row are in order, once each, and not zero."""
+
+
+def is_sparse(A: Any) -> bool:
+    """Whether A is a sparse matrix, of JAX or of SciPy.
+
+    Example:
+      >>> is_sparse(jnp.eye(2)), is_sparse(as_sparse("A", jnp.eye(2)))
+      (False, True)
+    """
+    return isinstance(A, BCSR | BCOO) or _of_scipy(A)
+
+
+def as_sparse(name: str, A: Any) -> SparseMatrix:
+    """A square matrix by its rows, checked: entries sorted, each place once (what is there twice is added), zeros left out.
+
+    Args:
+      name: what messages call it.
+      A: a sparse matrix of JAX (BCSR, BCOO) or SciPy, or an array.
+
+    Raises:
+      InputError: A not square, empty, not finite, not of floats, batched, traced, or in double precision where JAX computes in
+        single.
+
+    Example:
+      >>> import scipy.sparse
+      >>> as_sparse("A", scipy.sparse.csr_array([[-1.0, 0.5], [0.0, -1.0]])).data
+      Array([-1. ,  0.5, -1. ], dtype=float64)
+    """
+    if isinstance(A, BCSR | BCOO):
+        leaves = jax.tree.leaves(A)
+        if not is_concrete(*leaves):
+            raise InputError(f"{name} is traced, but a sparse network's entries are looked at: call this outside jit.")
+        if A.n_batch or A.n_dense:
+            raise InputError(f"{name} is a batched sparse array: pass one network's matrix.")
+    _check_shape(name, A)
+    if isinstance(A, BCSR) and A.indices_sorted and A.unique_indices and A.data.size and bool(jnp.all(A.data != 0)):
+        _check_entries(name, A.dtype, np.asarray(A.data))
+        return A
+    rows = to_scipy(A)
+    _check_entries(name, rows.dtype, rows.data)
+    # Not in place: the entries may be the caller's.
+    rows = rows if rows.has_canonical_format and np.all(rows.data) else rows.copy()
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return from_scipy(rows)
+
+
+def to_scipy(A: Any) -> Any:
+    """Any sparse matrix, or an array, as a SciPy `csr_array`; without a copy where there is one.
+
+    Example:
+      >>> to_scipy(as_sparse("A", jnp.eye(2))).shape
+      (2, 2)
+    """
+    import scipy.sparse
+
+    if isinstance(A, BCOO):
+        places = np.asarray(A.indices)
+        return scipy.sparse.coo_array((np.asarray(A.data), (places[:, 0], places[:, 1])), shape=A.shape).tocsr()
+    if isinstance(A, BCSR):
+        parts = tuple(np.asarray(part) for part in (A.data, A.indices, A.indptr))
+        return scipy.sparse.csr_array(parts, shape=A.shape)
+    return scipy.sparse.csr_array(A if _of_scipy(A) else np.asarray(A))
+
+
+def from_scipy(rows: Any) -> SparseMatrix:
+    """A SciPy `csr_array`, whose entries are in order, once each and not zero, as a JAX array."""
+    kind = np.int32 if max(rows.nnz, *rows.shape) < 2**31 else np.int64
+    parts = (rows.data, rows.indices.astype(kind, copy=False), rows.indptr.astype(kind, copy=False))
+    return _bcsr(*(jnp.asarray(part) for part in parts), len(rows.indptr) - 1)
+
+
+def from_entries(
+    rows: Int[np.ndarray, " entry"],
+    columns: Int[np.ndarray, " entry"],
+    values: Float[np.ndarray, " entry"],
+    neurons: int,
+) -> SparseMatrix:
+    """A square matrix from its entries, in any order; what is there twice is added, and zeros are left out.
+
+    Example:
+      >>> from_entries(np.array([1, 0]), np.array([0, 1]), np.array([2.0, 3.0]), 2).todense()
+      Array([[0., 3.],
+             [2., 0.]], dtype=float64)
+    """
+    import scipy.sparse
+
+    found = scipy.sparse.coo_array((values, (rows, columns)), shape=(neurons, neurons)).tocsr()
+    found.sum_duplicates()
+    found.eliminate_zeros()
+    return from_scipy(found)
+
+
+def with_data(A: SparseMatrix, data: Float[Array, " entry"]) -> SparseMatrix:
+    """The same places with other entries."""
+    return _bcsr(data, A.indices, A.indptr, A.shape[0])
+
+
+def rows_of(A: SparseMatrix) -> Int[Array, " entry"]:
+    """The row of each entry.
+
+    Example:
+      >>> rows_of(as_sparse("A", jnp.array([[1.0, 2.0], [0.0, 3.0]])))
+      Array([0, 0, 1], dtype=int32)
+    """
+    places = jnp.arange(A.shape[0], dtype=A.indices.dtype)
+    return jnp.repeat(places, jnp.diff(A.indptr), total_repeat_length=A.data.size)
+
+
+@jax.jit
+def diagonal_of(A: SparseMatrix) -> Float[Array, " neuron"]:
+    """The diagonal, zeros included.
+
+    Example:
+      >>> diagonal_of(as_sparse("A", jnp.array([[1.0, 2.0], [3.0, 0.0]])))
+      Array([1., 0.], dtype=float64)
+    """
+    rows = rows_of(A)
+    return jnp.zeros(A.shape[0], A.dtype).at[rows].add(jnp.where(rows == A.indices, A.data, 0), indices_are_sorted=True)
+
+
+@jax.jit
+def input_of(A: SparseMatrix) -> Float[Array, " neuron"]:
+    """Each neuron's total input, the absolute sum of its row without the diagonal.
+
+    Example:
+      >>> input_of(as_sparse("A", jnp.array([[1.0, -2.0], [3.0, 0.0]])))
+      Array([2., 3.], dtype=float64)
+    """
+    rows = rows_of(A)
+    sizes = jnp.where(rows == A.indices, 0, jnp.abs(A.data))
+    return jnp.zeros(A.shape[0], A.dtype).at[rows].add(sizes, indices_are_sorted=True)
+
+
+class Asymmetry(NamedTuple):
+    """The largest difference of a matrix from its transpose, and where it is."""
+
+    difference: float
+    post: int
+    pre: int
+
+
+def asymmetry(A: SparseMatrix) -> Asymmetry | None:
+    r"""None for a matrix that is symmetric up to rounding, else where it is so least.
+
+    First by products with a random vector, $|A x - A^T x|$, which are equal up to rounding for symmetric matrices alone; only
+    another matrix is transposed.
+
+    Example:
+      >>> asymmetry(as_sparse("A", jnp.array([[-1.0, 2.0], [1.5, -1.0]])))
+      Asymmetry(difference=0.5, post=0, pre=1)
+    """
+    rows = to_scipy(A)
+    x = np.random.default_rng(0).standard_normal(rows.shape[0]).astype(rows.dtype)
+    scale = abs(rows) @ np.abs(x)
+    allowed = 16 * np.finfo(rows.dtype).eps * np.sqrt(len(x)) * scale
+    if np.all(np.abs(rows @ x - rows.T @ x) <= allowed):
+        return None
+    apart = abs(rows - rows.T.tocsr()).tocoo()
+    worst = int(np.argmax(apart.data))
+    if apart.data[worst] <= len(x) * np.finfo(rows.dtype).eps * np.abs(rows.data).max():
+        return None
+    return Asymmetry(float(apart.data[worst]), int(apart.row[worst]), int(apart.col[worst]))
+
+
+def resolve_sparse_symmetry(symmetric: bool | None, A: SparseMatrix, name: str = "A") -> bool:
+    """Whether a sparse matrix is symmetric: as the caller says, or by a look at its entries.
+
+    Raises:
+      InputError: the word is yes, and the matrix is not symmetric; the largest difference is shown.
+    """
+    if symmetric is not None and not symmetric:
+        return False
+    found = asymmetry(A)
+    if found is not None and symmetric:
+        raise InputError(
+            f"symmetric is True, but {name}[{found.post}, {found.pre}] and {name}[{found.pre}, {found.post}] differ by "
+            f"{found.difference:.3g}, the most of all: leave symmetric out, or pass (A + A.T) / 2."
+        )
+    return found is None
+
+
+def check_sparse_leak(name: str, diagonal: Float[Array, " neuron"], remedy: str = LEAK) -> None:
+    """Refuse a positive diagonal entry: a neuron that excites itself instead of leaking."""
+    worst = int(jnp.argmax(diagonal))
+    if diagonal[worst] > 0:
+        raise InputError(
+            f"{name}[{worst}, {worst}] is {diagonal[worst]:.6g}, but the diagonal (minus the leak) must not be positive: {remedy}"
+        )
+
+
+def _bcsr(data, indices, indptr, neurons):
+    shape = (neurons, neurons)
+    return BCSR((data, indices, indptr), shape=shape, indices_sorted=True, unique_indices=True)
+
+
+def _of_scipy(A):
+    return hasattr(A, "tocsr") and hasattr(A, "nnz")
+
+
+def _check_shape(name, A):
+    if len(A.shape) != 2 or A.shape[0] != A.shape[1]:
+        raise InputError(f"{name} has shape {tuple(A.shape)}, but must be square (neurons x neurons).")
+    if A.shape[0] == 0:
+        raise InputError(f"{name} is empty (0 x 0): a network needs at least one neuron.")
+
+
+def _check_entries(name, dtype, data):
+    if str(dtype) not in FLOATS:
+        raise InputError(f"{name} has dtype {dtype}, but must be float32 or float64: convert with .astype(float).")
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        raise InputError(
+            f"{name} has dtype {dtype}, but JAX computes in single precision here: call "
+            f"jax.config.update('jax_enable_x64', True) first, or convert with {name}.astype('float32')."
+        )
+    finite = np.isfinite(data)
+    if not finite.all():
+        raise InputError(f"{name} has {np.sum(~finite)} entries that are not finite: remove or repair them.")
