@@ -1,0 +1,177 @@
+r"""Preconditioners: the leak alone, or with it the slow modes of weakly joined clusters."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Int
+
+from jaxprune._types import Matrix, Scalar
+from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of, input_of, rows_of, to_scipy
+
+ALIKE = 0.8
+"""Squared cosine, between the test vectors of two neurons, from which they move as one; of independent ones in 16 dimensions one
+of a million pairs passes."""
+LARGEST = 4000
+"""Most clusters of the coarse problem, which is inverted as a dense matrix."""
+SMALLEST = 8
+"""Neurons that make a cluster."""
+CHUNK = 1 << 18
+"""Synapses that are looked at together."""
+
+
+class Preconditioner(NamedTuple):
+    """An approximate inverse of -A: one over the leak of each neuron, and the exact inverse on a few slow patterns.
+
+    Attributes:
+      inverse: one over the leaks.
+      cluster: each neuron's cluster; the number of clusters where it has none.
+      pattern: each neuron's part in the slow pattern of its cluster; zero where it has none.
+      coarse: inverse of -A between the patterns; 0 x 0 without clusters.
+    """
+
+    inverse: Float[Array, " neuron"]
+    cluster: Int[Array, " neuron"]
+    pattern: Float[Array, " neuron"]
+    coarse: Matrix
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.coarse)
+
+
+def precondition(A: SparseMatrix) -> Preconditioner:
+    """Precondition by the leak alone: enough where no part of the network is nearly cut off from leaks and other parts.
+
+    Args:
+      A: dynamics matrix, with a positive leak for every neuron.
+    """
+    leak = -diagonal_of(A)
+    return Preconditioner(1 / leak, jnp.zeros(len(leak), jnp.int32), jnp.zeros_like(leak), jnp.zeros((0, 0), A.dtype))
+
+
+def least_slack(A: SparseMatrix) -> Scalar:
+    r"""Least share of its leak that a neuron has as slack, $\min_i (d_i - \sum_j |w_{ij}|) / d_i$; negative if not dominant.
+
+    For symmetric A, it is a lower bound of the eigenvalues of -A preconditioned by its leak (Gershgorin), and, as adding to a
+    preconditioner only raises them, by any that `precondition` or `precondition_clusters` makes.
+
+    Example:
+      >>> from jaxprune.linalg import sparse
+      >>> least_slack(sparse.as_sparse("A", jnp.array([[-2.0, 1.0], [1.0, -4.0]])))
+      Array(0.5, dtype=float64)
+
+    Reference: Varga2004.
+    """
+    leak = -diagonal_of(A)
+    return jnp.min(jnp.where(leak > 0, (leak - input_of(A)) / jnp.where(leak > 0, leak, 1), -jnp.inf))
+
+
+@jax.jit
+def apply(preconditioner: Preconditioner, r: Float[Array, "neuron probe"]) -> Float[Array, "neuron probe"]:
+    """The approximate inverse times a block of columns."""
+    scaled = preconditioner.inverse[:, None] * r
+    if not preconditioner.clusters:
+        return scaled
+    inside = jnp.zeros((preconditioner.clusters + 1, r.shape[1]), r.dtype)
+    inside = inside.at[preconditioner.cluster].add(preconditioner.pattern[:, None] * r)[:-1]
+    outside = jnp.concatenate([preconditioner.coarse @ inside, jnp.zeros((1, r.shape[1]), r.dtype)])
+    return scaled + preconditioner.pattern[:, None] * outside[preconditioner.cluster]
+
+
+def precondition_clusters(A: SparseMatrix, tests: Float[Array, "neuron test"]) -> Preconditioner:
+    r"""Precondition by the leak, and exactly on the slow patterns of clusters that hang together more than with the rest.
+
+    Where neurons move as one in all test vectors they are one cluster: synapses whose ends have test vectors of squared cosine
+    .8 or more join them. A cluster's pattern is its neurons' part in the leading test direction, signs included, so
+    that inhibition that splits a cluster into two camps is one pattern as well. With the patterns as columns of P,
+
+    $$B = D^{-1} + P (P^T M P)^{-1} P^T .$$
+
+    Args:
+      A: dynamics matrix, symmetric.
+      tests: vectors in which slow modes are large and fast ones small: samples of noise-driven activity, smoothed.
+
+    Returns:
+      The preconditioner; that of `precondition` where there are no such clusters.
+
+    Reference: Brandt2011 (algebraic distance from relaxed test vectors); Nicolaides1987 (a coarse space of one vector for each
+    part).
+    """
+    import scipy.sparse
+    import scipy.sparse.csgraph
+
+    plain, host = precondition(A), to_scipy(A)
+    vectors = np.asarray(_smoothed(A, tests))
+    alike = np.asarray(_alike(A, jnp.asarray(vectors)))
+    joined = scipy.sparse.csr_array((alike, host.indices, host.indptr), shape=host.shape)
+    joined.eliminate_zeros()
+    found = scipy.sparse.csgraph.connected_components(joined, directed=False)[1]
+    sizes = np.bincount(found)
+    chosen = np.argsort(-sizes, kind="stable")[: min(LARGEST, int(np.sum(sizes >= SMALLEST)))]
+    if not len(chosen):
+        return plain
+    number = np.full(len(sizes), len(chosen))
+    number[chosen] = np.arange(len(chosen))
+    cluster = number[found]
+    pattern = np.where(cluster < len(chosen), _patterns(vectors, cluster, len(chosen)), 0)
+    inside = cluster < len(chosen)
+    P = scipy.sparse.csr_array(
+        (pattern[inside], (np.flatnonzero(inside), cluster[inside])), shape=(len(cluster), len(chosen))
+    )
+    coarse = -(P.T @ (host @ P)).toarray()
+    inverse = np.linalg.inv((coarse + coarse.T) / 2)
+    return plain._replace(
+        cluster=jnp.asarray(cluster, jnp.int32),
+        pattern=jnp.asarray(pattern, A.dtype),
+        coarse=jnp.asarray((inverse + inverse.T) / 2, A.dtype),
+    )
+
+
+def _patterns(vectors, cluster, count):
+    """Each neuron's part in the leading direction of its cluster's test vectors, by power iteration on all clusters at once."""
+    import scipy.sparse
+
+    places = scipy.sparse.csr_array(
+        (np.ones(len(cluster)), (cluster, np.arange(len(cluster)))), shape=(count + 1, len(cluster))
+    )
+    weights = np.ones((count + 1, vectors.shape[1]))
+    # The direction begins at the largest vector of the cluster, which is in no way orthogonal to it.
+    order = np.lexsort((np.linalg.norm(vectors, axis=1), cluster))
+    last = np.flatnonzero(np.diff(np.append(cluster[order], count + 2)))
+    weights[cluster[order[last]]] = vectors[order[last]]
+    part = np.zeros(len(cluster))
+    for _ in range(5):
+        part = np.sum(vectors * weights[cluster], axis=1)
+        weights = places @ (vectors * part[:, None])
+        weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), np.finfo(float).tiny)
+    return part
+
+
+@jax.jit
+def _smoothed(A, tests):
+    """A few relaxations of $-A x = 0$, which leave what changes slowly over the network."""
+    leak = -diagonal_of(A)[:, None]
+
+    def relax(_: Any, x: Array) -> Array:
+        return x + 0.6 * (A @ x) / leak
+
+    return jax.lax.fori_loop(0, 6, relax, tests / jnp.linalg.norm(tests, axis=0))
+
+
+@jax.jit
+def _alike(A, vectors):
+    """One for each synapse that joins neurons that move as one, the diagonal included."""
+    rows, size = rows_of(A), A.data.size
+    norms = jnp.sum(vectors**2, axis=1)
+    count = -(-size // CHUNK)
+
+    def some(chunk):
+        place = jnp.minimum(chunk * CHUNK + jnp.arange(CHUNK), size - 1)
+        i, j = rows[place], A.indices[place]
+        return jnp.sum(vectors[i] * vectors[j], axis=1) ** 2 >= ALIKE * norms[i] * norms[j]
+
+    return jax.lax.map(some, jnp.arange(count)).reshape(-1)[:size].astype(jnp.int8)

@@ -1,0 +1,333 @@
+r"""The covariance of a large network from samples of its noise-driven activity, in a form that never becomes a matrix."""
+
+from functools import partial
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jaxtyping import Float, Int
+
+from jaxprune._checks import InputError, check_choice, check_fraction, check_key, check_whole
+from jaxprune._memory import check_memory
+from jaxprune._types import Count, PRNGKey, Scalar
+from jaxprune.linalg.sparse._matrix import (
+    SparseMatrix,
+    as_sparse,
+    check_sparse_leak,
+    diagonal_of,
+    input_of,
+    resolve_sparse_symmetry,
+    rows_of,
+    with_data,
+)
+from jaxprune.linalg.sparse._precondition import least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._simulate import simulate_pairs
+from jaxprune.linalg.sparse._singular import check_singular
+from jaxprune.linalg.sparse._solve import MOST, SolveCode, smallest_ritz, solve
+
+BLOCK = 16
+"""Samples that are drawn together: as many columns as a product takes at little more than the price of one."""
+PROBES = 1024
+"""Most samples that are drawn of themselves."""
+LOOKED_AT = 200_000
+"""Synapses from which the error is judged."""
+PATIENCE = 60
+"""Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
+CHUNK = 1 << 17
+"""Synapses whose variances are computed together."""
+
+
+class SampledCovariance(eqx.Module):
+    r"""Covariance of activity under unit white noise, $C \approx C_0 + \frac1n (Z Z^T - Z_0 Z_0^T)$, from n samples.
+
+    $C_0$ is known exactly: what neurons would do alone, and, of a symmetric network, what one synapse adds,
+    $\tfrac12 (D^{-1} + D^{-1} W D^{-1})$. Only the rest is sampled, which in a network of many synapses is a small part.
+
+    Attributes:
+      samples: Z, one column for each.
+      alone: $Z_0$, the same neurons without synapses under the same noise; None where $C_0$ is subtracted from each sample.
+      leak: d.
+      error: relative standard error of the variance that a synapse sees, as root mean square over synapses.
+      solve_error: largest share by which any synapse's standard deviation is off, because equations are solved to a tolerance.
+      iterations: number of products of the matrix with a block of samples.
+      clusters: of the preconditioner.
+      symmetric: whether $C_0$ has the part of one synapse.
+      guaranteed: whether the bound of solve_error is proven; else it rests on an estimate of the smallest eigenvalue.
+      method: "solve" or "simulation".
+    """
+
+    samples: Float[Array, "neuron probe"]
+    alone: Float[Array, "neuron probe"] | None
+    leak: Float[Array, " neuron"]
+    error: Scalar
+    solve_error: Scalar
+    iterations: Count
+    clusters: Count
+    symmetric: bool = eqx.field(static=True)
+    guaranteed: bool = eqx.field(static=True)
+    method: Literal["solve", "simulation"] = eqx.field(static=True)
+
+    @property
+    def probes(self) -> int:
+        """Number of samples."""
+        return self.samples.shape[1]
+
+    @property
+    def words(self) -> str:
+        """How it was found, and how well it is known, in one line."""
+        how = "one solve each" if self.method == "solve" else "simulated"
+        bound = "at most" if self.guaranteed else "about"
+        return (
+            f"{self.probes} samples of noise-driven activity ({how}, {int(self.iterations)} products in all), relative standard "
+            f"error {float(self.error):.2g}, and of the solves {bound} {float(self.solve_error):.1g}"
+        )
+
+
+class Differences(NamedTuple):
+    """What synapses see of a covariance.
+
+    Attributes:
+      variance: of $x_i - s x_j$, for a synapse of sign s between i and j; not negative.
+      error: its standard error.
+    """
+
+    variance: Float[Array, " synapse"]
+    error: Float[Array, " synapse"]
+
+
+def sampled_covariance(
+    key: PRNGKey,
+    A: SparseMatrix,
+    *,
+    error: float = 0.1,
+    probes: int | None = None,
+    symmetric: bool | None = None,
+    method: Literal["auto", "solve", "simulation"] = "auto",
+    solve_error: float | None = None,
+    max_iterations: int = MOST,
+) -> SampledCovariance:
+    r"""Sample the noise-driven activity of a large network, as often as the wanted error of what synapses see asks for.
+
+    Of a symmetric network with dominant leaks, $M = -A = \sum_{ij} |w_{ij}| b_{ij} b_{ij}^T + \operatorname{diag}(\delta)$ with
+    $b = e_i - s e_j$. Noise on synapses and slacks, $y = \sum \sqrt{|w|} \, b \, \xi + \sqrt\delta \, \zeta$, has the covariance
+    M, and $M x = y$ gives x the covariance $M^{-1} = 2 C$, without any time step. The signs $\xi_{ij} = h_{ij} \eta_i \eta_j$,
+    with h fixed and $\eta$ drawn for each sample, are uncorrelated between any two pairs, and make y one product,
+    $\eta \circ (G \eta)$.
+    What is sampled is $z = x - D^{-1} y$, whose covariance is $M^{-1} - D^{-1} - D^{-1} W D^{-1}$.
+
+    Any other stable network is simulated with the implicit midpoint rule, whose stationary covariance is exact for any step.
+
+    Args:
+      key: random key.
+      A: dynamics matrix, in 1/time, stable; BCSR or SciPy sparse.
+      error: wanted relative standard error of the variance that a synapse sees, as root mean square over synapses.
+      probes: number of samples, instead of what the error asks for.
+      symmetric: whether A is symmetric; by default looked up.
+      method: "solve" for symmetric networks with dominant leaks, "simulation" for all; by default what suits.
+      solve_error: tolerance of the solves, as the largest share by which a synapse's standard deviation may be off; by default
+        a quarter of the error.
+      max_iterations: most iterations of a solve.
+
+    Returns:
+      The samples, with the errors reached.
+
+    Raises:
+      InputError: A not square, empty, not finite, with a positive diagonal, singular or unstable; solves that do not converge;
+        "solve" for a network that is not symmetric or whose leaks are not dominant; samples that do not fit into memory.
+
+    Example:
+      >>> from jaxprune.linalg import sparse
+      >>> A = sparse.as_sparse("A", jnp.array([[-2.0, 1.0], [1.0, -2.0]]))
+      >>> C = sparse.sampled_covariance(jax.random.key(0), A, probes=4096)
+      >>> sparse.differences(C, A).variance[1].round(1)  # 1/3
+      Array(0.3, dtype=float64)
+
+    Reference: Spielman2011 (effective resistances by solves with random right-hand sides); what is subtracted, the signs, and the
+    norm in which solves end are ours.
+    """
+    check_key("key", key)
+    A = as_sparse("A", A)
+    check_fraction("error", error)
+    check_choice("method", method, ("auto", "solve", "simulation"))
+    if probes is not None:
+        check_whole("probes", probes, least=2)
+    leak = -diagonal_of(A)
+    check_sparse_leak("A", -leak)
+    symmetric = resolve_sparse_symmetry(symmetric, A)
+    silent = int(jnp.argmin(leak))
+    if not leak[silent] > 0:
+        raise InputError(
+            f"neuron {silent} has no leak (A[{silent}, {silent}] is 0), so its activity never comes to rest: give every neuron "
+            "one."
+        )
+    check_memory(
+        f"{probes or BLOCK} samples of {len(leak)} neurons",
+        4 * A.dtype.itemsize * (A.data.size + len(leak) * max(probes or 0, BLOCK)),
+        "ask for fewer, or for single precision.",
+    )
+    slack = float(least_slack(A))
+    dominant = slack >= -8 * float(jnp.finfo(A.dtype).eps)
+    if method == "solve" and not (symmetric and dominant):
+        what = "not symmetric" if not symmetric else f"not diagonally dominant (least slack {slack:.3g} of the leak)"
+        raise InputError(f"method is 'solve', but A is {what}: leave method out, and the network is simulated.")
+    if method == "simulation" or not (symmetric and dominant):
+        return _simulated(key, A, leak, error, probes)
+    return _solved(key, A, leak, error, probes, slack, solve_error or error / 4, max_iterations)
+
+
+def differences(
+    covariance: SampledCovariance,
+    A: SparseMatrix,
+    *,
+    entries: Int[Array, " synapse"] | None = None,
+) -> Differences:
+    """The variance of the difference of the two neurons that a synapse joins (of their sum, if it is inhibitory).
+
+    Args:
+      covariance: from `sampled_covariance`.
+      A: the network, or one with the same neurons; entries on its diagonal get a variance of zero.
+      entries: places of the synapses among A's entries; by default all.
+
+    Returns:
+      Variances and their standard errors, for unit noise.
+    """
+    rows = rows_of(A)
+    if entries is None:
+        entries = jnp.arange(A.data.size, dtype=A.indices.dtype)
+    return _differences(covariance, rows, A.indices, A.data, entries)
+
+
+@jax.jit
+def _differences(covariance, rows, columns, weights, entries):
+    Z, alone, leak = covariance.samples, covariance.alone, covariance.leak
+    count = len(entries)
+
+    def some(chunk):
+        place = entries[jnp.minimum(chunk * CHUNK + jnp.arange(CHUNK), count - 1)]
+        i, j, w = rows[place], columns[place], weights[place]
+        s = jnp.sign(w)[:, None]
+        seen = (Z[i] - s * Z[j]) ** 2
+        if alone is not None:
+            seen = seen - (alone[i] - s * alone[j]) ** 2
+        known = (1 / leak[i] + 1 / leak[j]) / 2
+        if covariance.symmetric:
+            known = known - jnp.abs(w) / (leak[i] * leak[j])
+        spread = jnp.std(seen, axis=1, ddof=1) / jnp.sqrt(seen.shape[1])
+        variance = jnp.maximum(known + jnp.mean(seen, axis=1), 0)
+        return jnp.where(i == j, 0, variance), jnp.where(i == j, 0, spread)
+
+    found = lax.map(some, jnp.arange(-(-count // CHUNK)))
+    return Differences(*(part.reshape(-1)[:count] for part in found))
+
+
+def _single_error(covariance, A, key):
+    """Root mean square, over synapses, of the relative standard error that one sample would have."""
+    places = jax.random.randint(key, (min(LOOKED_AT, A.data.size),), 0, A.data.size, A.indices.dtype)
+    found = differences(covariance, A, entries=places)
+    there = found.variance > 0
+    ratio = jnp.where(there, found.error / jnp.where(there, found.variance, 1), 0)
+    mean = jnp.sum(ratio**2) / jnp.maximum(jnp.sum(there), 1)
+    return float(jnp.sqrt(mean * covariance.probes))
+
+
+def _wanted(single, error):
+    """Samples that a wanted error takes, in whole blocks."""
+    return min(BLOCK * -(-int(np.ceil((single / error) ** 2)) // BLOCK), PROBES)
+
+
+def _solved(key, A, leak, error, probes, slack, solve_error, max_iterations):
+    sign_key, start_key, look_key, draw_key = jax.random.split(key, 4)
+    check_singular(A)
+    roots = _edge_roots(A, jax.random.bits(sign_key, (len(leak),), jnp.uint32))
+    slacks = jnp.maximum(leak - input_of(A), 0)
+    how, guaranteed = precondition(A), slack > len(leak) * float(jnp.finfo(A.dtype).eps)
+    smallest = slack if guaranteed else _estimated(A, how, start_key)
+    found, worst, iterations, total = [], 0.0, 0, probes
+    while total is None or len(found) * BLOCK < total:
+        width = BLOCK if total is None else min(BLOCK, total - len(found) * BLOCK)
+        y = _draw(jax.random.fold_in(draw_key, len(found)), roots, slacks, width)
+        # Where the leak alone is too weak a preconditioner, the samples, as far as they are known, show what moves as one.
+        patience = max_iterations if how.clusters else min(PATIENCE, max_iterations)
+        solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=patience)
+        iterations += int(solved.iterations)
+        if int(solved.code) == SolveCode.NOT_CONVERGED and patience < max_iterations:
+            how = precondition_clusters(A, solved.value)
+            smallest = slack if guaranteed else _estimated(A, how, start_key)
+            solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=max_iterations)
+            iterations += int(solved.iterations)
+        if int(solved.code) != SolveCode.CONVERGED:
+            raise InputError(
+                f"after {int(solved.iterations)} iterations a synapse's standard deviation may be off by "
+                f"{float(jnp.max(solved.error)):.2g} of it, but {solve_error:.2g} is wanted: {SolveCode(int(solved.code)).words}"
+            )
+        worst = max(worst, float(jnp.max(solved.error)))
+        found.append((solved.value - y / leak[:, None]) * 0.5**0.5)
+        if total is None:
+            total = _wanted(_single_error(_covariance(found, leak), A, look_key), error)
+    covariance = _covariance(found, leak, worst, iterations, how.clusters, guaranteed)
+    return _judged(covariance, A, look_key)
+
+
+def _covariance(found, leak, worst=0.0, iterations=0, clusters=0, guaranteed=False):
+    numbers = (jnp.asarray(0.0), jnp.asarray(worst), jnp.asarray(iterations), jnp.asarray(clusters))
+    samples = found[0] if len(found) == 1 else jnp.concatenate(found, axis=1)
+    return SampledCovariance(samples, None, leak, *numbers, symmetric=True, guaranteed=guaranteed, method="solve")
+
+
+def _judged(covariance, A, key):
+    """With the error that this many samples have."""
+    error = _single_error(covariance, A, key) / covariance.probes**0.5
+    return eqx.tree_at(lambda found: found.error, covariance, jnp.asarray(error))
+
+
+def _estimated(A, how, key):
+    """Half of the smallest eigenvalue that an iteration sees, in place of a bound."""
+    value = float(smallest_ritz(A, how, jax.random.normal(key, (A.shape[0],), A.dtype)))
+    if not value > 0:
+        raise InputError(SolveCode.NOT_DEFINITE.words)
+    return value / 2
+
+
+def _simulated(key, A, leak, error, probes):
+    look_key, draw_key = jax.random.split(key)
+    enough = None if probes is None else probes
+
+    def covariance_of(run):
+        numbers = (jnp.asarray(0.0), jnp.asarray(run.error), jnp.asarray(run.products), jnp.asarray(0))
+        return SampledCovariance(
+            run.states, run.alone, leak, *numbers, symmetric=False, guaranteed=False, method="simulation"
+        )
+
+    run = simulate_pairs(draw_key, A, leak, blocks=1 if enough is None else -(-enough // BLOCK), width=BLOCK)
+    if enough is None:
+        enough = _wanted(_single_error(covariance_of(run), A, look_key), error)
+        if enough > BLOCK:
+            run = simulate_pairs(draw_key, A, leak, blocks=enough // BLOCK, width=BLOCK)
+    run = run._replace(states=run.states[:, :enough], alone=run.alone[:, :enough])
+    return _judged(covariance_of(run), A, look_key)
+
+
+@jax.jit
+def _edge_roots(A, words):
+    """G: roots of the weights' sizes, with the orientation and the fixed random sign of each pair."""
+    rows, columns = rows_of(A), A.indices
+    # The same number for both directions of a pair, mixed so that its lowest bit says nothing of the two neurons' own.
+    mixed = words[rows] * words[columns]
+    mixed ^= mixed >> 15
+    mixed *= jnp.uint32(0x2C1B3C6D)
+    mixed ^= mixed >> 13
+    sign = jnp.where(mixed & 1, 1, -1).astype(A.dtype)
+    orientation = jnp.where(rows < columns, 1, -jnp.sign(A.data))
+    return with_data(A, jnp.where(rows == columns, 0, jnp.sqrt(jnp.abs(A.data)) * sign * orientation))
+
+
+@partial(jax.jit, static_argnums=3)
+def _draw(key, roots, slacks, width):
+    """y, whose covariance is M, as columns."""
+    pair_key, own_key = jax.random.split(key)
+    shape = (len(slacks), width)
+    signs = jax.random.rademacher(pair_key, shape, roots.dtype)
+    return signs * (roots @ signs) + jnp.sqrt(slacks)[:, None] * jax.random.rademacher(own_key, shape, roots.dtype)
