@@ -1,6 +1,6 @@
 """Lyapunov equations, spectra and their errors, the response to noise, information lost, transients, certificates."""
 
-from jaxprune.linalg import lapack, parts
+from jaxprune.linalg import lapack, parts, sparse
 from jaxprune.linalg._certificate import (
     Certificate,
     Guarantee,
@@ -36,6 +36,7 @@ from jaxprune.linalg._transient import (
     numerical_abscissa,
     transient_growth,
 )
+from jaxprune.linalg.sparse import SampledCovariance, sampled_covariance
 
 __all__ = [
     "SLOW",
@@ -52,6 +53,7 @@ __all__ = [
     "Modes",
     "Projection",
     "Reference",
+    "SampledCovariance",
     "SpectralErrors",
     "Stability",
     "certificate_from",
@@ -81,7 +83,9 @@ __all__ = [
     "reference",
     "resolve_symmetry",
     "rounding",
+    "sampled_covariance",
     "slow_modes",
+    "sparse",
     "spectral_abscissa",
     "spectral_errors",
     "stability",

@@ -1,13 +1,28 @@
 """Importance of a synapse: from noise-driven activity, from its weight alone, or none."""
 
+from typing import Any, overload
+
 import jax.numpy as jnp
 
 from jaxprune._checks import InputError, check_matrix, check_positive, check_square
 from jaxprune._types import Matrix, Moment, Real
+from jaxprune.linalg.sparse import (
+    SampledCovariance,
+    SparseMatrix,
+    as_sparse,
+    differences,
+    is_sparse,
+    rows_of,
+    with_data,
+)
 from jaxprune.pruning._kinds import without_diagonal
 
 
-def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
+@overload
+def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix: ...
+@overload
+def noise_importance(A: SparseMatrix, C: SampledCovariance, *, exponent: Real = 1.0) -> SparseMatrix: ...
+def noise_importance(A: Any, C: Any, *, exponent: Real = 1.0) -> Matrix | SparseMatrix:
     r"""Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons, or a power of it.
 
     $$r_{ij} = |a_{ij}| \, v_{ij}^\alpha, \qquad v_{ij} = C_{ii} + C_{jj} - 2 \, \mathrm{sign}(a_{ij}) \, C_{ij}, \qquad
@@ -21,8 +36,9 @@ def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
     for the response to noise. For directed networks and for other adjustments nothing is derived.
 
     Args:
-      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights.
-      C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared.
+      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights; or a sparse network.
+      C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared; of a sparse network, samples of it
+        (`linalg.sampled_covariance`).
       exponent: $\alpha$, not negative.
 
     Returns:
@@ -41,6 +57,8 @@ def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
     Reference: Moore2020, the pruning rule before normalisation; the exponent is ours.
     """
     check_positive("exponent", exponent, zero=True)
+    if is_sparse(A):
+        return _of_synapses(as_sparse("A", A), need_samples(C), exponent)
     check_square("A", A)
     check_square("C", C)
     if A.shape != C.shape:
@@ -49,6 +67,29 @@ def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix:
     difference = variance[:, None] + variance[None, :] - 2 * jnp.sign(A) * C
     # Rounding can leave a variance just below zero where two neurons move as one.
     return weight_importance(A) * jnp.maximum(difference, 0) ** exponent
+
+
+def _of_synapses(A, C, exponent):
+    if len(C.leak) != A.shape[0]:
+        raise InputError(
+            f"C is of {len(C.leak)} neurons and A of {A.shape[0]}: pass the covariance of the same network."
+        )
+    seen = differences(C, A).variance
+    return with_data(A, jnp.where(rows_of(A) == A.indices, 0, jnp.abs(A.data) * seen**exponent))
+
+
+def need_samples(covariance: Any) -> SampledCovariance:
+    """The samples of a large network's activity, which must be there.
+
+    Raises:
+      InputError: there are none, or a dense covariance in their place.
+    """
+    if not isinstance(covariance, SampledCovariance):
+        raise InputError(
+            f"the covariance is a {type(covariance).__name__}, but that of a sparse network is sampled: pass "
+            "linalg.sampled_covariance(key, A)."
+        )
+    return covariance
 
 
 def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:

@@ -1,7 +1,7 @@
 """Pruning a network: importance, probabilities, mask, adjustment, in this order."""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +10,7 @@ from jaxprune._checks import InputError, check_fraction, check_key, check_leak, 
 from jaxprune._types import Count, Mask, Matrix, PRNGKey, Real
 from jaxprune.dynamics import Activity, activity_of, check_activity, need_activity
 from jaxprune.linalg import is_symmetric, resolve_symmetry, stability, stationary_covariance, symmetrise
+from jaxprune.linalg.sparse import LARGE, SampledCovariance, SparseMatrix, as_sparse, is_sparse, rows_of, with_data
 from jaxprune.networks import count_components
 from jaxprune.pruning._groups import check_pairs, pattern
 from jaxprune.pruning._kinds import Kind, check_kind, fixed_entries, synapse_count, synapses
@@ -18,6 +19,7 @@ from jaxprune.pruning._names import named_rule
 from jaxprune.pruning._probabilities import check_importance, keep_probabilities
 from jaxprune.pruning._rules import Rule, is_plain, score_of
 from jaxprune.pruning.adjust import Adjust, Survivors
+from jaxprune.pruning.sparse import SparsePruned, prune_sparse
 
 
 class Pruned(NamedTuple):
@@ -44,6 +46,7 @@ class UnstableWarning(UserWarning):
     """Activity of the pruned network grows without limit, or decays to nothing only by rounding."""
 
 
+@overload
 def prune(
     key: PRNGKey,
     A: Matrix,
@@ -56,7 +59,34 @@ def prune(
     groups: str = "global",
     importance: Matrix | None = None,
     warn: bool = True,
-) -> Pruned:
+) -> Pruned: ...
+@overload
+def prune(
+    key: PRNGKey,
+    A: SparseMatrix,
+    rule: Rule | str,
+    *,
+    keep: Real | None = None,
+    kind: Kind | None = None,
+    symmetric: bool | None = None,
+    activity: Activity | SampledCovariance | None = None,
+    groups: str = "global",
+    importance: SparseMatrix | None = None,
+    warn: bool = True,
+) -> SparsePruned: ...
+def prune(
+    key: PRNGKey,
+    A: Any,
+    rule: Rule | str,
+    *,
+    keep: Real | None = None,
+    kind: Kind | None = None,
+    symmetric: bool | None = None,
+    activity: Any = None,
+    groups: str = "global",
+    importance: Any = None,
+    warn: bool = True,
+) -> Pruned | SparsePruned:
     r"""Prune a network, or a layer, by a rule.
 
     Importance $r$ by the rule; probabilities $p = \min(1, K r)$ with $\sum p = \text{keep} \times$ the number of synapses,
@@ -64,7 +94,9 @@ def prune(
 
     Args:
       key: random key. The same key draws the same coins for every rule and fraction.
-      A: stable dynamics matrix $A = W - \operatorname{diag}(\text{leak})$, in 1/time; or, as `kind` says, other weights.
+      A: stable dynamics matrix $A = W - \operatorname{diag}(\text{leak})$, in 1/time; or, as `kind` says, other weights. A sparse
+        matrix (BCSR, or of SciPy) is a linear network; one of more than 3,000 neurons is pruned without a dense matrix, from
+        samples of its activity (`linalg.sampled_covariance`).
       rule: for example `NoisePrune()`, your own `Rule`, or a name such as "weight+compensation" (`RULES`).
       keep: fraction of the synapses to keep, in (0, 1]; left out with a pattern such as groups="2:4", which says it.
       kind: what the weights belong to: a "linear" network with its leak on the diagonal (by default, of square matrices), a
@@ -72,13 +104,14 @@ def prune(
         neurons, whose diagonal is nothing special (by default, of other matrices).
       symmetric: decide once per pair; by default when A is symmetric.
       activity: of the presynaptic neurons, where the rule looks at it; by default, of a linear network, that under white noise
-        of unit intensity (`linalg.stationary_covariance`).
+        of unit intensity (`linalg.stationary_covariance`; of a large sparse one, samples of it).
       groups: which synapses share a budget, as in `keep_probabilities`.
       importance: of each synapse, measured or computed before, in place of the rule's own; as large as A.
       warn: whether to look at the pruned network and warn as below, which takes time in a large one.
 
     Returns:
-      The pruned matrix with its mask, probabilities and importances.
+      The pruned matrix with its mask, probabilities and importances; of a sparse network all of them sparse, and the samples that
+      the rule looked at.
 
     Raises:
       InputError: A empty or not finite, or with no synapse; a linear network that is not square, has a positive diagonal, or is
@@ -102,6 +135,8 @@ def prune(
     """
     check_key("key", key)
     rule = named_rule(rule)
+    if is_sparse(A):
+        return _prune_sparse(key, as_sparse("A", A), rule, keep, kind, symmetric, activity, groups, importance, warn)
     check_matrix("A", A)
     kind = check_kind(A, kind)
     if kind == "linear":
@@ -138,6 +173,33 @@ def prune(
         warn_of_fragments(A, pruned.mask, kind)
         if kind == "linear":
             _warn_of_growth(pruned.matrix)
+    return pruned
+
+
+def _prune_sparse(key, A, rule, keep, kind, symmetric, activity, groups, importance, warn):
+    if kind not in (None, "linear") or groups != "global":
+        what = f"kind is {kind!r}" if groups == "global" else f"groups is {groups!r}"
+        raise InputError(
+            f"{what}, but A is sparse: only linear networks with one global budget are pruned as sparse ones."
+        )
+    if keep is None:
+        raise InputError("keep is not given: pass the fraction of synapses to keep, in (0, 1].")
+    if A.shape[0] <= LARGE and not isinstance(activity, SampledCovariance):
+        dense = None if importance is None else importance.todense()
+        pruned = prune(
+            key, A.todense(), rule, keep=keep, symmetric=symmetric, activity=activity, importance=dense, warn=warn
+        )
+        rows, columns = rows_of(A), A.indices
+        return SparsePruned(
+            as_sparse("matrix", pruned.matrix),
+            as_sparse("mask", pruned.mask),
+            *(with_data(A, part[rows, columns]) for part in (pruned.probabilities, pruned.importance)),
+            None,
+        )
+    pruned = prune_sparse(key, A, rule, keep=keep, symmetric=symmetric, covariance=activity, importance=importance)
+    if warn:
+        _warn_of_pieces(count_components(A), count_components(pruned.mask), int(pruned.mask.data.sum()), A.shape[0])
+        _warn_of_growth(pruned.matrix)
     return pruned
 
 
@@ -315,11 +377,15 @@ def warn_of_fragments(A: Matrix, mask: Mask, kind: Kind = "linear") -> None:
       >>> warn_of_fragments(jnp.array([[-2.0, 1.0], [1.0, -2.0]]), jnp.array([[0.0, 1.0], [1.0, 0.0]]))
     """
     before, after = count_components(synapses(A, kind)), count_components(mask)
+    _warn_of_pieces(before, after, int(np.asarray(mask).sum()), len(A))
+
+
+def _warn_of_pieces(before, after, kept, neurons):
     if after > before:
         warnings.warn(
-            f"the pruned network falls apart into {after} connected components ({before} before): {int(np.asarray(mask).sum())} "
-            f"synapses stay, and {len(A)} neurons need at least {len(A) - before} connected pairs to hold together; raise keep "
-            "if modes across components matter.",
+            f"the pruned network falls apart into {after} connected components ({before} before): {kept} synapses stay, and "
+            f"{neurons} neurons need at least {neurons - before} connected pairs to hold together; raise keep if modes across "
+            "components matter.",
             FragmentationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -1,6 +1,7 @@
 """Linear algebra of large networks, which are lists of synapses: nothing here makes a dense matrix of them."""
 
 from jaxprune.linalg.sparse._matrix import (
+    LARGE,
     Asymmetry,
     SparseMatrix,
     as_sparse,
@@ -22,6 +23,7 @@ from jaxprune.linalg.sparse._singular import check_singular
 from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solve
 
 __all__ = [
+    "LARGE",
     "Asymmetry",
     "Differences",
     "Preconditioner",

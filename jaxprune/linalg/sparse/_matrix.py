@@ -15,6 +15,9 @@ SparseMatrix = BCSR
 """A network's matrix `[post, pre]` by rows: `data`, the presynaptic neuron of each entry in `indices`, and where rows begin in
 `indptr`. Entries of a row are in order, once each, and not zero."""
 
+LARGE = 3000
+"""Neurons up to which a sparse network is treated as a dense one, exactly: about where both ways take the same time."""
+
 
 def is_sparse(A: Any) -> bool:
     """Whether A is a sparse matrix, of JAX or of SciPy.

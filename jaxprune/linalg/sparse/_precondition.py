@@ -159,7 +159,7 @@ def _smoothed(A, tests):
     def relax(_: Any, x: Array) -> Array:
         return x + 0.6 * (A @ x) / leak
 
-    return jax.lax.fori_loop(0, 6, relax, tests / jnp.linalg.norm(tests, axis=0))
+    return jax.lax.fori_loop(0, 6, relax, tests / jnp.linalg.norm(tests, axis=0, keepdims=True))
 
 
 @jax.jit

@@ -76,6 +76,12 @@ class SampledCovariance(eqx.Module):
         return self.samples.shape[1]
 
     @property
+    def variances(self) -> Float[Array, " neuron"]:
+        """Of each neuron's activity."""
+        sampled = jnp.mean(self.samples**2, axis=1) - (0 if self.alone is None else jnp.mean(self.alone**2, axis=1))
+        return 1 / (2 * self.leak) + sampled
+
+    @property
     def words(self) -> str:
         """How it was found, and how well it is known, in one line."""
         how = "one solve each" if self.method == "solve" else "simulated"

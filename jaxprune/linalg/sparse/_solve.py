@@ -108,21 +108,21 @@ def solve(
 def _iterate(A, y, preconditioner, smallest, tolerance, max_iterations):
     def start():
         scaled = apply(preconditioner, y)
-        size = jnp.sum(y * scaled, axis=0)
-        radau = jnp.full(y.shape[1], 1 / smallest)
+        size = jnp.sum(y * scaled, axis=0, keepdims=True)
+        radau = jnp.full_like(size, 1 / smallest)
         return jnp.zeros_like(y), y, scaled, size, radau, jnp.sqrt(size * radau), jnp.ones((), bool), jnp.zeros((), int)
 
     def step(state):
         x, residual, direction, size, radau, _, definite, count = state
         image = -(A @ direction)
-        curvature = jnp.sum(direction * image, axis=0)
+        curvature = jnp.sum(direction * image, axis=0, keepdims=True)
         # A column that is solved exactly has no direction left.
         moving = size > 0
         definite &= jnp.all((curvature > 0) | ~moving)
         rate = jnp.where(moving, size / jnp.where(moving, curvature, 1), 0)
         x, residual = x + rate * direction, residual - rate * image
         scaled = apply(preconditioner, residual)
-        new = jnp.sum(residual * scaled, axis=0)
+        new = jnp.sum(residual * scaled, axis=0, keepdims=True)
         grown = jnp.where(moving, new / jnp.where(moving, size, 1), 0)
         beyond = radau - rate
         radau = beyond / (smallest * beyond + grown)
@@ -136,7 +136,7 @@ def _iterate(A, y, preconditioner, smallest, tolerance, max_iterations):
 
     x, _, _, _, _, error, definite, count = lax.while_loop(unfinished, step, start())
     ended = jnp.where(jnp.all(error <= tolerance), SolveCode.CONVERGED, SolveCode.NOT_CONVERGED)
-    return Solved(x, error, count, jnp.where(definite, ended, SolveCode.NOT_DEFINITE))
+    return Solved(x, error[0], count, jnp.where(definite, ended, SolveCode.NOT_DEFINITE))
 
 
 def smallest_ritz(

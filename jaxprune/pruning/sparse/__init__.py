@@ -1,0 +1,6 @@
+"""Pruning of large networks, which are lists of synapses: the same steps, without a dense matrix."""
+
+from jaxprune.pruning.sparse._importance import sparse_importance
+from jaxprune.pruning.sparse._prune import SparsePruned, prune_sparse
+
+__all__ = ["SparsePruned", "prune_sparse", "sparse_importance"]
