@@ -57,10 +57,10 @@ def as_sparse(name: str, A: Any) -> SparseMatrix:
         return A
     rows = to_scipy(A)
     _check_entries(name, rows.dtype, rows.data)
-    # Not in place: the entries may be the caller's.
-    rows = rows if rows.has_canonical_format and np.all(rows.data) else rows.copy()
-    rows.sum_duplicates()
-    rows.eliminate_zeros()
+    if not (rows.has_canonical_format and np.all(rows.data)):
+        rows = rows.copy()  # the entries may be the caller's
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
     return from_scipy(rows)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from jaxprune._types import Matrix, Scalar
+from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of, input_of, rows_of, to_scipy
 
 ALIKE = 0.8
@@ -18,6 +18,8 @@ LARGEST = 4000
 """Most clusters of the coarse problem, which is inverted as a dense matrix."""
 SMALLEST = 8
 """Neurons that make a cluster."""
+TESTS, RELAXATIONS = 16, 24
+"""Test vectors, and how often each is relaxed: modes of the leak's own rate are then gone, and those ten times slower are not."""
 CHUNK = 1 << 18
 """Synapses that are looked at together."""
 
@@ -82,18 +84,19 @@ def apply(preconditioner: Preconditioner, r: Float[Array, "neuron probe"]) -> Fl
     return scaled + preconditioner.pattern[:, None] * outside[preconditioner.cluster]
 
 
-def precondition_clusters(A: SparseMatrix, tests: Float[Array, "neuron test"]) -> Preconditioner:
+def precondition_clusters(key: PRNGKey, A: SparseMatrix) -> Preconditioner:
     r"""Precondition by the leak, and exactly on the slow patterns of clusters that hang together more than with the rest.
 
-    Where neurons move as one in all test vectors they are one cluster: synapses whose ends have test vectors of squared cosine
-    .8 or more join them. A cluster's pattern is its neurons' part in the leading test direction, signs included, so
-    that inhibition that splits a cluster into two camps is one pattern as well. With the patterns as columns of P,
+    Random test vectors are relaxed, $x \leftarrow x + .6 \, D^{-1} A x$, until slow modes alone are left, all of like size.
+    Synapses whose two ends have test vectors of a squared cosine of .8 or more join neurons to clusters. A cluster's pattern is
+    its neurons' part in the leading test direction, signs included, so that inhibition that splits a cluster into two camps is one
+    pattern as well. With the patterns as columns of P,
 
     $$B = D^{-1} + P (P^T M P)^{-1} P^T .$$
 
     Args:
+      key: random key of the test vectors.
       A: dynamics matrix, symmetric.
-      tests: vectors in which slow modes are large and fast ones small: samples of noise-driven activity, smoothed.
 
     Returns:
       The preconditioner; that of `precondition` where there are no such clusters.
@@ -105,10 +108,12 @@ def precondition_clusters(A: SparseMatrix, tests: Float[Array, "neuron test"]) -
     import scipy.sparse.csgraph
 
     plain, host = precondition(A), to_scipy(A)
-    vectors = np.asarray(_smoothed(A, tests))
+    vectors = np.asarray(_relaxed(key, A))
     alike = np.asarray(_alike(A, jnp.asarray(vectors)))
-    joined = scipy.sparse.csr_array((alike, host.indices, host.indptr), shape=host.shape)
-    joined.eliminate_zeros()
+    together = alike > 0
+    joined = scipy.sparse.csr_array(
+        (alike[together], (np.asarray(rows_of(A))[together], host.indices[together])), shape=host.shape
+    )
     found = scipy.sparse.csgraph.connected_components(joined, directed=False)[1]
     sizes = np.bincount(found)
     chosen = np.argsort(-sizes, kind="stable")[: min(LARGEST, int(np.sum(sizes >= SMALLEST)))]
@@ -152,14 +157,14 @@ def _patterns(vectors, cluster, count):
 
 
 @jax.jit
-def _smoothed(A, tests):
-    """A few relaxations of $-A x = 0$, which leave what changes slowly over the network."""
+def _relaxed(key, A):
+    """Test vectors."""
     leak = -diagonal_of(A)[:, None]
 
     def relax(_: Any, x: Array) -> Array:
         return x + 0.6 * (A @ x) / leak
 
-    return jax.lax.fori_loop(0, 6, relax, tests / jnp.linalg.norm(tests, axis=0, keepdims=True))
+    return jax.lax.fori_loop(0, RELAXATIONS, relax, jax.random.normal(key, (A.shape[0], TESTS), A.dtype))
 
 
 @jax.jit

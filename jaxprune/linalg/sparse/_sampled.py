@@ -255,12 +255,12 @@ def _solved(key, A, leak, error, probes, slack, solve_error, max_iterations):
     while total is None or len(found) * BLOCK < total:
         width = BLOCK if total is None else min(BLOCK, total - len(found) * BLOCK)
         y = _draw(jax.random.fold_in(draw_key, len(found)), roots, slacks, width)
-        # Where the leak alone is too weak a preconditioner, the samples, as far as they are known, show what moves as one.
+        # Where the leak alone is too weak a preconditioner, clusters are looked for.
         patience = max_iterations if how.clusters else min(PATIENCE, max_iterations)
         solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=patience)
         iterations += int(solved.iterations)
         if int(solved.code) == SolveCode.NOT_CONVERGED and patience < max_iterations:
-            how = precondition_clusters(A, solved.value)
+            how = precondition_clusters(start_key, A)
             smallest = slack if guaranteed else _estimated(A, how, start_key)
             solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=max_iterations)
             iterations += int(solved.iterations)

@@ -101,10 +101,10 @@ def solve(
     if not float(tolerance) > 0:
         raise InputError(f"tolerance is {float(tolerance):g}, but must be positive: of the error in the energy norm.")
     smallest, tolerance = jnp.asarray(smallest, A.dtype), jnp.asarray(tolerance, A.dtype)
-    return _iterate(A, y, preconditioner, smallest, tolerance, max_iterations)
+    return _iterate(A, y, preconditioner, smallest, tolerance, jnp.asarray(max_iterations))
 
 
-@partial(jax.jit, static_argnums=5)
+@jax.jit
 def _iterate(A, y, preconditioner, smallest, tolerance, max_iterations):
     def start():
         scaled = apply(preconditioner, y)

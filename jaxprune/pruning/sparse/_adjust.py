@@ -51,7 +51,7 @@ def adjust(how: Adjust, chosen: Chosen) -> SparseMatrix:
       InputError: an adjustment that asks for dense matrices.
     """
     diagonal = np.asarray(diagonal_of(chosen.A))
-    if isinstance(how, Keep):
+    if isinstance(how, Keep | Empty):
         return chosen.matrix(chosen.weights, diagonal)
     if isinstance(how, Strengthen):
         return _strengthened(how, chosen, diagonal)
@@ -61,10 +61,6 @@ def adjust(how: Adjust, chosen: Chosen) -> SparseMatrix:
         fit = compensate_pairs if chosen.symmetric else compensate_rows
         kept = chosen.matrix(chosen.weights, diagonal)
         return fit(chosen.A, kept, need_samples(chosen.covariance))
-    if isinstance(how, Empty):
-        none = slice(0, 0)
-        bare = chosen._replace(rows=chosen.rows[none], columns=chosen.columns[none])
-        return bare.matrix(chosen.weights[none], diagonal)
     raise InputError(
         f"{type(how).__name__} looks at dense matrices, and this network is sparse and large: take Keep, Strengthen or "
         "Compensate, that is a bare name, '+keep' or '+compensation'."

@@ -21,12 +21,14 @@ from jaxprune.linalg.sparse import (
 from jaxprune.pruning._mask import sample_mask
 from jaxprune.pruning._probabilities import check_importance, keep_probabilities
 from jaxprune.pruning._rules import Rule
-from jaxprune.pruning.adjust import Compensate
+from jaxprune.pruning.adjust import Compensate, Empty
 from jaxprune.pruning.sparse._adjust import Chosen, adjust
 from jaxprune.pruning.sparse._importance import sparse_importance
 
-FITTED = 64
-"""Samples that a fit of the survivors has at least: a neuron's few inputs are regressed on them."""
+FITTED = {True: 8, False: 32}
+"""Samples that a fit has for each input of a neuron: of a symmetric network, where most is known without sampling, fewer."""
+FEWEST, MOST = 64, 512
+"""Samples of a fit, whatever the number of inputs."""
 
 
 class SparsePruned(NamedTuple):
@@ -86,7 +88,9 @@ def prune_sparse(
         )
     fits = isinstance(rule.adjust, Compensate)
     if covariance is None and (fits or (rule.needs_activity and importance is None)):
-        covariance = _samples(jax.random.fold_in(key, 1), A, symmetric, FITTED if fits else 0)
+        inputs = 1 + count / A.shape[0]
+        least = min(max(FEWEST, round(FITTED[symmetric] * inputs)), MOST) if fits else 0
+        covariance = _samples(jax.random.fold_in(key, 1), A, symmetric, least)
     if importance is None:
         importance = sparse_importance(rule, A, covariance)
     elif importance.shape != A.shape or importance.data.shape != A.data.shape:
@@ -97,7 +101,7 @@ def prune_sparse(
     probabilities = keep_probabilities(importance.data, count=count, where=off)
     deciding = np.flatnonzero(rows < columns if symmetric else rows != columns)
     mask = sample_mask(key, probabilities[deciding], symmetric=False, method=rule.method)
-    stay = deciding[np.asarray(mask) > 0]
+    stay = deciding[np.asarray(mask) > 0] if not isinstance(rule.adjust, Empty) else deciding[:0]
     chosen = Chosen(
         A=A,
         rows=rows[stay],
