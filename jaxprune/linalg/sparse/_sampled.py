@@ -34,7 +34,7 @@ PROBES = 1024
 """Most samples that are drawn of themselves."""
 LOOKED_AT = 200_000
 """Synapses from which the error is judged."""
-PATIENCE = 60
+PATIENCE = 40
 """Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
 CHUNK = 1 << 17
 """Synapses whose variances are computed together."""
@@ -110,6 +110,7 @@ def sampled_covariance(
     *,
     error: float = 0.1,
     probes: int | None = None,
+    fewest: int = 2,
     symmetric: bool | None = None,
     method: Literal["auto", "solve", "simulation"] = "auto",
     solve_error: float | None = None,
@@ -131,6 +132,7 @@ def sampled_covariance(
       A: dynamics matrix, in 1/time, stable; BCSR or SciPy sparse.
       error: wanted relative standard error of the variance that a synapse sees, as root mean square over synapses.
       probes: number of samples, instead of what the error asks for.
+      fewest: samples that are drawn at least, where the error decides.
       symmetric: whether A is symmetric; by default looked up.
       method: "solve" for symmetric networks with dominant leaks, "simulation" for all; by default what suits.
       solve_error: tolerance of the solves, as the largest share by which a synapse's standard deviation may be off; by default
@@ -180,8 +182,8 @@ def sampled_covariance(
         what = "not symmetric" if not symmetric else f"not diagonally dominant (least slack {slack:.3g} of the leak)"
         raise InputError(f"method is 'solve', but A is {what}: leave method out, and the network is simulated.")
     if method == "simulation" or not (symmetric and dominant):
-        return _simulated(key, A, leak, error, probes)
-    return _solved(key, A, leak, error, probes, slack, solve_error or error / 4, max_iterations)
+        return _simulated(key, A, leak, error, probes, fewest)
+    return _solved(key, A, leak, error, probes, fewest, slack, solve_error or error / 4, max_iterations)
 
 
 def differences(
@@ -244,7 +246,7 @@ def _wanted(single, error):
     return min(BLOCK * -(-int(np.ceil((single / error) ** 2)) // BLOCK), PROBES)
 
 
-def _solved(key, A, leak, error, probes, slack, solve_error, max_iterations):
+def _solved(key, A, leak, error, probes, fewest, slack, solve_error, max_iterations):
     sign_key, start_key, look_key, draw_key = jax.random.split(key, 4)
     check_singular(A)
     roots = _edge_roots(A, jax.random.bits(sign_key, (len(leak),), jnp.uint32))
@@ -272,7 +274,7 @@ def _solved(key, A, leak, error, probes, slack, solve_error, max_iterations):
         worst = max(worst, float(jnp.max(solved.error)))
         found.append((solved.value - y / leak[:, None]) * 0.5**0.5)
         if total is None:
-            total = _wanted(_single_error(_covariance(found, leak), A, look_key), error)
+            total = max(_wanted(_single_error(_covariance(found, leak), A, look_key), error), fewest)
     covariance = _covariance(found, leak, worst, iterations, how.clusters, guaranteed)
     return _judged(covariance, A, look_key)
 
@@ -297,7 +299,7 @@ def _estimated(A, how, key):
     return value / 2
 
 
-def _simulated(key, A, leak, error, probes):
+def _simulated(key, A, leak, error, probes, fewest):
     look_key, draw_key = jax.random.split(key)
     enough = None if probes is None else probes
 
@@ -309,9 +311,9 @@ def _simulated(key, A, leak, error, probes):
 
     run = simulate_pairs(draw_key, A, leak, blocks=1 if enough is None else -(-enough // BLOCK), width=BLOCK)
     if enough is None:
-        enough = _wanted(_single_error(covariance_of(run), A, look_key), error)
+        enough = max(_wanted(_single_error(covariance_of(run), A, look_key), error), fewest)
         if enough > BLOCK:
-            run = simulate_pairs(draw_key, A, leak, blocks=enough // BLOCK, width=BLOCK)
+            run = simulate_pairs(draw_key, A, leak, blocks=-(-enough // BLOCK), width=BLOCK)
     run = run._replace(states=run.states[:, :enough], alone=run.alone[:, :enough])
     return _judged(covariance_of(run), A, look_key)
 

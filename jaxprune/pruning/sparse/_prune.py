@@ -89,8 +89,8 @@ def prune_sparse(
     fits = isinstance(rule.adjust, Compensate)
     if covariance is None and (fits or (rule.needs_activity and importance is None)):
         inputs = 1 + count / A.shape[0]
-        least = min(max(FEWEST, round(FITTED[symmetric] * inputs)), MOST) if fits else 0
-        covariance = _samples(jax.random.fold_in(key, 1), A, symmetric, least)
+        least = min(max(FEWEST, round(FITTED[symmetric] * inputs)), MOST) if fits else 2
+        covariance = sampled_covariance(jax.random.fold_in(key, 1), A, symmetric=symmetric, fewest=least)
     if importance is None:
         importance = sparse_importance(rule, A, covariance)
     elif importance.shape != A.shape or importance.data.shape != A.data.shape:
@@ -113,8 +113,3 @@ def prune_sparse(
     )
     ones = chosen.matrix(np.ones(len(stay), A.dtype), np.zeros(A.shape[0], A.dtype))
     return SparsePruned(adjust(rule.adjust, chosen), ones, with_data(A, probabilities), importance, covariance)
-
-
-def _samples(key, A, symmetric, least):
-    found = sampled_covariance(key, A, symmetric=symmetric)
-    return found if found.probes >= least else sampled_covariance(key, A, symmetric=symmetric, probes=least)
