@@ -3,7 +3,7 @@
 Excitatory clusters that a few weak synapses join, with ever less slack. Samples of the activity come from solves, and decide
 which synapses stay. A relative Euclidean residual of a thousandth, the usual end of conjugate gradients, is reached after a few
 iterations whatever the slack: slow modes carry little of the right-hand side. The importance of the bridges is then still wrong.
-An absolute error in the energy norm bounds the error of every synapse. Preconditioned by the leaks alone, by the clusters as well,
+An absolute error in the energy norm bounds that of every synapse. Preconditioned by the leaks alone, by the clusters as well,
 and beside pyamg (smoothed aggregation, with conjugate gradients to the same energy error), if that is installed.
 """
 
