@@ -1,6 +1,5 @@
 """Sizes of clusters that follow a power law."""
 
-import jax
 import numpy as np
 
 from jaxprune._checks import InputError, check_key

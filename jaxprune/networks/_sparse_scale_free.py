@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import scipy.optimize
 import scipy.sparse
 from jaxtyping import Float
 
@@ -74,6 +73,8 @@ def sparse_scale_free(
 
 def _expected(neurons, degree, exponent) -> Float[np.ndarray, " neuron"]:
     """Expected degrees, the largest first, of the wanted mean."""
+    import scipy.optimize  # slow to import
+
     largest = np.sqrt(neurons * degree)
     few = (np.arange(2000) + 0.5) / 2000
 

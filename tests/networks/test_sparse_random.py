@@ -1,5 +1,7 @@
 """Large random networks: degrees, weights and bridges as announced, symmetric or directed, the same from the same key."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +45,7 @@ def test_degrees_and_weights_within_clusters(degree, directed):
     sizes = (1500, 60, 200)
     W = to_scipy(sparse_clustered(KEY, sizes, degree=degree, bridges=0, mean=2.0, std=0.5, directed=directed))
     begins = np.cumsum((0, *sizes))
-    inside = [W[a:b, a:b] for a, b in zip(begins[:-1], begins[1:], strict=True)]
+    inside = [W[a:b, a:b] for a, b in itertools.pairwise(begins)]
     assert sum(part.nnz for part in inside) == W.nnz
     for size, part in zip(sizes, inside, strict=True):
         chance, pairs = degree / (size - 1), size * (size - 1) // (1 if directed else 2)
