@@ -4,7 +4,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Num
 
-from jaxprune.linalg.sparse import AnySparse, is_sparse, to_scipy
+from jaxprune.linalg.sparse import AnySparse, to_scipy
 
 
 def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"] | AnySparse) -> int:
@@ -16,5 +16,5 @@ def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"] | An
     """
     import scipy.sparse.csgraph  # slow to import, and seldom needed
 
-    joined = to_scipy(mask) if is_sparse(mask) else scipy.sparse.csr_array(np.asarray(mask))
+    joined = to_scipy(mask) if isinstance(mask, AnySparse) else scipy.sparse.csr_array(np.asarray(mask))
     return int(scipy.sparse.csgraph.connected_components(joined, connection="weak")[0])

@@ -8,7 +8,7 @@ from jax import lax
 from jaxprune._checks import InputError, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.linalg import resolve_symmetry, spectral_abscissa
-from jaxprune.linalg.sparse import AnySparse, SparseMatrix, is_sparse
+from jaxprune.linalg.sparse import AnySparse, SparseMatrix
 from jaxprune.networks import _sparse_leak
 
 
@@ -46,7 +46,7 @@ def dominant_leak(W: Matrix | AnySparse, slack: Real = 0.0) -> Matrix | SparseMa
     Reference: Varga2004, Gershgorin discs and diagonal dominance.
     """
     check_positive("slack", slack, zero=True)
-    if is_sparse(W):
+    if isinstance(W, AnySparse):
         return _sparse_leak.dominant(W, slack)
     check_square("W", W)
     W = W * (1 - jnp.eye(len(W), dtype=W.dtype))
@@ -61,9 +61,7 @@ def stable_leak(W: Matrix, abscissa: Real, *, symmetric: bool | None = None) -> 
 def stable_leak(W: AnySparse, abscissa: Real, *, symmetric: bool | None = None) -> SparseMatrix: ...
 
 
-def stable_leak(
-    W: Matrix | AnySparse, abscissa: Real, *, symmetric: bool | None = None
-) -> Matrix | SparseMatrix:
+def stable_leak(W: Matrix | AnySparse, abscissa: Real, *, symmetric: bool | None = None) -> Matrix | SparseMatrix:
     r"""Give all neurons the same leak, such that the slowest mode decays at a chosen rate.
 
     $$A = W - \bigl(\alpha(W) - \text{abscissa}\bigr) I, \qquad \alpha(W) = \max_i \operatorname{Re} \lambda_i(W)$$
@@ -91,7 +89,7 @@ def stable_leak(
         raise InputError(
             f"abscissa is {float(abscissa):g}, but must be negative: the real part of the slowest mode, in 1/time."
         )
-    if is_sparse(W):
+    if isinstance(W, AnySparse):
         return _sparse_leak.stable(W, abscissa, symmetric)
     check_square("W", W)
     identity = jnp.eye(len(W), dtype=W.dtype)
@@ -140,7 +138,7 @@ def scaled_inputs(W: Matrix | AnySparse, gain: Real = 0.9) -> Matrix | SparseMat
         raise InputError(
             f"gain is {float(gain):g}, but must be between 0 and 1: at 1 the slowest mode may last for ever."
         )
-    if is_sparse(W):
+    if isinstance(W, AnySparse):
         return _sparse_leak.scaled(W, gain)
     check_square("W", W)
     identity = jnp.eye(len(W), dtype=W.dtype)
@@ -169,7 +167,7 @@ def perron_bound(W: Matrix | AnySparse, steps: int = 100) -> Scalar:
 
     Reference: Horn2012, the bounds of Collatz and Wielandt.
     """
-    if is_sparse(W):
+    if isinstance(W, AnySparse):
         return _sparse_leak.perron_bound(W, steps)
     check_square("W", W)
     size = jnp.abs(W)

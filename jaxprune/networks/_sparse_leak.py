@@ -1,4 +1,6 @@
-"""Leaks of large networks: the arithmetic of `dominant_leak`, `stable_leak`, `scaled_inputs` and `perron_bound` on sparse matrices."""
+"""Leaks of large networks: what `dominant_leak` and its neighbours do with sparse matrices."""
+
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -39,7 +41,7 @@ def scaled(W: AnySparse, gain: Real) -> SparseMatrix:
 
 
 def perron_bound(W: AnySparse, steps: int) -> Scalar:
-    """See `perron_bound` of the package."""
+    """See `perron_bound`, of dense matrices."""
     rows = to_scipy(as_sparse("W", W))
     return jnp.asarray(_perron_bound(rows, steps), rows.dtype)
 
@@ -60,7 +62,7 @@ def _perron_bound(rows, steps):
     return float(np.max(apply(x) / x))
 
 
-def _synapses(W):
+def _synapses(W) -> Any:
     """The entries off the diagonal, in arrays of their own."""
     rows = to_scipy(as_sparse("W", W))
     post = np.repeat(np.arange(rows.shape[0], dtype=rows.indices.dtype), np.diff(rows.indptr))
@@ -75,7 +77,7 @@ def _with_diagonal(rows, diagonal: Float[np.ndarray, " neuron"]):
     return from_scipy(rows + scipy.sparse.diags_array(diagonal, format="csr"))
 
 
-def _inputs(rows):
+def _inputs(rows) -> Any:
     return abs(rows).sum(axis=1)
 
 
@@ -85,16 +87,17 @@ def _abscissa(rows, symmetric):
         return float(spectral_abscissa(jnp.asarray(rows.toarray()), symmetric=symmetric))
     import scipy.sparse.linalg  # slow to import, and seldom needed
 
+    find, options = (
+        (scipy.sparse.linalg.eigsh, {"k": 1, "which": "LA", "tol": 1e-10})
+        if symmetric
+        else (scipy.sparse.linalg.eigs, {"k": 6, "which": "LR", "tol": 1e-10})
+    )
     start = np.ones(rows.shape[0])
-    wide = rows.astype(np.float64)
     try:
-        if symmetric:
-            found = scipy.sparse.linalg.eigsh(wide, k=1, which="LA", v0=start, tol=1e-10, return_eigenvectors=False)
-        else:
-            found = scipy.sparse.linalg.eigs(wide, k=6, which="LR", v0=start, tol=1e-10, return_eigenvectors=False)
+        found: Any = find(rows.astype(np.float64), v0=start, return_eigenvectors=False, **options)
     except scipy.sparse.linalg.ArpackNoConvergence as error:
         raise InputError(
-            "the spectral abscissa of W was not found, as Arnoldi iterations did not converge: take dominant_leak or scaled_inputs, "
-            "which need no eigenvalue."
+            "the spectral abscissa of W was not found, as Arnoldi iterations did not converge: take dominant_leak or "
+            "scaled_inputs, which need no eigenvalue."
         ) from error
     return float(found.real.max())

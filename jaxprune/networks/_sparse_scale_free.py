@@ -1,5 +1,7 @@
 """Large networks with hubs: how many partners neurons have follows a power law."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import scipy.sparse
@@ -81,7 +83,7 @@ def _expected(neurons, degree, exponent) -> Float[np.ndarray, " neuron"]:
     def excess(least):
         return np.mean(quantiles(few, least, largest, exponent)) - degree
 
-    least = scipy.optimize.brentq(excess, 1e-3 * degree, degree)
+    least: Any = scipy.optimize.brentq(excess, 1e-3 * degree, degree)
     found = quantiles(1 - (np.arange(neurons) + 0.5) / neurons, least, largest, exponent)
     return found * (degree / np.mean(found))
 
