@@ -5,7 +5,7 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from jaxprune._checks import InputError, quoted
 from jaxprune.files import reason
@@ -17,7 +17,7 @@ ROWS = 2000
 """Rows that are read at once where a text has quotes: a few, as Python's collector looks at all that are held."""
 
 
-def open_csv(path: Path) -> IO[str]:
+def open_csv(path: Path) -> io.TextIOWrapper:
     """Open a file for `Source`: UTF-8, whose lines end where csv's do."""
     return open(path, encoding="utf-8-sig", newline="\n")
 
@@ -51,7 +51,12 @@ class Source:
     """
 
     def __init__(
-        self, path: Path, file: IO[str], required: tuple[str, ...], one_of: tuple[str, ...], once: tuple[str, ...]
+        self,
+        path: Path,
+        file: io.TextIOWrapper,
+        required: tuple[str, ...],
+        one_of: tuple[str, ...],
+        once: tuple[str, ...],
     ):
         self.path, self._file = path, file
         reader = csv.reader(file)

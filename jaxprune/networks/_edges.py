@@ -1,11 +1,13 @@
 """Connectomes as edge lists: one synapse, or one bundle of synapses, to a line."""
 
+import csv
+import io
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,8 @@ INHIBITORY = ("gaba",)
 ELECTRICAL = {"": False, "chemical": False, "electrical": True, "gap junction": True}
 """Whether a line of this type is a gap junction."""
 SIDE_COLUMNS = ("type", "neurotransmitters")
+WRITTEN = 2**16
+"""Entries that are about written at once."""
 
 
 class NamedNetwork(NamedTuple):
@@ -99,6 +103,28 @@ def read_edges(
     check_room(str(path), len(names), len(entries))
     found = settled(path, entries.rows((len(names), len(names)), order), sparse)
     return NamedNetwork(found, names, left_out)
+
+
+def write_edges(rows: Any, names: Sequence[str], file: io.BufferedIOBase) -> None:
+    """Write a SciPy `csr_array` as an edge list of weights, some entries at a time."""
+    counts = np.diff(rows.indptr)
+    sends = np.zeros(len(counts), bool)
+    sends[rows.indices] = True
+    silent = ~sends & (counts == 0)  # without a line of its own, such a neuron would be lost
+    file.write(b"pre,post,weight\n")
+    step = max(1, WRITTEN * len(counts) // max(rows.nnz, 1))
+    for begin in range(0, len(counts), step):
+        end = min(begin + step, len(counts))
+        alone = begin + np.flatnonzero(silent[begin:end])
+        post = np.concatenate([np.repeat(np.arange(begin, end), counts[begin:end]), alone])
+        entries = slice(rows.indptr[begin], rows.indptr[end])
+        pre = np.concatenate([rows.indices[entries], alone])
+        values = np.concatenate([rows.data[entries].astype(float), np.zeros(len(alone))])
+        order = np.argsort(post, kind="stable")
+        columns = (map(names.__getitem__, pre[order]), map(names.__getitem__, post[order]), values[order].tolist())
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+        file.write(text.getvalue().encode())
 
 
 class _Edges(NamedTuple):

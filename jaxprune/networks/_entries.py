@@ -15,8 +15,6 @@ from jaxprune._memory import check_memory
 from jaxprune._types import Matrix
 from jaxprune.linalg.sparse import LARGE, SparseMatrix, as_sparse
 
-PIECE = 2000
-"""Lines of a text that are read at once."""
 PILE = 2**22
 """Entries that are kept as they came before those of one place are added up."""
 NAME = 100
@@ -45,7 +43,7 @@ class Entries:
         values: Float[np.ndarray, " entry"],
     ) -> None:
         """Take some more."""
-        self._pieces.append((rows.astype(np.int32), columns.astype(np.int32), values))
+        self._pieces.append((rows, columns, values))
         self._waiting += len(values)
         if self._waiting > self._bound:
             size = 1 + max(int(max(piece[0].max(), piece[1].max())) for piece in self._pieces if len(piece[0]))
@@ -86,7 +84,7 @@ def settled(path: Path, found: Any, sparse: bool | None) -> Matrix | SparseMatri
         sparse = listed and max(found.shape) > LARGE
     with np.errstate(over="ignore"):  # what is too large for the precision is refused as not finite
         if sparse:
-            check_room(str(path), max(found.shape), found.nnz if listed else np.count_nonzero(found))
+            check_room(str(path), max(found.shape), found.nnz if listed else found.size)
             return as_sparse(str(path), scipy.sparse.csr_array(found).astype(jax.dtypes.canonicalize_dtype(float)))
         if listed:
             shape = " x ".join(map(str, found.shape))

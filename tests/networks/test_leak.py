@@ -153,7 +153,7 @@ def test_sparse_networks_are_checked_like_others():
     with pytest.raises(jaxprune.InputError, match="slack is -1"):
         dominant_leak(W, -1)
     for call in (stable_leak, scaled_inputs):
-        with pytest.raises(jaxprune.InputError, match="is 1.5, but must be"):
+        with pytest.raises(jaxprune.InputError, match=r"is 1\.5, but must be"):
             call(W, 1.5)
     # Without input, and without slack: nothing to list.
     assert dominant_leak(scipy.sparse.csr_array((3, 3))).nse == 0
