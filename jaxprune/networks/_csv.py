@@ -31,7 +31,7 @@ class Piece(NamedTuple):
       before: how many lines come before.
     """
 
-    columns: list[Sequence[str]] | None
+    columns: Sequence[Sequence[str]] | None
     text: str | list[list[str]]
     before: int
 

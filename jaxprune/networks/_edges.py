@@ -13,7 +13,6 @@ import numpy as np
 
 from jaxprune._checks import InputError, plain_number, quoted
 from jaxprune._types import Matrix
-from jaxprune.linalg.sparse import SparseMatrix
 from jaxprune.networks._csv import Source, open_csv
 from jaxprune.networks._entries import Entries, check_room, settled
 
@@ -30,12 +29,12 @@ class NamedNetwork(NamedTuple):
     """The matrix of a network and the names of its neurons.
 
     Attributes:
-      matrix: weights or dynamics, `[post, pre]`; sparse where the network is large.
+      matrix: weights or dynamics, `[post, pre]`; a `linalg.sparse.SparseMatrix` where the network is large.
       names: of the neurons, in the order of rows and columns.
       left_out: lines of an edge list that were left out: synapses of a neuron onto itself, where synapses are counted.
     """
 
-    matrix: Matrix | SparseMatrix
+    matrix: Matrix | Any
     names: tuple[str, ...]
     left_out: int = 0
 
@@ -121,7 +120,11 @@ def write_edges(rows: Any, names: Sequence[str], file: io.BufferedIOBase) -> Non
         pre = np.concatenate([rows.indices[entries], alone])
         values = np.concatenate([rows.data[entries].astype(float), np.zeros(len(alone))])
         order = np.argsort(post, kind="stable")
-        columns = (map(names.__getitem__, pre[order]), map(names.__getitem__, post[order]), values[order].tolist())
+        columns = (
+            map(names.__getitem__, pre[order].tolist()),
+            map(names.__getitem__, post[order].tolist()),
+            values[order].tolist(),
+        )
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
         file.write(text.getvalue().encode())

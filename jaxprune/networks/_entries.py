@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from jaxprune._checks import check_square
 from jaxprune._memory import check_memory
 from jaxprune._types import Matrix
-from jaxprune.linalg.sparse import LARGE, SparseMatrix, as_sparse
+from jaxprune.linalg.sparse import LARGE, as_sparse
 
 PILE = 2**22
 """Entries that are kept as they came before those of one place are added up."""
@@ -73,7 +73,7 @@ def check_room(what: str, neurons: int, entries: int) -> None:
     )
 
 
-def settled(path: Path, found: Any, sparse: bool | None) -> Matrix | SparseMatrix:
+def settled(path: Path, found: Any, sparse: bool | None) -> Matrix | Any:
     """A matrix from a file as it is handed on: checked, in JAX's precision, sparse where wanted or where it is sparse and large.
 
     Raises:

@@ -132,6 +132,7 @@ def _writer(path, matrix, names) -> Callable[[io.BufferedIOBase], object]:
     """What writes the matrix into an open file; all that can be refused has been."""
     _check_suffix(path)
     listed = isinstance(matrix, AnySparse)
+    rows: Any
     if listed:
         rows = to_scipy(as_sparse("matrix", matrix))
     else:
