@@ -88,8 +88,8 @@ def to_scipy(A: Any) -> Any:
 def from_scipy(rows: Any) -> SparseMatrix:
     """A SciPy `csr_array`, whose entries are in order, once each and not zero, as a JAX array."""
     kind = np.int32 if max(rows.nnz, *rows.shape) < 2**31 else np.int64
-    parts = (rows.data, rows.indices.astype(kind, copy=False), rows.indptr.astype(kind, copy=False))
-    return _bcsr(*(jnp.asarray(part) for part in parts), len(rows.indptr) - 1)
+    indices, indptr = (jnp.asarray(part.astype(kind, copy=False)) for part in (rows.indices, rows.indptr))
+    return _bcsr(jnp.asarray(rows.data), indices, indptr, len(rows.indptr) - 1)
 
 
 def from_entries(
