@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,14 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 """Readers of what stands before an array; version 3 is for tables whose columns have names, which nothing here takes."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | Callable[[io.BufferedIOBase], object]) -> None:
     """Write a file that appears whole or not at all: beside its place first, then moved there.
 
     A new file has the mode that the umask leaves; one that replaces another keeps the other's.
+
+    Args:
+      path: the file.
+      content: what it holds, or a function that writes this into an open file, for what is too much to be held at once.
     """
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     temporary = path.parent / f".{path.name}-{secrets.token_hex(4)}"
@@ -39,8 +43,11 @@ def write_whole(path: Path, content: bytes) -> None:
         return os.open(name, flags, 0o666 if mode is None else 0o600)
 
     try:
-        with open(temporary, "xb", opener=private) as file:
-            file.write(content)
+        with open(temporary, "x+b", opener=private) as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

@@ -21,6 +21,8 @@ CALLS = {
     "noise_importance": lambda A: pruning.noise_importance(A, A),
     "Linear": lambda A: dynamics.Linear(A),
 }
+SPARSE = ("prune", "dominant_leak", "scaled_inputs", "noise_importance")
+"""Those that take sparse matrices, too."""
 BAD = {
     "a list": (lambda: A.tolist(), "is a list, but must be an array: convert it with jnp.asarray("),
     "a sparse matrix": (lambda: scipy.sparse.csr_array(A), ".toarray()"),
@@ -33,6 +35,8 @@ BAD = {
 @pytest.mark.parametrize("function", CALLS)
 @pytest.mark.parametrize("kind", BAD)
 def test_what_is_no_matrix_is_refused(function, kind):
+    if kind == "a sparse matrix" and function in SPARSE:
+        return
     make, message = BAD[kind]
     with untyped(), pytest.raises(jaxprune.InputError) as refused:
         CALLS[function](make())

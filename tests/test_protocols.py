@@ -280,9 +280,12 @@ def test_rules_adjustments_and_families_are_all_there():
         "count_components",
         "dominant_leak",
         "perron_bound",
+        "power_law_sizes",
         "read_edges",
         "read_matrix",
         "scaled_inputs",
+        "sparse_clustered",
+        "sparse_scale_free",
         "stable_leak",
     }
     public = {name for name in networks.__all__ if callable(getattr(networks, name))}

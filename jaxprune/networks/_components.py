@@ -4,8 +4,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Num
 
+from jaxprune.linalg.sparse import AnySparse, to_scipy
 
-def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"]) -> int:
+
+def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"] | AnySparse) -> int:
     """Number of connected components, directions ignored, of the network whose synapses are the nonzero entries.
 
     Example:
@@ -14,6 +16,5 @@ def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"]) -> 
     """
     import scipy.sparse.csgraph  # slow to import, and seldom needed
 
-    return int(
-        scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(np.asarray(mask)), connection="weak")[0]
-    )
+    joined = to_scipy(mask) if isinstance(mask, AnySparse) else scipy.sparse.csr_array(np.asarray(mask))
+    return int(scipy.sparse.csgraph.connected_components(joined, connection="weak")[0])

@@ -1,41 +1,47 @@
 """Connectomes as edge lists: one synapse, or one bundle of synapses, to a line."""
 
 import csv
+import io
+import itertools
 import os
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from jaxprune._checks import InputError, check_square, plain_number, quoted
-from jaxprune._memory import check_memory
+from jaxprune._checks import InputError, plain_number, quoted
 from jaxprune._types import Matrix
-from jaxprune.files import reason
+from jaxprune.networks._csv import Source, open_csv
+from jaxprune.networks._entries import Entries, check_room, settled
 
 INHIBITORY = ("gaba",)
 """Transmitters whose neurons inhibit, where the neuron table names them; also as the beginning of a word."""
 ELECTRICAL = {"": False, "chemical": False, "electrical": True, "gap junction": True}
 """Whether a line of this type is a gap junction."""
 SIDE_COLUMNS = ("type", "neurotransmitters")
+WRITTEN = 2**16
+"""Entries that are about written at once."""
 
 
 class NamedNetwork(NamedTuple):
     """The matrix of a network and the names of its neurons.
 
     Attributes:
-      matrix: weights or dynamics, `[post, pre]`.
+      matrix: weights or dynamics, `[post, pre]`; a `linalg.sparse.SparseMatrix` where the network is large.
       names: of the neurons, in the order of rows and columns.
       left_out: lines of an edge list that were left out: synapses of a neuron onto itself, where synapses are counted.
     """
 
-    matrix: Matrix
+    matrix: Matrix | Any
     names: tuple[str, ...]
     left_out: int = 0
 
 
-def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> NamedNetwork:
+def read_edges(
+    path: str | os.PathLike, *, neurons: str | os.PathLike | None = None, sparse: bool | None = None
+) -> NamedNetwork:
     """Read a connectome from a CSV edge list with header `pre,post[,type],count` or `pre,post[,type],weight`.
 
     - `count` (synapses, not negative) makes `W[post, pre]`; synapses of a neuron onto itself are left out, and their lines
@@ -47,12 +53,15 @@ def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = N
 
     Letter case does not matter in the header, in types or in transmitters.
 
+    A list of any length is read some thousand lines at a time: beside the network, memory is needed for those only.
+
     Args:
       path: the file.
       neurons: a CSV table with a column `name` and, optionally, `neurotransmitters`; it fixes the order of the neurons, and
         the chemical synapses *of* GABA neurons become negative. A neuron that releases several transmitters, as in
         `GABA, Acetylcholine`, counts as inhibitory if GABA is among them. Without a table neurons are sorted by name (by
         number if all names are numbers) and no sign is changed.
+      sparse: whether the matrix is sparse; by default that of a large network is, one of more than 4,000 neurons.
 
     Returns:
       The matrix, the neurons' names, and how many lines were left out.
@@ -73,49 +82,143 @@ def read_edges(path: str | os.PathLike, *, neurons: str | os.PathLike | None = N
 
     Reference: Varshney2011 and Winding2023 are distributed in this form.
     """
-    edges = [_edge(path, line, row) for line, row in _rows(path, ("pre", "post"), ("count", "weight"))]
-    if not edges:
+    table = _read_neurons(neurons) if neurons is not None else None
+    path = Path(path)
+    with open_csv(path) as file:
+        source = Source(path, file, ("pre", "post"), ("count", "weight"), SIDE_COLUMNS)
+        numbers = _Numbers(table)
+        entries, lines, left_out = Entries(), 0, 0
+        for piece in source.pieces():
+            edges = _quick(source, piece, numbers)
+            if edges is None:  # a line is at fault, or blank
+                edges = _careful(source, piece, numbers, neurons)
+            lines += len(edges.values)
+            left_out += _gather(entries, edges, table, counted="count" in source.header)
+    if not lines:
         raise InputError(f"{path} holds no edge: it needs lines 'pre,post,count' below its header.")
-    table = _read_neurons(neurons) if neurons is not None else {}
-    names = tuple(table) or _sorted_names({name for edge in edges for name in (edge.pre, edge.post)})
-    index = {name: position for position, name in enumerate(names)}
-    check_memory(f"{path}: a dense matrix of {len(names)} neurons", 8 * len(names) ** 2, "take a part of them.")
-    matrix = np.zeros((len(names), len(names)))
-    with np.errstate(over="ignore", invalid="ignore"):  # what adds up to more than fits is refused below
-        for edge in edges:
-            for name in (edge.pre, edge.post):
-                if name not in index:
-                    raise InputError(
-                        f"{path}, line {edge.line}: neuron {quoted(name)} is not in {neurons}: add it there, or drop the edge."
-                    )
-            if edge.left_out:
-                continue
-            pre, post = index[edge.pre], index[edge.post]
-            inhibits = not edge.electrical and table.get(edge.pre, False)
-            matrix[post, pre] += -abs(edge.value) if inhibits else edge.value
-            if edge.electrical and pre != post:
-                matrix[pre, post] += edge.value
-        found = jnp.asarray(matrix, dtype=float)
-    check_square(str(path), found)
-    return NamedNetwork(found, names, sum(edge.left_out for edge in edges))
+    names = tuple(numbers) if table else _sorted_names(numbers)
+    place = {name: position for position, name in enumerate(names)}
+    order = np.fromiter(map(place.__getitem__, numbers), np.int32, len(names))
+    check_room(str(path), len(names), len(entries))
+    found = settled(path, entries.rows((len(names), len(names)), order), sparse)
+    return NamedNetwork(found, names, left_out)
 
 
-class _Edge(NamedTuple):
-    line: int
-    pre: str
-    post: str
-    value: float
-    electrical: bool
-    left_out: bool
+def write_edges(rows: Any, names: Sequence[str], file: io.BufferedIOBase) -> None:
+    """Write a SciPy `csr_array` as an edge list of weights, some entries at a time."""
+    counts = np.diff(rows.indptr)
+    sends = np.zeros(len(counts), bool)
+    sends[rows.indices] = True
+    silent = ~sends & (counts == 0)  # without a line of its own, such a neuron would be lost
+    file.write(b"pre,post,weight\n")
+    step = max(1, WRITTEN * len(counts) // max(rows.nnz, 1))
+    for begin in range(0, len(counts), step):
+        end = min(begin + step, len(counts))
+        alone = begin + np.flatnonzero(silent[begin:end])
+        post = np.concatenate([np.repeat(np.arange(begin, end), counts[begin:end]), alone])
+        entries = slice(rows.indptr[begin], rows.indptr[end])
+        pre = np.concatenate([rows.indices[entries], alone])
+        values = np.concatenate([rows.data[entries].astype(float), np.zeros(len(alone))])
+        order = np.argsort(post, kind="stable")
+        columns = (
+            map(names.__getitem__, pre[order].tolist()),
+            map(names.__getitem__, post[order].tolist()),
+            values[order].tolist(),
+        )
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+        file.write(text.getvalue().encode())
 
 
-def _edge(path, line, row):
+class _Edges(NamedTuple):
+    """Lines of an edge list: the numbers of their neurons, their values, and whether they are gap junctions."""
+
+    pre: np.ndarray
+    post: np.ndarray
+    values: np.ndarray
+    electrical: np.ndarray
+
+
+class _Numbers(dict):
+    """Neurons' numbers by name: those of a table, or, without one, in the order in which they are first asked for."""
+
+    def __init__(self, table: Collection[str] | None):
+        super().__init__({name: number for number, name in enumerate(table or ())})
+        self.fixed = table is not None
+
+    def __missing__(self, name: str) -> int:
+        if self.fixed or not name.strip():
+            raise KeyError(name)
+        number = self[name] = len(self)
+        return number
+
+
+class _Kinds(dict):
+    """Whether lines of a type are gap junctions, by the type as it is written."""
+
+    def __missing__(self, written: str) -> bool:
+        electrical = self[written] = ELECTRICAL[" ".join(re.sub("[_-]", " ", written.lower()).split())]
+        return electrical
+
+
+KINDS = _Kinds()
+
+
+def _quick(source, piece, numbers):
+    """The lines of a piece column by column; None if one of them is not as it should be."""
+    if piece.columns is None:
+        return None
+    columns = dict(zip(source.header, piece.columns, strict=True))
+    written = columns["count" if "count" in columns else "weight"]
+    together = "".join(written)
+    if "_" in together or not together.isascii():
+        return None
+    lines = len(written)
+    try:
+        values = np.fromiter(map(float, written), float, lines)
+        pre, post = (np.fromiter(map(numbers.__getitem__, columns[end]), np.int32, lines) for end in ("pre", "post"))
+        types = map(KINDS.__getitem__, columns["type"]) if "type" in columns else itertools.repeat(False)
+        electrical = np.fromiter(types, bool, lines)
+    except (ValueError, KeyError):
+        return None
+    if not np.isfinite(values).all() or ("count" in columns and values.min() < 0):
+        return None
+    return _Edges(pre, post, values, electrical)
+
+
+def _careful(source, piece, numbers, neurons):
+    """The same line by line, which says what is wrong, and where."""
+    found = [_edge(source.path, line, row, numbers, neurons) for line, row in source.numbered(piece)]
+    pre, post, values, electrical = zip(*found, strict=True) if found else ((), (), (), ())
+    return _Edges(
+        np.array(pre, np.int32), np.array(post, np.int32), np.array(values, float), np.array(electrical, bool)
+    )
+
+
+def _edge(path, line, row, numbers, neurons):
     for end in ("pre", "post"):
         _check_name(path, line, row[end])
-    itself = row["pre"] == row["post"]
-    return _Edge(
-        line, row["pre"], row["post"], _number(path, line, row), _electrical(path, line, row), itself and "count" in row
-    )
+    value, electrical = _number(path, line, row), _electrical(path, line, row)
+    for end in ("pre", "post"):
+        if numbers.fixed and row[end] not in numbers:
+            raise InputError(
+                f"{path}, line {line}: neuron {quoted(row[end])} is not in {neurons}: add it there, or drop the edge."
+            )
+    return numbers[row["pre"]], numbers[row["post"]], value, electrical
+
+
+def _gather(entries, edges, table, *, counted):
+    """Enter lines; how many of them were left out."""
+    itself = edges.pre == edges.post
+    values = edges.values
+    if table is not None:
+        inhibits = np.fromiter(table.values(), bool, len(table))[edges.pre] & ~edges.electrical
+        values = np.where(inhibits, -np.abs(values), values)
+    kept = ~itself if counted else np.ones(len(values), bool)
+    back = edges.electrical & ~itself
+    for post, pre, chosen in ((edges.post, edges.pre, kept), (edges.pre, edges.post, back)):
+        entries.add(post[chosen], pre[chosen], values[chosen])
+    return len(values) - int(kept.sum())
 
 
 def _check_name(path, line, name):
@@ -125,12 +228,12 @@ def _check_name(path, line, name):
 
 def _electrical(path, line, row):
     written = row.get("type", "")
-    kind = " ".join(re.sub("[_-]", " ", written.lower()).split())
-    if kind not in ELECTRICAL:
+    try:
+        return KINDS[written]
+    except KeyError:
         raise InputError(
             f"{path}, line {line}: type is {quoted(written)}, but must be chemical, electrical or gap junction."
-        )
-    return ELECTRICAL[kind]
+        ) from None
 
 
 def _number(path, line, row):
@@ -148,48 +251,25 @@ def _number(path, line, row):
 def _read_neurons(path):
     """The neurons by name, in order, and whether each inhibits."""
     table: dict[str, bool] = {}
-    for line, row in _rows(path, ("name",), ()):
-        name = row["name"]
-        _check_name(path, line, name)
-        if name in table:
-            raise InputError(f"{path}, line {line}: neuron {quoted(name)} is listed a second time: each has one line.")
-        words = re.split(r"[^a-z0-9]+", row.get("neurotransmitters", "").lower())
-        table[name] = any(word.startswith(INHIBITORY) for word in words)
+    path = Path(path)
+    with open_csv(path) as file:
+        source = Source(path, file, ("name",), (), SIDE_COLUMNS)
+        for piece in source.pieces():
+            for line, row in source.numbered(piece):
+                name = row["name"]
+                _check_name(path, line, name)
+                if name in table:
+                    raise InputError(
+                        f"{path}, line {line}: neuron {quoted(name)} is listed a second time: each has one line."
+                    )
+                words = re.split(r"[^a-z0-9]+", row.get("neurotransmitters", "").lower())
+                table[name] = any(word.startswith(INHIBITORY) for word in words)
     if not table:
         raise InputError(f"{path} lists no neuron: it needs a line for each below its header.")
     return table
 
 
-def _rows(path: str | os.PathLike, required: tuple[str, ...], one_of: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
-    with open(path, "rb") as file:
-        reader = csv.DictReader(
-            line.decode("utf-8-sig" if number == 0 else "utf-8") for number, line in enumerate(file)
-        )
-        try:
-            header = tuple(name.strip().lower() for name in reader.fieldnames or ())
-            reader.fieldnames = header
-            missing = [name for name in required if name not in header]
-            if missing or (one_of and not set(one_of) & set(header)):
-                need = ", ".join((*required, " or ".join(one_of))) if one_of else ", ".join(required)
-                given = quoted(",".join(header) or "empty")
-                raise InputError(f"{path}, line 1: the header is {given}, but must name the columns {need}.")
-            twice = [name for name in (*required, *one_of, *SIDE_COLUMNS) if header.count(name) > 1]
-            if twice:
-                raise InputError(f"{path}, line 1: the header names the column {twice[0]} twice: leave one.")
-            for row in reader:
-                fields = sum(row[name] is not None for name in header) + len(row.get(None, ()))
-                if fields != len(header):
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: {fields} fields, but the header has {len(header)}."
-                    )
-                yield reader.line_num, row
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{path}, line {reader.line_num + 1}: not readable as UTF-8 CSV ({reason(error)})."
-            ) from error
-
-
-def _sorted_names(names):
+def _sorted_names(names: Iterable[str]):
     if all(name.isascii() and name.isdecimal() for name in names):
         return tuple(sorted(names, key=lambda name: (len(name.lstrip("0")), name.lstrip("0"), name)))
     return tuple(sorted(names))

@@ -1,27 +1,31 @@
 """Matrices in files: NumPy, Matrix Market and edge lists."""
 
-import csv
 import io
-import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 
 from jaxprune._checks import InputError, check_square, quoted
 from jaxprune._memory import check_memory
 from jaxprune._types import Matrix
 from jaxprune.files import load_npy, load_npz, reason, write_whole
-from jaxprune.networks._edges import NamedNetwork, read_edges
+from jaxprune.linalg.sparse import AnySparse, as_sparse, to_scipy
+from jaxprune.networks._edges import NamedNetwork, read_edges, write_edges
+from jaxprune.networks._entries import settled
 from jaxprune.networks._matrix_market import read_matrix_market
 
 MATRIX_SUFFIXES = (".npy", ".npz", ".mtx", ".csv")
 
 
-def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = None) -> NamedNetwork:
+def read_matrix(
+    path: str | os.PathLike, *, neurons: str | os.PathLike | None = None, sparse: bool | None = None
+) -> NamedNetwork:
     """Read a square matrix `[post, pre]` from .npy, .npz (one array, or a SciPy sparse matrix), .mtx or a .csv edge list.
 
     An .npz may hold the neurons' names beside the matrix, as an array `names` of strings; .npy and .mtx hold none.
@@ -29,6 +33,8 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
     Args:
       path: the file; its suffix says its format.
       neurons: a neuron table, as in `read_edges`, for edge lists only.
+      sparse: whether the matrix is sparse (`linalg.sparse`). By default it is if the network has more than 4,000 neurons and its
+        file lists entries, as edge lists, sparse .npz and .mtx in coordinates do.
 
     Returns:
       The matrix, and the neurons' names (their numbers where the file has none).
@@ -47,7 +53,7 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
     path = Path(path)
     _check_suffix(path)
     if path.suffix == ".csv":
-        return read_edges(path, neurons=neurons)
+        return read_edges(path, neurons=neurons, sparse=sparse)
     if neurons is not None:
         raise InputError(f"{path} is no edge list (.csv), so the neuron table {neurons} has no effect: leave it out.")
     readers = {".mtx": _read_mtx, ".npy": _read_npy, ".npz": _read_npz}
@@ -61,22 +67,21 @@ def read_matrix(path: str | os.PathLike, *, neurons: str | os.PathLike | None = 
         raise InputError(
             f"{path} holds values of type {quoted(matrix.dtype)}, but a network's weights are real numbers."
         )
-    with np.errstate(over="ignore"):  # what is too large for the precision is refused as not finite
-        matrix = jnp.asarray(matrix, dtype=float)
-    check_square(str(path), matrix)
-    return NamedNetwork(matrix, _checked_names(f"{path}: names", names, len(matrix)))
+    matrix = settled(path, matrix, sparse)
+    return NamedNetwork(matrix, _checked_names(f"{path}: names", names, matrix.shape[0]))
 
 
-def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str] | None = None) -> None:
+def write_matrix(path: str | os.PathLike, matrix: Matrix | AnySparse, *, names: Sequence[str] | None = None) -> None:
     """Write a matrix in the format that the suffix names; the file appears whole or not at all.
 
     .npz and .mtx are written sparse; .csv as an edge list `pre,post,weight` of the nonzero entries, the diagonal included,
     and of a zero for a neuron that has none.
     .csv and .npz (beside what `scipy.sparse.load_npz` reads) hold the neurons' names; .npy and .mtx cannot.
+    A sparse matrix goes to the file piece by piece, and into an .npz as it is, not compressed.
 
     Args:
       path: the file to write; an existing one is replaced.
-      matrix: `[post, pre]`.
+      matrix: `[post, pre]`, dense or sparse.
       names: neurons' names; in an edge list their numbers by default.
 
     Raises:
@@ -92,58 +97,78 @@ def write_matrix(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str
       b,a,0.5
       b,b,-1.0
     """
-    write_whole(Path(path), matrix_bytes(path, matrix, names=names))
+    path = Path(path)
+    if isinstance(matrix, AnySparse):
+        write_whole(path, _writer(path, matrix, names))
+    else:
+        write_whole(path, matrix_bytes(path, matrix, names=names))
 
 
-def matrix_bytes(path: str | os.PathLike, matrix: Matrix, *, names: Sequence[str] | None = None) -> bytes:
+def matrix_bytes(path: str | os.PathLike, matrix: Matrix | AnySparse, *, names: Sequence[str] | None = None) -> bytes:
     r"""What `write_matrix` writes, so that all that can fail has been done before anything is written.
 
     Args:
       path: the file it is for; only its suffix matters.
-      matrix: `[post, pre]`.
+      matrix: `[post, pre]`, dense or sparse.
       names: as for `write_matrix`.
 
     Returns:
       The content of the file.
 
     Raises:
-      InputError: an unknown suffix; a matrix that is not square, empty or not finite; names that do not fit it.
+      InputError: an unknown suffix; a matrix that is not square, empty or not finite; one that is sparse, and too large for .npy,
+        which is dense; names that do not fit it.
 
     Example:
       >>> matrix_bytes("A.csv", -jnp.eye(1), names=("a",))
       b'pre,post,weight\na,a,-1.0\n'
     """
-    path = Path(path)
-    _check_suffix(path)
-    check_square("matrix", matrix)
-    array = np.asarray(matrix)
-    labels = _checked_names("names", names, len(array))
     content = io.BytesIO()
-    if path.suffix == ".npy":
-        np.save(content, array, allow_pickle=False)
-    elif path.suffix == ".csv":
-        content.write(_edge_list(array, labels).encode())
-    else:
-        import scipy.io
-        import scipy.sparse
-
-        if path.suffix == ".mtx":
-            scipy.io.mmwrite(content, scipy.sparse.coo_array(array.astype(np.float64)), precision=17)
-        else:
-            scipy.sparse.save_npz(content, scipy.sparse.csr_array(array))
-            if names is not None:
-                _add_names(content, labels)
+    _writer(Path(path), matrix, names)(content)
     return content.getvalue()
 
 
-def _edge_list(array, names):
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("pre", "post", "weight"))
-    silent = ~(array.any(axis=0) | array.any(axis=1))  # without a line of its own, such a neuron would be lost
-    for post, pre in np.argwhere((array != 0) | np.diag(silent)):
-        writer.writerow((names[pre], names[post], repr(float(array[post, pre]))))
-    return text.getvalue()
+def _writer(path, matrix, names) -> Callable[[io.BufferedIOBase], object]:
+    """What writes the matrix into an open file; all that can be refused has been."""
+    _check_suffix(path)
+    listed = isinstance(matrix, AnySparse)
+    rows: Any
+    if listed:
+        rows = to_scipy(as_sparse("matrix", matrix))
+    else:
+        check_square("matrix", matrix)
+        rows = scipy.sparse.csr_array(np.asarray(matrix))
+    labels = _checked_names("names", names, rows.shape[0])
+    if path.suffix == ".csv":
+        return partial(write_edges, rows, labels)
+    if path.suffix == ".mtx":
+        return partial(_write_mtx, rows)
+    if path.suffix == ".npz":
+        return partial(_write_npz, rows, None if names is None else labels, not listed)
+    if listed:
+        neurons = rows.shape[0]
+        check_memory(
+            f"{path}: .npy is dense, and a matrix of {neurons:,} neurons",
+            rows.dtype.itemsize * neurons**2,
+            "take .npz.",
+        )
+    return partial(_write_npy, rows if listed else np.asarray(matrix))
+
+
+def _write_npy(matrix, file):
+    np.save(file, matrix.toarray() if scipy.sparse.issparse(matrix) else matrix, allow_pickle=False)
+
+
+def _write_mtx(rows, file):
+    import scipy.io
+
+    scipy.io.mmwrite(file, rows.astype(np.float64).tocoo(), precision=17)
+
+
+def _write_npz(rows, names, compressed, file):
+    scipy.sparse.save_npz(file, rows, compressed=compressed)
+    if names is not None:
+        _add_names(file, names)
 
 
 def _add_names(content, names):
@@ -179,7 +204,7 @@ def _read_npy(path):
 
 def _read_npz(path):
     _check_begin(path, b"\x93NUMPY", "holds a single array: name it .npy")
-    arrays = load_npz(path)
+    arrays: dict[str, Any] = load_npz(path)
     names = arrays.pop("names", None) if len(arrays) > 1 else None
     if names is not None:
         if names.dtype.kind != "U" or names.ndim != 1:
@@ -188,7 +213,7 @@ def _read_npz(path):
             )
         names = names.tolist()
     if "format" in arrays:
-        return _read_sparse(path), names
+        return _sparse_of(arrays), names
     if len(arrays) != 1:
         listed = quoted(", ".join(arrays) or "(none)")
         raise InputError(
@@ -197,15 +222,20 @@ def _read_npz(path):
     return next(iter(arrays.values())), names
 
 
-def _read_sparse(path):
-    import scipy.sparse
-
-    sparse = scipy.sparse.load_npz(path)
-    shape = " x ".join(map(str, sparse.shape))
-    check_memory(f"{path}: a dense matrix of {shape}", 8 * math.prod(map(int, sparse.shape)), "take a part of it.")
-    if hasattr(sparse, "check_format"):
-        sparse.check_format(full_check=True)  # indices that point outside would end the process below
-    return scipy.sparse.coo_array(sparse).toarray()
+def _sparse_of(arrays) -> Any:
+    """The matrix that `scipy.sparse.save_npz` took apart."""
+    kind = arrays["format"].item()
+    kind = kind.decode() if isinstance(kind, bytes) else kind
+    parts = {
+        "coo": lambda: (arrays["data"], arrays["coords"] if "coords" in arrays else (arrays["row"], arrays["col"])),
+        "dia": lambda: (arrays["data"], arrays["offsets"]),
+    } | dict.fromkeys(("csr", "csc", "bsr"), lambda: (arrays["data"], arrays["indices"], arrays["indptr"]))
+    if kind not in parts:
+        raise ValueError(f"{quoted(kind)} is no format of a sparse matrix")
+    found = getattr(scipy.sparse, f"{kind}_array")(parts[kind](), shape=tuple(map(int, arrays["shape"])))
+    if hasattr(found, "check_format"):
+        found.check_format(full_check=True)  # indices that point outside would end the process below
+    return found
 
 
 def _check_begin(path, other, remedy):

@@ -1,14 +1,26 @@
 """Leaks that make a network stable."""
 
+from typing import overload
+
 import jax.numpy as jnp
 from jax import lax
 
 from jaxprune._checks import InputError, check_positive, check_square, is_concrete
 from jaxprune._types import Matrix, Real, Scalar
 from jaxprune.linalg import resolve_symmetry, spectral_abscissa
+from jaxprune.linalg.sparse import AnySparse, SparseMatrix
+from jaxprune.networks import _sparse_leak
 
 
-def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix:
+@overload
+def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix: ...
+
+
+@overload
+def dominant_leak(W: AnySparse, slack: Real = 0.0) -> SparseMatrix: ...
+
+
+def dominant_leak(W: Matrix | AnySparse, slack: Real = 0.0) -> Matrix | SparseMatrix:
     r"""Give every neuron a leak that outweighs all its incoming synapses: row diagonal dominance.
 
     $$A = W - \operatorname{diag}(d), \qquad d_i = \sum_{j \ne i} |w_{ij}| + \text{slack}$$
@@ -17,11 +29,11 @@ def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix:
     whose excitatory cycles all balance, or a neuron without input); then it has no stationary covariance.
 
     Args:
-      W: weights; the diagonal is ignored.
+      W: weights, dense or sparse; the diagonal is ignored.
       slack: dominance slack, in 1/time, not negative.
 
     Returns:
-      Dynamics matrix.
+      Dynamics matrix, sparse if W is.
 
     Raises:
       InputError: W not square, empty or not finite; slack negative.
@@ -33,45 +45,68 @@ def dominant_leak(W: Matrix, slack: Real = 0.0) -> Matrix:
 
     Reference: Varga2004, Gershgorin discs and diagonal dominance.
     """
-    check_square("W", W)
     check_positive("slack", slack, zero=True)
+    if isinstance(W, AnySparse):
+        return _sparse_leak.dominant(W, slack)
+    check_square("W", W)
     W = W * (1 - jnp.eye(len(W), dtype=W.dtype))
     return W - jnp.diag(jnp.sum(jnp.abs(W), axis=1) + slack)
 
 
-def stable_leak(W: Matrix, abscissa: Real, *, symmetric: bool | None = None) -> Matrix:
+@overload
+def stable_leak(W: Matrix, abscissa: Real, *, symmetric: bool | None = None) -> Matrix: ...
+
+
+@overload
+def stable_leak(W: AnySparse, abscissa: Real, *, symmetric: bool | None = None) -> SparseMatrix: ...
+
+
+def stable_leak(W: Matrix | AnySparse, abscissa: Real, *, symmetric: bool | None = None) -> Matrix | SparseMatrix:
     r"""Give all neurons the same leak, such that the slowest mode decays at a chosen rate.
 
     $$A = W - \bigl(\alpha(W) - \text{abscissa}\bigr) I, \qquad \alpha(W) = \max_i \operatorname{Re} \lambda_i(W)$$
 
+    Of a sparse network $\alpha$ is found by Arnoldi iterations (Lanczos, if symmetric), to a relative $10^{-10}$.
+
     Args:
-      W: weights; the diagonal is ignored.
+      W: weights, dense or sparse; the diagonal is ignored.
       abscissa: wanted spectral abscissa of A, in 1/time; negative for a stable network.
       symmetric: whether W is symmetric; by default looked up.
 
     Returns:
-      Dynamics matrix with spectral abscissa `abscissa`.
+      Dynamics matrix with spectral abscissa `abscissa`, sparse if W is.
 
     Raises:
-      InputError: W not square, empty or not finite; abscissa not negative; W traced without `symmetric`.
+      InputError: W not square, empty or not finite; abscissa not negative; W traced without `symmetric`, or sparse and traced;
+        iterations that do not converge.
 
     Example:
       >>> stable_leak(jnp.array([[0.0, 1.0], [1.0, 0.0]]), -0.25)
       Array([[-1.25,  1.  ],
              [ 1.  , -1.25]], dtype=float64)
     """
-    check_square("W", W)
     if is_concrete(abscissa) and not float(abscissa) < 0:
         raise InputError(
             f"abscissa is {float(abscissa):g}, but must be negative: the real part of the slowest mode, in 1/time."
         )
+    if isinstance(W, AnySparse):
+        return _sparse_leak.stable(W, abscissa, symmetric)
+    check_square("W", W)
     identity = jnp.eye(len(W), dtype=W.dtype)
     W = W * (1 - identity)
     symmetric = resolve_symmetry(symmetric, W=W)
     return W - (spectral_abscissa(W, symmetric=symmetric) - abscissa) * identity
 
 
-def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix:
+@overload
+def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix: ...
+
+
+@overload
+def scaled_inputs(W: AnySparse, gain: Real = 0.9) -> SparseMatrix: ...
+
+
+def scaled_inputs(W: Matrix | AnySparse, gain: Real = 0.9) -> Matrix | SparseMatrix:
     r"""Scale all weights by one number, and give all neurons one time constant, such that the network is stable.
 
     $$A = \frac{g}{s} W - I, \qquad s = \max\Bigl(\bar\rho, \; \frac1N \sum_{ij} |w_{ij}|\Bigr), \qquad
@@ -83,11 +118,11 @@ def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix:
     mean total input is the larger, as in a feed-forward network, whose eigenvalues are zero, it is the scale.
 
     Args:
-      W: weights; the diagonal is ignored.
+      W: weights, dense or sparse; the diagonal is ignored.
       gain: g, in (0, 1): how much of its leak a neuron gets back at most, along the slowest pattern of activity.
 
     Returns:
-      Dynamics matrix, in units of the neurons' time constant.
+      Dynamics matrix, in units of the neurons' time constant, sparse if W is.
 
     Raises:
       InputError: W not square, empty, not finite, or without a synapse; gain outside (0, 1).
@@ -99,11 +134,13 @@ def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix:
 
     Reference: Horn2012, spectral radii of matrices and of their absolute values.
     """
-    check_square("W", W)
     if is_concrete(gain) and not 0 < float(gain) < 1:
         raise InputError(
             f"gain is {float(gain):g}, but must be between 0 and 1: at 1 the slowest mode may last for ever."
         )
+    if isinstance(W, AnySparse):
+        return _sparse_leak.scaled(W, gain)
+    check_square("W", W)
     identity = jnp.eye(len(W), dtype=W.dtype)
     W = W * (1 - identity)
     scale = jnp.maximum(perron_bound(W), jnp.sum(jnp.abs(W)) / len(W))
@@ -112,7 +149,7 @@ def scaled_inputs(W: Matrix, gain: Real = 0.9) -> Matrix:
     return (gain / scale) * W - identity
 
 
-def perron_bound(W: Matrix, steps: int = 100) -> Scalar:
+def perron_bound(W: Matrix | AnySparse, steps: int = 100) -> Scalar:
     r"""Upper bound of the spectral radius of |W|, and so of every network with weights of these sizes.
 
     $$\rho(|W|) \le \max_i \frac{(|W| x)_i}{x_i} \quad \text{for every } x > 0,$$
@@ -121,7 +158,7 @@ def perron_bound(W: Matrix, steps: int = 100) -> Scalar:
     mean total input to that of every neuron. The bound holds for any number of steps, and is then a little above the radius.
 
     Args:
-      W: square matrix.
+      W: square matrix, dense or sparse.
       steps: of the power iteration.
 
     Example:
@@ -130,6 +167,8 @@ def perron_bound(W: Matrix, steps: int = 100) -> Scalar:
 
     Reference: Horn2012, the bounds of Collatz and Wielandt.
     """
+    if isinstance(W, AnySparse):
+        return _sparse_leak.perron_bound(W, steps)
     check_square("W", W)
     size = jnp.abs(W)
     total = jnp.sum(size) / len(W)

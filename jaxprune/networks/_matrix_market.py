@@ -3,23 +3,31 @@
 SciPy's compiled reader (1.17) ends the process on some damaged files; this one refuses them with the line.
 """
 
+import itertools
 import math
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxprune._checks import InputError, plain_number, quoted
 from jaxprune._memory import check_memory
+from jaxprune.networks._entries import Entries, check_room
 
 FORMATS = ("coordinate", "array")
 FIELDS = ("real", "integer", "pattern")
 MIRRORS = {"general": 0, "symmetric": 1, "skew-symmetric": -1}
 LARGEST = 2**63
 """Sizes are below this: places of a matrix are signed 64-bit numbers."""
+LINES = 2**14
+"""Lines that are read at once."""
 
 
-def read_matrix_market(path: Path) -> np.ndarray:
-    """A dense matrix from a Matrix Market file of real, integer or pattern entries.
+def read_matrix_market(path: Path) -> Any:
+    """A matrix from a Matrix Market file of real, integer or pattern entries; those that list places are read piece by piece.
+
+    Returns:
+      A SciPy `csr_array`, or, from a file of format array, a dense one.
 
     Raises:
       InputError: anything that is not such a file, with the line; a matrix that does not fit into memory.
@@ -28,20 +36,29 @@ def read_matrix_market(path: Path) -> np.ndarray:
         lines = ((number, line.split()) for number, line in enumerate(file, 1) if number == 1 or line[0] != "%")
         form, field, symmetry = _header(path, next(lines, (1, []))[1])
         body = ((number, words) for number, words in lines if words)
-        size = _sizes(path, *next(body, (1, [])), form, symmetry)
-        matrix = np.zeros(size[:2])
-        read = _whole_value if field == "integer" else _finite
-        entries = (
-            _coordinate(path, body, field, symmetry, size, read)
-            if form == "coordinate"
-            else _array(path, body, symmetry, size, read)
-        )
-        with np.errstate(over="ignore", invalid="ignore"):  # what adds up to more than fits is refused as not finite
-            for row, column, value in entries:
-                matrix[row, column] += value
-                if row != column and MIRRORS[symmetry]:
-                    matrix[column, row] += MIRRORS[symmetry] * value
-    return matrix
+        first, words = next(body, (1, []))
+        size = _sizes(path, first, words, form, symmetry)
+        if form == "array":
+            return _array(path, body, symmetry, size, _whole_value if field == "integer" else _finite)
+        return _coordinate(path, file, first, _Layout(field, symmetry, *size))
+
+
+class _Layout(NamedTuple):
+    """What the head of a file of places announces."""
+
+    field: str
+    symmetry: str
+    rows: int
+    columns: int
+    count: int
+
+    @property
+    def width(self):
+        return 2 if self.field == "pattern" else 3
+
+    @property
+    def place(self):
+        return np.int32 if max(self.rows, self.columns) <= 2**31 else np.int64
 
 
 def _header(path, words):
@@ -61,40 +78,94 @@ def _sizes(path, number, words, form, symmetry):
     rows, columns = size[:2]
     if symmetry != "general" and rows != columns:
         raise _malformed(path, number, f"a {symmetry} matrix must be square, but this one is {rows} x {columns}")
-    check_memory(
-        f"{path}, line {number}: a dense matrix of {rows} x {columns}", 8 * rows * columns, "take a part of it."
-    )
+    what = f"{path}, line {number}"
+    if form == "array":
+        check_memory(f"{what}: a dense matrix of {rows} x {columns}", 8 * rows * columns, "take a part of it.")
+    else:
+        check_room(what, max(rows, columns), size[2] * (1 if symmetry == "general" else 2))
     return size
 
 
-def _coordinate(path, body, field, symmetry, size, read):
-    rows, columns, count = size
-    width = 2 if field == "pattern" else 3
-    last, found = 2, 0
-    for last, words in body:
-        found += 1
-        if len(words) != width:
-            raise _malformed(path, last, f"{len(words)} fields, but an entry has {width}")
-        row, column = _numbers(path, last, words[:2], _whole)
-        if not (1 <= row <= rows and 1 <= column <= columns):
-            raise _malformed(path, last, f"entry ({quoted(row)}, {quoted(column)}) lies outside {rows} x {columns}")
-        if symmetry != "general" and column > row:
-            raise _malformed(
-                path,
-                last,
-                f"entry ({row}, {column}) lies above the diagonal, but a {symmetry} file lists what is below",
-            )
-        if symmetry == "skew-symmetric" and column == row:
-            raise _malformed(
-                path, last, f"entry ({row}, {column}) is on the diagonal, which is zero in {symmetry} files"
-            )
-        yield row - 1, column - 1, 1.0 if field == "pattern" else _numbers(path, last, words[2:], read)[0]
-    if found != count:
-        raise _malformed(path, last, f"it holds {found} entries, but announces {count}")
+def _coordinate(path, file, number, layout):
+    entries, found, last = Entries(), 0, number
+    while lines := list(itertools.islice(file, LINES)):
+        piece = _quick(lines, layout)
+        if piece is None:  # a line is at fault, blank or a comment
+            last, piece = _careful(path, lines, number, last, layout)
+        else:
+            last = number + len(lines)
+        number += len(lines)
+        row, column, value = piece
+        found += len(value)
+        row, column = row.astype(layout.place), column.astype(layout.place)
+        entries.add(row, column, value)
+        if MIRRORS[layout.symmetry]:
+            back = row != column
+            entries.add(column[back], row[back], MIRRORS[layout.symmetry] * value[back])
+    if found != layout.count:
+        raise _malformed(path, last, f"it holds {found} entries, but announces {layout.count}")
+    return entries.rows((layout.rows, layout.columns))
+
+
+def _quick(lines, layout):
+    """Places and values of lines, all at once; None if one of them is not as it should be."""
+    # A mark between lines must stand after as many fields as an entry has.
+    text, step = " ; ".join(lines), layout.width + 1
+    words = text.split()
+    if len(words) != step * len(lines) - 1 or words[layout.width :: step].count(";") != len(lines) - 1:
+        return None
+    if "_" in text or not text.isascii():
+        return None
+    try:
+        row, column = (np.fromiter(map(int, words[end::step]), np.int64, len(lines)) - 1 for end in (0, 1))
+        read = {"pattern": None, "integer": int, "real": float}[layout.field]
+        value = np.fromiter(map(read, words[2::step]), float, len(lines)) if read else np.ones(len(lines))
+    except (ValueError, OverflowError):
+        return None
+    inside = min(row.min(), column.min()) >= 0 and row.max() < layout.rows and column.max() < layout.columns
+    below = layout.symmetry == "general" or np.all(row - column >= (layout.symmetry == "skew-symmetric"))
+    return (row, column, value) if inside and below and np.isfinite(value).all() else None
+
+
+def _careful(path, lines, number, last, layout):
+    """The same line by line, which says what is wrong, and where; also where the last entry is."""
+    found = []
+    for last_read, line in enumerate(lines, number + 1):
+        words = line.split()
+        if words and line[0] != "%":
+            last = last_read
+            found.append(_entry(path, last, words, layout))
+    row, column, value = zip(*found, strict=True) if found else ((), (), ())
+    return last, (np.array(row, np.int64), np.array(column, np.int64), np.array(value, float))
+
+
+def _entry(path, line, words, layout):
+    if len(words) != layout.width:
+        raise _malformed(path, line, f"{len(words)} fields, but an entry has {layout.width}")
+    row, column = _numbers(path, line, words[:2], _whole)
+    if not (1 <= row <= layout.rows and 1 <= column <= layout.columns):
+        raise _malformed(
+            path, line, f"entry ({quoted(row)}, {quoted(column)}) lies outside {layout.rows} x {layout.columns}"
+        )
+    symmetry = layout.symmetry
+    if symmetry != "general" and column > row:
+        raise _malformed(
+            path, line, f"entry ({row}, {column}) lies above the diagonal, but a {symmetry} file lists what is below"
+        )
+    if symmetry == "skew-symmetric" and column == row:
+        raise _malformed(path, line, f"entry ({row}, {column}) is on the diagonal, which is zero in {symmetry} files")
+    if layout.field == "pattern":
+        return row - 1, column - 1, 1.0
+    return (
+        row - 1,
+        column - 1,
+        _numbers(path, line, words[2:], _whole_value if layout.field == "integer" else _finite)[0],
+    )
 
 
 def _array(path, body, symmetry, size, read):
     rows, columns = size
+    matrix = np.zeros(size)
     skew = symmetry == "skew-symmetric"
     places = (
         (row, column) for column in range(columns) for row in range(0 if symmetry == "general" else column + skew, rows)
@@ -104,10 +175,13 @@ def _array(path, body, symmetry, size, read):
         found += 1
         place = next(places, None)
         if place is not None:
-            yield *place, _numbers(path, last, [word], read)[0]
+            matrix[place] = _numbers(path, last, [word], read)[0]
     needed = rows * columns if symmetry == "general" else rows * (rows + 1) // 2 - skew * rows
     if found != needed:
         raise _malformed(path, last, f"{found} values do not fill {rows} x {columns}")
+    if MIRRORS[symmetry]:
+        matrix += MIRRORS[symmetry] * np.tril(matrix, -1).T
+    return matrix
 
 
 def _whole(word):

@@ -171,7 +171,7 @@ def test_more_neurons_than_fit_into_memory_are_refused_before_their_matrix_is_ma
     monkeypatch.setattr("jaxprune._memory.memory_limit", lambda: 8 * 99**2)
     lines = "".join(f"{pre},{pre + 1},1\n" for pre in range(99))
     monkeypatch.setattr(np, "zeros", None)
-    with pytest.raises(jaxprune.InputError, match=r"edges\.csv: a dense matrix of 100 neurons needs at least"):
+    with pytest.raises(jaxprune.InputError, match=r"edges\.csv: a dense matrix of 100 x 100 needs at least"):
         edges("pre,post,count\n" + lines)
 
 

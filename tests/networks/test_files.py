@@ -271,9 +271,14 @@ def test_what_unpacks_to_more_than_memory_is_refused_before(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.coo_array, scipy.sparse.dia_array])
-def test_a_sparse_matrix_that_is_too_large_dense_is_refused(tmp_path, kind):
-    scipy.sparse.save_npz(tmp_path / "A.npz", kind(scipy.sparse.coo_array(([1.0], ([0], [0])), shape=(10**7, 10**7))))
-    with pytest.raises(jaxprune.InputError, match=r"A\.npz: a dense matrix of 10000000 x 10000000 needs at least"):
+def test_a_sparse_matrix_that_is_too_large_dense_is_read_sparse_or_refused(tmp_path, kind):
+    one = scipy.sparse.coo_array(([1.0], ([0], [0])), shape=(10**5, 10**5))
+    scipy.sparse.save_npz(tmp_path / "A.npz", kind(one))
+    assert read_matrix(tmp_path / "A.npz").matrix.nse == 1
+    with pytest.raises(jaxprune.InputError, match=r"A\.npz: a dense matrix of 100000 x 100000 needs .*sparse=True"):
+        read_matrix(tmp_path / "A.npz", sparse=False)
+    np.savez(tmp_path / "A.npz", format=b"coo", shape=(10**12, 10**12), row=[0], col=[0], data=[1.0])
+    with pytest.raises(jaxprune.InputError, match=r"A\.npz: a network of 1,000,000,000,000 neurons and 1 syn.* needs"):
         read_matrix(tmp_path / "A.npz")
 
 

@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
+import scipy.sparse.linalg
 from helpers import FAMILIES, SYMMETRIC, quick_jit, rounding, row_slack, untyped, weights
 
 import jaxprune
-from jaxprune.networks import dominant_leak, perron_bound, scaled_inputs, stable_leak
+from jaxprune.linalg.sparse import as_sparse, to_scipy
+from jaxprune.networks import dominant_leak, perron_bound, scaled_inputs, sparse_clustered, stable_leak
 
 LEAKS = [lambda W: dominant_leak(W, 0.5), lambda W: stable_leak(W, -0.5), lambda W: scaled_inputs(W, 0.5)]
 
@@ -108,3 +111,59 @@ def test_errors():
             stable_leak(jnp.zeros((2, 2)), abscissa)
     with untyped(), pytest.raises(jaxprune.InputError, match="dtype int"):
         dominant_leak(jnp.zeros((2, 2), int))
+
+
+@pytest.mark.parametrize("family", ["clustered", "dale"])
+@pytest.mark.parametrize("leak", LEAKS)
+def test_sparse_networks_get_the_same_leak(family, leak):
+    """As arrays of JAX and of SciPy, with a diagonal that is ignored; entries nobody has stay unlisted."""
+    W = weights(family)
+    expected = leak(W)
+    for given in (as_sparse("W", W + jnp.eye(len(W))), scipy.sparse.csc_matrix(W)):
+        found = leak(given)
+        rows = to_scipy(found)
+        assert rows.has_canonical_format
+        assert np.all(rows.data)
+        assert rows.nnz == np.count_nonzero(expected)
+        np.testing.assert_allclose(rows.toarray(), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(perron_bound(as_sparse("W", W)), perron_bound(W), rtol=1e-12)
+    single = leak(as_sparse("W", W.astype(jnp.float32)))
+    assert single.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_large_networks_get_their_slowest_mode(directed):
+    """Where iterations find it: a cluster that excites itself, and one whose slowest modes turn."""
+    W = sparse_clustered(
+        jax.random.key(0), (300, 100), degree=12, bridges=40, mean=-0.3 if directed else 1.0, directed=directed
+    )
+    A = to_scipy(stable_leak(W, -0.25)).toarray()
+    found = np.linalg.eigvals(A).real.max() if directed else np.linalg.eigvalsh(A).max()
+    np.testing.assert_allclose(found, -0.25, rtol=0, atol=1e-8)
+
+
+def test_sparse_networks_are_checked_like_others():
+    W = as_sparse("W", weights("dale"))
+    with pytest.raises(jaxprune.InputError, match=r"symmetric is True, but W\["):
+        stable_leak(W, -0.3, symmetric=True)
+    with pytest.raises(jaxprune.InputError, match=r"shape \(2, 3\).*square"):
+        dominant_leak(scipy.sparse.csr_array(np.ones((2, 3))))
+    with pytest.raises(jaxprune.InputError, match="W has no synapse"):
+        scaled_inputs(scipy.sparse.eye_array(3).tocsr())
+    with pytest.raises(jaxprune.InputError, match="slack is -1"):
+        dominant_leak(W, -1)
+    for call in (stable_leak, scaled_inputs):
+        with pytest.raises(jaxprune.InputError, match=r"is 1\.5, but must be"):
+            call(W, 1.5)
+    # Without input, and without slack: nothing to list.
+    assert dominant_leak(scipy.sparse.csr_array((3, 3))).nse == 0
+
+
+def test_iterations_that_do_not_converge_are_refused(monkeypatch):
+    def fails(*_, **__):
+        raise scipy.sparse.linalg.ArpackNoConvergence("not yet", np.zeros(0), np.zeros(0))
+
+    monkeypatch.setattr(scipy.sparse.linalg, "eigsh", fails)
+    W = sparse_clustered(jax.random.key(0), (300,), degree=12, bridges=0)
+    with pytest.raises(jaxprune.InputError, match=r"did not converge: take dominant_leak or scaled_inputs"):
+        stable_leak(W, -0.25)

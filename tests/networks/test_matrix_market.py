@@ -18,6 +18,10 @@ GOOD = {
 }
 
 
+def dense(matrix):
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
 @pytest.fixture
 def write(tmp_path):
     def written(header, body):
@@ -32,8 +36,7 @@ def write(tmp_path):
 def test_agrees_with_scipy(write, header):
     path = write(header, GOOD[header])
     expected = scipy.io.mmread(path)
-    expected = expected if isinstance(expected, np.ndarray) else expected.toarray()
-    np.testing.assert_array_equal(read_matrix_market(path), expected)
+    np.testing.assert_array_equal(dense(read_matrix_market(path)), dense(expected))
 
 
 @pytest.mark.parametrize(
@@ -65,12 +68,17 @@ def test_agrees_with_scipy(write, header):
         ("coordinate real skew-symmetric", "2 2 1\n1 2 1\n", r"line 3: .*\(1, 2\) lies above the diagonal"),
         ("coordinate real skew-symmetric", "2 2 1\n2 2 0\n", r"line 3: .*\(2, 2\) is on the diagonal"),
         ("coordinate real symmetric", "2 3 0\n", "line 2: .*must be square, but this one is 2 x 3"),
+        ("array real general", "1000000 1000000\n", "line 2: a dense matrix of 1000000 x 1000000 needs at least"),
         (
             "coordinate real general",
-            "1000000 1000000 0\n",
-            "line 2: a dense matrix of 1000000 x 1000000 needs at least",
+            f"{10**12} {10**12} 0\n",
+            "line 2: a network of 1,000,000,000,000 neurons .* needs",
         ),
-        ("coordinate real general", f"{10**12} {10**12} 0\n", "line 2: a dense matrix of .* needs at least"),
+        (
+            "coordinate real general",
+            f"9 9 {10**12}\n",
+            "line 2: a network of 9 neurons and 1,000,000,000,000 syn.* needs",
+        ),
     ],
 )
 def test_refusals_name_file_and_line(write, header, body, message):
@@ -88,5 +96,5 @@ def test_messages_stay_short(write):
 
 def test_values_that_add_up_to_more_than_a_number_give_no_warning(write):
     """They are infinite, which whoever takes the matrix refuses."""
-    found = read_matrix_market(write("coordinate real general", "1 1 2\n1 1 1e308\n1 1 1e308\n"))
+    found = dense(read_matrix_market(write("coordinate real general", "1 1 2\n1 1 1e308\n1 1 1e308\n")))
     assert np.isinf(found).all()

@@ -2,6 +2,7 @@
 
 from jaxprune.linalg.sparse._matrix import (
     LARGE,
+    AnySparse,
     Asymmetry,
     SparseMatrix,
     as_sparse,
@@ -24,6 +25,7 @@ from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solv
 
 __all__ = [
     "LARGE",
+    "AnySparse",
     "Asymmetry",
     "Differences",
     "Preconditioner",

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 from jax import Array
 from jax.experimental.sparse import BCOO, BCSR
 from jaxtyping import Float, Int
@@ -15,8 +16,12 @@ SparseMatrix = BCSR
 """A network's matrix `[post, pre]` by rows: `data`, the presynaptic neuron of each entry in `indices`, and where rows begin in
 `indptr`. Entries of a row are in order, once each, and not zero."""
 
-LARGE = 3000
-"""Neurons up to which a sparse network is treated as a dense one, exactly: about where both ways take the same time."""
+AnySparse = BCSR | BCOO | scipy.sparse.sparray | scipy.sparse.spmatrix
+"""What `as_sparse` makes a network's matrix of."""
+
+LARGE = 4000
+"""Neurons up to which a sparse network is treated as a dense one, exactly: not far above where both ways take the same time. Files
+of more neurons are read sparse, and a fly larva's 3,013 dense."""
 
 
 def is_sparse(A: Any) -> bool:
@@ -71,8 +76,6 @@ def to_scipy(A: Any) -> Any:
       >>> to_scipy(as_sparse("A", jnp.eye(2))).shape
       (2, 2)
     """
-    import scipy.sparse
-
     if isinstance(A, BCOO):
         places = np.asarray(A.indices)
         return scipy.sparse.coo_array((np.asarray(A.data), (places[:, 0], places[:, 1])), shape=A.shape).tocsr()
@@ -85,8 +88,8 @@ def to_scipy(A: Any) -> Any:
 def from_scipy(rows: Any) -> SparseMatrix:
     """A SciPy `csr_array`, whose entries are in order, once each and not zero, as a JAX array."""
     kind = np.int32 if max(rows.nnz, *rows.shape) < 2**31 else np.int64
-    parts = (rows.data, rows.indices.astype(kind, copy=False), rows.indptr.astype(kind, copy=False))
-    return _bcsr(*(jnp.asarray(part) for part in parts), len(rows.indptr) - 1)
+    indices, indptr = (jnp.asarray(part.astype(kind, copy=False)) for part in (rows.indices, rows.indptr))
+    return _bcsr(jnp.asarray(rows.data), indices, indptr, len(rows.indptr) - 1)
 
 
 def from_entries(
@@ -102,8 +105,6 @@ def from_entries(
       Array([[0., 3.],
              [2., 0.]], dtype=float64)
     """
-    import scipy.sparse
-
     found = scipy.sparse.coo_array((values, (rows, columns)), shape=(neurons, neurons)).tocsr()
     found.sum_duplicates()
     found.eliminate_zeros()
