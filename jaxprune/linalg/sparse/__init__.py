@@ -1,22 +1,28 @@
 """Linear algebra of large networks, which are lists of synapses: nothing here makes a dense matrix of them."""
 
+from jaxprune.linalg.sparse._certificate import CertificateCode, SparseCertificate, sparse_certificate
 from jaxprune.linalg.sparse._matrix import (
     LARGE,
+    AnySparse,
     Asymmetry,
     SparseMatrix,
     as_sparse,
     asymmetry,
+    check_size,
     check_sparse_leak,
     diagonal_of,
+    dominance_slack,
     from_entries,
     from_scipy,
     input_of,
     is_sparse,
     resolve_sparse_symmetry,
     rows_of,
+    times,
     to_scipy,
     with_data,
 )
+from jaxprune.linalg.sparse._modes import Abscissa, SlowModes, sparse_abscissa, sparse_modes
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
 from jaxprune.linalg.sparse._sampled import Differences, SampledCovariance, differences, sampled_covariance
 from jaxprune.linalg.sparse._singular import check_singular
@@ -24,19 +30,26 @@ from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solv
 
 __all__ = [
     "LARGE",
+    "Abscissa",
+    "AnySparse",
     "Asymmetry",
+    "CertificateCode",
     "Differences",
     "Preconditioner",
     "SampledCovariance",
+    "SlowModes",
     "SolveCode",
     "Solved",
+    "SparseCertificate",
     "SparseMatrix",
     "as_sparse",
     "asymmetry",
     "check_singular",
+    "check_size",
     "check_sparse_leak",
     "diagonal_of",
     "differences",
+    "dominance_slack",
     "from_entries",
     "from_scipy",
     "input_of",
@@ -49,6 +62,10 @@ __all__ = [
     "sampled_covariance",
     "smallest_ritz",
     "solve",
+    "sparse_abscissa",
+    "sparse_certificate",
+    "sparse_modes",
+    "times",
     "to_scipy",
     "with_data",
 ]
