@@ -1,6 +1,13 @@
 """Linear algebra of large networks, which are lists of synapses: nothing here makes a dense matrix of them."""
 
-from jaxprune.linalg.sparse._certificate import CertificateCode, SparseCertificate, sparse_certificate
+from jaxprune.linalg.sparse._certificate import (
+    CertificateCode,
+    SparseCertificate,
+    check_sparse_pair,
+    resolve_pair_symmetry,
+    sparse_certificate,
+)
+from jaxprune.linalg.sparse._density import SpectralDensity, spectral_density
 from jaxprune.linalg.sparse._matrix import (
     LARGE,
     AnySparse,
@@ -24,6 +31,7 @@ from jaxprune.linalg.sparse._matrix import (
 )
 from jaxprune.linalg.sparse._modes import Abscissa, SlowModes, sparse_abscissa, sparse_modes
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._response import Estimate, Response, sparse_response
 from jaxprune.linalg.sparse._sampled import Differences, SampledCovariance, differences, sampled_covariance
 from jaxprune.linalg.sparse._singular import check_singular
 from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solve
@@ -35,18 +43,22 @@ __all__ = [
     "Asymmetry",
     "CertificateCode",
     "Differences",
+    "Estimate",
     "Preconditioner",
+    "Response",
     "SampledCovariance",
     "SlowModes",
     "SolveCode",
     "Solved",
     "SparseCertificate",
     "SparseMatrix",
+    "SpectralDensity",
     "as_sparse",
     "asymmetry",
     "check_singular",
     "check_size",
     "check_sparse_leak",
+    "check_sparse_pair",
     "diagonal_of",
     "differences",
     "dominance_slack",
@@ -57,6 +69,7 @@ __all__ = [
     "least_slack",
     "precondition",
     "precondition_clusters",
+    "resolve_pair_symmetry",
     "resolve_sparse_symmetry",
     "rows_of",
     "sampled_covariance",
@@ -65,6 +78,8 @@ __all__ = [
     "sparse_abscissa",
     "sparse_certificate",
     "sparse_modes",
+    "sparse_response",
+    "spectral_density",
     "times",
     "to_scipy",
     "with_data",

@@ -54,13 +54,13 @@ class SparseCertificate(NamedTuple):
     """Spectral error, stability, synapse counts and guarantee of a large pruned network, beside its original.
 
     Attributes:
-      epsilon: the largest $|\\\\theta - 1|$ over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`: an
+      epsilon: the largest $|\\theta - 1|$ over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`: an
         upper bound if proven, else a lower one; NaN where no such number exists.
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
       abscissa: largest real part of the eigenvalues of B, in 1/time, from below, as far as the iteration sees.
-      dominance_slack: $\\\\min_i (-b_{ii} - \\\\sum_{j \\\\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
+      dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
         above the abscissa.
       kept: number of off-diagonal entries of B.
       kept_fraction: the same as a fraction of those of A.

@@ -22,7 +22,7 @@ class Start(NamedTuple):
     """Where iterations on a network begin.
 
     Attributes:
-      vectors: $M^{-1} D^{1/2} \\\\xi$ with normal $\\\\xi$ and M = -A, roughly, as columns.
+      vectors: $M^{-1} D^{1/2} \\xi$ with normal $\\xi$ and M = -A, roughly, as columns.
       preconditioner: of M.
       smallest: a lower bound of the smallest eigenvalue of the preconditioned M.
       guaranteed: whether the bound is proven, by dominance; else it is half of what an iteration sees.
@@ -47,7 +47,7 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
     leak = -diagonal_of(A)
     if not bool(jnp.all(leak > 0)):
         return None
-    look_key, draw_key = jax.random.split(key)
+    look_key, draw_key, cluster_key = jax.random.split(key, 3)
     how, slack = precondition(A), float(least_slack(A))
     guaranteed = slack > len(leak) * float(jnp.finfo(A.dtype).eps)
     smallest = slack if guaranteed else _seen(look_key, A, how)
@@ -59,7 +59,7 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
         return None
     products = int(found.iterations)
     if int(found.code) == SolveCode.NOT_CONVERGED:
-        how = precondition_clusters(A, found.value)
+        how = precondition_clusters(cluster_key, A)
         if how.clusters:
             smallest = slack if guaranteed else _seen(look_key, A, how)
             if smallest is None:
