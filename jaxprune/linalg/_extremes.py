@@ -98,7 +98,8 @@ def slow_modes(A: Any, count: int) -> Modes | SlowModes:
       count: how many; all of a smaller network.
 
     Returns:
-      As `modes`, cut off after `count`; of a sparse matrix with residuals (`sparse.SlowModes`). The left eigenvector of a mode that is one with another up to rounding is NaN.
+      As `modes`, cut off after `count`; of a sparse matrix with residuals (`sparse.SlowModes`). The left eigenvector of a mode
+      that is one with another up to rounding is NaN.
 
     Raises:
       InputError: A not square, empty, not finite or traced; count below 1.

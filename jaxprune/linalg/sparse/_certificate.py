@@ -54,8 +54,8 @@ class SparseCertificate(NamedTuple):
     """Spectral error, stability, synapse counts and guarantee of a large pruned network, beside its original.
 
     Attributes:
-      epsilon: the largest $|\\theta - 1|$ over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`: an
-        upper bound if proven, else a lower one; NaN where no such number exists.
+      epsilon: the largest $|\\theta - 1|$ over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`:
+        an upper bound if proven, else a lower one; NaN where no such number exists.
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
@@ -239,10 +239,14 @@ def _proof(A: SparseMatrix, B: SparseMatrix, epsilon: float, prove: bool | None)
     """A number just above epsilon that two factorisations prove to be an upper bound; None where that is not done."""
     if prove is False:
         return None
-    first, second = (-to_scipy(X).astype(np.float64) for X in (A, B))
-    form = Form(abs(first) + abs(second))
+    pruned = to_scipy(B)
+    pattern = to_scipy(A)
+    if pattern.multiply(pruned.astype(bool)).nnz < pruned.nnz:  # B has synapses that A has not
+        pattern = abs(pattern) + abs(pruned)
+    form = Form(pattern)
     if prove is None and not form.affordable:
         return None
+    first, second = (-to_scipy(X).astype(np.float64) for X in (A, B))
     n = A.shape[0]
     check_memory(
         f"the factor of a proof for {n} neurons", 16 * n * min(form.width + 1, n), "leave prove out for an estimate."

@@ -28,8 +28,8 @@ class SpectralDensity(NamedTuple):
       density: at the points; its integral over all eigenvalues is one.
       error: its standard error, by the scatter over patterns.
       width: standard deviation of the normal bump by which each eigenvalue is replaced, in 1/time.
-      nodes, weights: the same before smoothing, as values with shares that add up to one, in rising order: means of smooth functions
-        over the spectrum are sums over these.
+      nodes, weights: the same before smoothing, as values with shares that add up to one, in rising order: means of smooth
+        functions over the spectrum are sums over these.
     """
 
     points: Float[Array, " point"]
@@ -68,8 +68,8 @@ def spectral_density(
       steps: products; memory grows with them.
 
     Raises:
-      InputError: A not square, empty, not finite or not symmetric; a width that is not positive; fewer than two patterns or steps,
-        or no point; a basis that does not fit into memory.
+      InputError: A not square, empty, not finite or not symmetric; a width that is not positive; fewer than two patterns or
+        steps, or no point; a basis that does not fit into memory.
 
     Example:
       >>> A = -jnp.diag(jnp.array([1.0, 2.0, 2.0, 2.0]))

@@ -69,8 +69,8 @@ def pencil_ends(
     return _iterate(B, A, preconditioner, start, jnp.asarray(tolerance, B.dtype), low, wanted, from_one, max_iterations)
 
 
-@partial(jax.jit, static_argnums=(5, 6, 7, 8))
-def _iterate(B, A, preconditioner, start, tolerance, low, wanted, from_one, most):
+@partial(jax.jit, static_argnums=(6, 7, 8))
+def _iterate(B, A, preconditioner, start, tolerance, most, low, wanted, from_one):
     places = jnp.asarray(wanted)
 
     def look(X, KX, MX, values):

@@ -89,8 +89,8 @@ def precondition_clusters(key: PRNGKey, A: SparseMatrix) -> Preconditioner:
 
     Random test vectors are relaxed, $x \leftarrow x + .6 \, D^{-1} A x$, until slow modes alone are left, all of like size.
     Synapses whose two ends have test vectors of a squared cosine of .8 or more join neurons to clusters. A cluster's pattern is
-    its neurons' part in the leading test direction, signs included, so that inhibition that splits a cluster into two camps is one
-    pattern as well. With the patterns as columns of P,
+    its neurons' part in the leading test direction, signs included, so that inhibition that splits a cluster into two camps is
+    one pattern as well. With the patterns as columns of P,
 
     $$B = D^{-1} + P (P^T M P)^{-1} P^T .$$
 

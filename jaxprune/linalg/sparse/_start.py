@@ -12,7 +12,7 @@ from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
 from jaxprune.linalg.sparse._solve import SolveCode, smallest_ritz, solve
 
-PATIENCE = 40
+PATIENCE = 25
 """Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
 CLOSE = 0.1
 """Error of the solves in the energy norm; of columns whose norm is about the root of the number of neurons."""
@@ -57,16 +57,13 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
     found = solve(A, y, how, smallest=smallest, tolerance=CLOSE, max_iterations=PATIENCE)
     if int(found.code) == SolveCode.NOT_DEFINITE:
         return None
-    products = int(found.iterations)
     if int(found.code) == SolveCode.NOT_CONVERGED:
         how = precondition_clusters(cluster_key, A)
-        if how.clusters:
-            smallest = slack if guaranteed else _seen(look_key, A, how)
+        if how.clusters and not guaranteed:
+            smallest = _seen(look_key, A, how)
             if smallest is None:
                 return None
-            found = solve(A, y, how, smallest=smallest, tolerance=CLOSE, max_iterations=PATIENCE)
-            products += int(found.iterations)
-    return Start(found.value, how, smallest, guaranteed, products)
+    return Start(found.value, how, smallest, guaranteed, int(found.iterations))
 
 
 def _seen(key, A, how):
