@@ -3,7 +3,6 @@
 from jaxprune.linalg import lapack, parts, sparse
 from jaxprune.linalg._certificate import (
     Certificate,
-    Guarantee,
     certificate_from,
     certify,
     dominance_slack,
@@ -11,8 +10,9 @@ from jaxprune.linalg._certificate import (
 )
 from jaxprune.linalg._covariance import coloured_covariance, stationary_covariance
 from jaxprune.linalg._errors import SpectralErrors, eigenvalue_errors, spectral_errors
-from jaxprune.linalg._estimates import Estimates, estimate_measures
+from jaxprune.linalg._estimates import Estimates, SparseEstimates, estimate_measures
 from jaxprune.linalg._extremes import Stability, slow_modes, stability
+from jaxprune.linalg._guarantee import Guarantee
 from jaxprune.linalg._h2 import H2Error, h2_error
 from jaxprune.linalg._information import InformationLost, information_lost, stationary_divergence
 from jaxprune.linalg._lyapunov import LyapunovCode, LyapunovSolution, lyapunov, sylvester
@@ -36,11 +36,22 @@ from jaxprune.linalg._transient import (
     numerical_abscissa,
     transient_growth,
 )
-from jaxprune.linalg.sparse import SampledCovariance, sampled_covariance
+from jaxprune.linalg.sparse import (
+    CertificateCode,
+    Estimate,
+    SampledCovariance,
+    SlowModes,
+    SparseCertificate,
+    SpectralDensity,
+    sampled_covariance,
+    spectral_density,
+)
 
 __all__ = [
     "SLOW",
     "Certificate",
+    "CertificateCode",
+    "Estimate",
     "Estimates",
     "Guarantee",
     "H2Error",
@@ -54,6 +65,10 @@ __all__ = [
     "Projection",
     "Reference",
     "SampledCovariance",
+    "SlowModes",
+    "SparseCertificate",
+    "SparseEstimates",
+    "SpectralDensity",
     "SpectralErrors",
     "Stability",
     "certificate_from",
@@ -87,6 +102,7 @@ __all__ = [
     "slow_modes",
     "sparse",
     "spectral_abscissa",
+    "spectral_density",
     "spectral_errors",
     "stability",
     "stationary_covariance",

@@ -1,39 +1,19 @@
 """Certificate of a pruned matrix: what is true of this one matrix, and which guarantee follows."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
 from jaxprune._checks import InputError, check_pair, check_square
-from jaxprune._codes import Code
 from jaxprune._types import Count, Matrix, Scalar
+from jaxprune.linalg._guarantee import Guarantee
 from jaxprune.linalg._reference import Reference, relative_deviation, whitening
 from jaxprune.linalg._spectrum import eigenvalues, resolve_symmetry, spectral_abscissa, symmetrise
 from jaxprune.linalg.lapack import eigvalsh
-
-
-class Guarantee(Code):
-    """What a certificate guarantees of a pruned network; each level above `NONE` includes stability."""
-
-    NONE = 0, "none: the assumptions of no guarantee hold; only the measured numbers stand."
-    STABLE = (
-        1,
-        "stable: rows are diagonally dominant with positive slack, so every eigenvalue has a real part of at most minus the "
-        "slack (Gershgorin).",
-    )
-    QUADRATIC_FORM = (
-        2,
-        "quadratic form: x'Bx lies within a factor 1 +- epsilon of x'Ax for every x, so the pruned network is stable and the "
-        "energy of every activity pattern decays as before within that factor.",
-    )
-    SPECTRUM = (
-        3,
-        "spectrum: (1 - epsilon) A and (1 + epsilon) A bound the pruned matrix in the Loewner order, so every ordered "
-        "eigenvalue, every quadratic form and every principal submatrix (each active set of a rectified-linear network) is "
-        "kept within a factor 1 +- epsilon.",
-    )
+from jaxprune.linalg.sparse import AnySparse, SparseCertificate, as_sparse, is_sparse, sparse_certificate
+from jaxprune.linalg.sparse import dominance_slack as sparse_slack
 
 
 class Certificate(NamedTuple):
@@ -60,7 +40,11 @@ class Certificate(NamedTuple):
     guarantee: Count
 
 
-def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> Certificate:
+@overload
+def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> Certificate: ...
+@overload
+def certify(A: AnySparse, B: AnySparse, *, symmetric: bool | None = None) -> SparseCertificate: ...
+def certify(A: Any, B: Any, *, symmetric: bool | None = None) -> Certificate | SparseCertificate:
     r"""Measure the spectral error of a pruned matrix B against its original A, and say which guarantee follows.
 
     With $M = -\tfrac12 (A + A^T) = L L^T$ positive definite, the realised error
@@ -71,13 +55,15 @@ def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) 
     within that factor and B is stable; if A and B are symmetric, so is every ordered eigenvalue and every principal submatrix.
     Nothing here is probabilistic: it is a statement about these two matrices, up to rounding.
 
+    Of sparse matrices epsilon is found by iteration, and proven where that takes seconds (`sparse.sparse_certificate`).
+
     Args:
-      A: the original dynamics matrix, or, looked at once for many pruned ones, its `reference`.
-      B: the pruned one.
+      A: the original dynamics matrix, or, looked at once for many pruned ones, its `reference`; or BCSR or SciPy sparse.
+      B: the pruned one, of the same kind.
       symmetric: whether both are symmetric; by default looked up.
 
     Returns:
-      The certificate; `Guarantee(int(certificate.guarantee)).words` says it in words.
+      The certificate; `Guarantee(int(certificate.guarantee)).words` says it in words. Of sparse matrices a `SparseCertificate`.
 
     Raises:
       InputError: a matrix not square, empty or not finite, or the two of different sizes; traced without `symmetric`.
@@ -90,6 +76,8 @@ def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) 
 
     Reference: Spielman2011, spectral approximation in the Loewner order; Varga2004, Gershgorin discs.
     """
+    if is_sparse(A) or is_sparse(B):
+        return sparse_certificate(A, B, symmetric=symmetric)
     original = A.matrix if isinstance(A, Reference) else A
     check_pair(original, B)
     symmetric = resolve_symmetry(symmetric, A=original, B=B)
@@ -191,7 +179,7 @@ def certificate_from(
     )
 
 
-def dominance_slack(A: Matrix) -> Scalar:
+def dominance_slack(A: Matrix | AnySparse) -> Scalar:
     r"""Diagonal dominance of a dynamics matrix: its smallest row slack, in 1/time.
 
     $$\kappa = \min_i \Bigl(-a_{ii} - \sum_{j \ne i} |a_{ij}|\Bigr)$$
@@ -207,6 +195,9 @@ def dominance_slack(A: Matrix) -> Scalar:
 
     Reference: Varga2004 (discs); Soderlind2006 (the logarithmic norm, which it is minus one times).
     """
+    if is_sparse(A):
+        return sparse_slack(as_sparse("A", A))
+    A = jnp.asarray(A)
     diagonal = jnp.diagonal(A)
     return jnp.min(-diagonal - (jnp.sum(jnp.abs(A), axis=1) - jnp.abs(diagonal)))
 

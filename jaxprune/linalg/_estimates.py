@@ -1,20 +1,38 @@
 """Measures of a large pruned network, in seconds: extremes of spectra by iteration, the H2 error from probes."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxprune._checks import check_pair, check_square
+from jaxprune._checks import InputError, check_pair, check_square
 from jaxprune._types import Matrix, PRNGKey
 from jaxprune.linalg._certificate import certificate_from
 from jaxprune.linalg._extremes import slow_modes, stability
 from jaxprune.linalg._lyapunov import has_covariance, lyapunov
 from jaxprune.linalg._measures import SLOW, Measures
-from jaxprune.linalg._probes import H2Estimate, Probes, h2_of_probes, probe
+from jaxprune.linalg._probes import H2Estimate, Probes, estimate_h2, h2_of_probes, probe
 from jaxprune.linalg._reference import Modes, mode_errors
 from jaxprune.linalg._spectrum import is_symmetric
+from jaxprune.linalg.sparse import (
+    AnySparse,
+    Estimate,
+    SlowModes,
+    SparseCertificate,
+    check_sparse_pair,
+    is_sparse,
+    resolve_pair_symmetry,
+    sampled_covariance,
+    sparse_certificate,
+    sparse_modes,
+    sparse_response,
+)
+
+DENSE = 3000
+"""Neurons up to which a sparse network that is not symmetric is made dense for its H2 error."""
+SAMPLES = 32
+"""Samples of the activity of such a network."""
 
 
 class Estimates(NamedTuple):
@@ -30,6 +48,29 @@ class Estimates(NamedTuple):
     h2: H2Estimate
 
 
+class SparseEstimates(NamedTuple):
+    """Measures of a large pruned network, each with how it was found and how well it is known.
+
+    Attributes:
+      h2, slow_modes, worst_mode, stationary, path: as of `Measures`; NaN where there is no estimator for the network.
+      certificate: as from `certify`.
+    """
+
+    h2: Estimate
+    slow_modes: Estimate
+    worst_mode: Estimate
+    stationary: Estimate
+    path: Estimate
+    certificate: SparseCertificate
+
+    @property
+    def words(self) -> str:
+        """One line for each measure."""
+        lines = [f"{name}: {value.words}" for name, value in self._asdict().items() if isinstance(value, Estimate)]
+        return "\n".join([*lines, f"certificate: {self.certificate.words}"])
+
+
+@overload
 def estimate_measures(
     key: PRNGKey | Probes,
     A: Matrix,
@@ -38,24 +79,42 @@ def estimate_measures(
     C: Matrix | None = None,
     modes: Modes | None = None,
     slow: int = SLOW,
-) -> Estimates:
+) -> Estimates: ...
+@overload
+def estimate_measures(
+    key: PRNGKey, A: AnySparse, B: AnySparse, *, modes: SlowModes | None = None, slow: int = SLOW
+) -> SparseEstimates: ...
+def estimate_measures(
+    key: PRNGKey | Probes,
+    A: Any,
+    B: Any,
+    *,
+    C: Matrix | None = None,
+    modes: Modes | SlowModes | None = None,
+    slow: int = SLOW,
+) -> Estimates | SparseEstimates:
     """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
 
     The H2 error is estimated from probes (`estimate_h2`). The slowest modes, the abscissa and epsilon are found by iteration, to
     rounding. The information lost is exact for the covariances that are given and computed; in single precision it has some
     three digits.
 
+    Of sparse matrices no dense matrix is made: the response and the information lost are estimated from probes (as by
+    `sparse.sparse_response`), and each measure says by what, and how well it is known. Those of a sparse network that is not
+    symmetric are fewer: the H2 error up to 3,000 neurons, by a dense inverse, and of the information lost only that of
+    trajectories, from simulated activity.
+
     Args:
       key: random key of the probes; or A prepared for many estimates, by `parts.probe`, in single precision if that will do.
-      A: the original dynamics matrix, in 1/time, stable; its entries must be known.
-      B: the pruned one.
+      A: the original dynamics matrix, in 1/time, stable; its entries must be known. BCSR or SciPy sparse as well.
+      B: the pruned one, of the same kind.
       C: stationary covariance of A at unit noise; its precision is that in which B's is computed. Without it, the information
         lost is not computed, and NaN.
       modes: slowest modes of A, from `slow_modes`, if known.
       slow: number of slowest modes looked at.
 
     Returns:
-      The measures, and the H2 error with its standard error.
+      The measures, and the H2 error with its standard error; of sparse matrices `SparseEstimates`.
 
     Raises:
       InputError: a matrix not square, empty, not finite or traced, or of different sizes.
@@ -67,6 +126,10 @@ def estimate_measures(
 
     Reference: Lehoucq1998 (ARPACK); those of `estimate_h2` and `information_lost`.
     """
+    if is_sparse(A) or is_sparse(B):
+        if C is not None or isinstance(key, Probes):
+            raise InputError("C and prepared probes are for dense matrices: leave C out, and pass a random key.")
+        return _of_sparse(key, A, B, modes, slow)
     check_pair(A, B)
     if modes is None:
         modes = slow_modes(A, slow)
@@ -88,6 +151,39 @@ def estimate_measures(
     )  # fmt: skip
     measures = Measures(h2.relative, jnp.mean(along), jnp.max(along), stationary, path, unknown, unknown, certificate)
     return Estimates(measures, h2)
+
+
+def _of_sparse(key, A, B, found, slow):
+    A, B = check_sparse_pair(A, B)
+    symmetric = resolve_pair_symmetry(None, A, B)
+    found = sparse_modes(A, slow, symmetric=None) if found is None else found
+    along = np.asarray(mode_errors(found, B)[0])
+    how = f"{len(along)} slowest modes, by iteration"
+    # What a mode is off by changes the form along it by about the same share.
+    off = np.asarray(found.residuals / jnp.abs(found.eigenvalues))
+    h2, stationary, path = sparse_response(key, A, B, symmetric=True)[:3] if symmetric else _of_directed(key, A, B)
+    return SparseEstimates(
+        h2=h2,
+        slow_modes=Estimate(float(along.mean()), 0.0, float(off.mean()), how),
+        worst_mode=Estimate(float(along.max()), 0.0, float(off.max()), how),
+        stationary=stationary,
+        path=path,
+        certificate=sparse_certificate(A, B, symmetric=symmetric),
+    )
+
+
+def _of_directed(key, A, B):
+    """What can be had of a sparse network that is not symmetric."""
+    h2_key, sample_key = jax.random.split(key)
+    none = Estimate(np.nan, np.nan, np.nan, "none: only symmetric networks of this size have an estimator")
+    h2 = none
+    if A.shape[0] <= DENSE:
+        found = estimate_h2(h2_key, A.todense(), B.todense())
+        h2 = Estimate(float(found.relative), float(found.error), 0.0, "32 patterns, by a dense inverse")
+    activity = sampled_covariance(sample_key, A, method="simulation", probes=SAMPLES).samples
+    each = np.asarray(jnp.sum((A @ activity - B @ activity) ** 2, axis=0)) / (2 * len(activity))
+    error = float(np.std(each, ddof=1) / np.sqrt(len(each)))
+    return h2, none, Estimate(float(each.mean()), error, np.nan, f"{len(each)} samples of simulated activity")
 
 
 # Compiled: its many passes over large matrices become one.

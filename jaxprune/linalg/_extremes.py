@@ -1,6 +1,6 @@
 """The slowest modes of one network, without its other modes: what can be had of a large one in seconds."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +9,17 @@ from jaxprune._checks import InputError, check_square, check_whole, is_concrete
 from jaxprune._types import Matrix
 from jaxprune.linalg._reference import Modes, modes
 from jaxprune.linalg._spectrum import host_eigenvalues, is_symmetric
+from jaxprune.linalg.sparse import (
+    AnySparse,
+    SlowModes,
+    as_sparse,
+    asymmetry,
+    diagonal_of,
+    input_of,
+    is_sparse,
+    sparse_abscissa,
+    sparse_modes,
+)
 
 DENSE = 500
 """Neurons up to which all eigenvalues are found at once."""
@@ -39,13 +50,14 @@ class Stability(NamedTuple):
         return "unstable" if self.abscissa > self.rounding else "marginal"
 
 
-def stability(A: Matrix) -> Stability:
+def stability(A: Matrix | AnySparse) -> Stability:
     r"""Whether a linear network is stable: $\max_i \operatorname{Re} \lambda_i(A)$ is below zero by more than rounding.
 
-    Up to 500 neurons by all eigenvalues, else by the Arnoldi (symmetric: Lanczos) method, which finds the slowest alone.
+    Up to 500 neurons by all eigenvalues, else by the Arnoldi (symmetric: Lanczos) method, which finds the slowest alone. Of a
+    symmetric sparse matrix by `sparse.sparse_modes`.
 
     Args:
-      A: dynamics matrix, in 1/time; its entries must be known.
+      A: dynamics matrix, in 1/time; its entries must be known. BCSR or SciPy sparse as well.
 
     Returns:
       The spectral abscissa, the rounding of N times the precision times the size of A, and the verdict.
@@ -61,6 +73,8 @@ def stability(A: Matrix) -> Stability:
 
     Reference: Lehoucq1998 (ARPACK).
     """
+    if is_sparse(A):
+        return _of_sparse(as_sparse("A", A))
     entries = _entries(A)
     rounding = len(entries) * np.finfo(entries.dtype).eps * float(np.abs(entries).sum(axis=1).max())
     off, values = entries - np.diag(np.diagonal(entries)), np.diagonal(entries)
@@ -72,15 +86,20 @@ def stability(A: Matrix) -> Stability:
     return Stability(abscissa, float(rounding), bool(abscissa < -rounding))
 
 
-def slow_modes(A: Matrix, count: int) -> Modes:
+@overload
+def slow_modes(A: Matrix, count: int) -> Modes: ...
+@overload
+def slow_modes(A: AnySparse, count: int) -> SlowModes: ...
+def slow_modes(A: Any, count: int) -> Modes | SlowModes:
     """The slowest modes of a network, with right and left eigenvectors; of a large one without the others.
 
     Args:
-      A: dynamics matrix, in 1/time; its entries must be known.
+      A: dynamics matrix, in 1/time; its entries must be known. BCSR or SciPy sparse as well.
       count: how many; all of a smaller network.
 
     Returns:
-      As `modes`, cut off after `count`. The left eigenvector of a mode that is one with another up to rounding is NaN.
+      As `modes`, cut off after `count`; of a sparse matrix with residuals (`sparse.SlowModes`). The left eigenvector of a mode
+      that is one with another up to rounding is NaN.
 
     Raises:
       InputError: A not square, empty, not finite or traced; count below 1.
@@ -91,6 +110,8 @@ def slow_modes(A: Matrix, count: int) -> Modes:
 
     Reference: Lehoucq1998 (ARPACK).
     """
+    if is_sparse(A):
+        return sparse_modes(A, count)
     check_whole("count", count, least=1)
     entries = _entries(A)
     if len(entries) <= max(DENSE, 4 * count):
@@ -106,6 +127,14 @@ def slow_modes(A: Matrix, count: int) -> Modes:
     known = cosine > np.finfo(entries.dtype).eps ** 0.5
     scaled = np.where(known[:, None], left / np.where(known, overlap, 1)[:, None], np.nan)
     return Modes(jnp.asarray(values), jnp.asarray(vectors), jnp.asarray(scaled))
+
+
+def _of_sparse(A):
+    found = sparse_abscissa(A, symmetric=asymmetry(A) is None)
+    # The longest row, and not all neurons, adds up to an entry of a product.
+    longest = float(jnp.max(jnp.diff(A.indptr)))
+    rounding = longest * float(jnp.finfo(A.dtype).eps * jnp.max(input_of(A) + jnp.abs(diagonal_of(A))))
+    return Stability(found.abscissa, rounding, found.abscissa < -rounding)
 
 
 def _entries(A) -> Any:

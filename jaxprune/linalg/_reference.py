@@ -12,6 +12,7 @@ from jaxprune._types import Matrix
 from jaxprune.linalg._products import symmetric_product
 from jaxprune.linalg._spectrum import is_symmetric, resolve_symmetry, slowest_first, symmetrise
 from jaxprune.linalg.lapack import eig, eigh
+from jaxprune.linalg.sparse import AnySparse, SlowModes, as_sparse, check_size, is_sparse, times
 
 
 class Modes(NamedTuple):
@@ -158,14 +159,14 @@ def project(original: Reference, B: Matrix) -> Projection:
     return Projection(quadratic, angle, deviation, image - original.modes.vectors * original.modes.eigenvalues[None, :])
 
 
-def mode_errors(found: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
+def mode_errors(found: Modes | SlowModes, B: Matrix | AnySparse) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
     r"""Errors of a pruned matrix B along each mode of its original: relative change along it, and cosine of the angle.
 
     $$|u_i^* B v_i / \lambda_i - 1|, \qquad |v_i^* B v_i| \,/\, \|B v_i\|$$
 
     Args:
-      found: modes of the original, from `modes`.
-      B: the pruned matrix.
+      found: modes of the original, from `modes` or `slow_modes`.
+      B: the pruned matrix; BCSR or SciPy sparse as well.
 
     Returns:
       Both, over the modes; the `quadratic` and `angle` of `spectral_errors`.
@@ -175,6 +176,10 @@ def mode_errors(found: Modes, B: Matrix) -> tuple[Float[Array, " mode"], Float[A
       >>> quadratic, angle
       (Array([1.        , 0.33333333], dtype=float64), Array([1., 1.], dtype=float64))
     """
+    if is_sparse(B):
+        B = as_sparse("B", B)
+        check_size("B", B, len(found.vectors))
+        return _along_modes(found, times(B, found.vectors))
     return _along_modes(found, B @ found.vectors)
 
 

@@ -193,7 +193,8 @@ def _prune_sparse(key, A, rule, keep, kind, symmetric, activity, groups, importa
         return SparsePruned(
             as_sparse("matrix", pruned.matrix),
             as_sparse("mask", pruned.mask),
-            *(with_data(A, part[rows, columns]) for part in (pruned.probabilities, pruned.importance)),
+            with_data(A, pruned.probabilities[rows, columns]),
+            with_data(A, pruned.importance[rows, columns]),
             None,
         )
     pruned = prune_sparse(key, A, rule, keep=keep, symmetric=symmetric, covariance=activity, importance=importance)

@@ -1,5 +1,13 @@
 """Linear algebra of large networks, which are lists of synapses: nothing here makes a dense matrix of them."""
 
+from jaxprune.linalg.sparse._certificate import (
+    CertificateCode,
+    SparseCertificate,
+    check_sparse_pair,
+    resolve_pair_symmetry,
+    sparse_certificate,
+)
+from jaxprune.linalg.sparse._density import SpectralDensity, spectral_density
 from jaxprune.linalg.sparse._matrix import (
     LARGE,
     AnySparse,
@@ -7,38 +15,53 @@ from jaxprune.linalg.sparse._matrix import (
     SparseMatrix,
     as_sparse,
     asymmetry,
+    check_size,
     check_sparse_leak,
     diagonal_of,
+    dominance_slack,
     from_entries,
     from_scipy,
     input_of,
     is_sparse,
     resolve_sparse_symmetry,
     rows_of,
+    times,
     to_scipy,
     with_data,
 )
+from jaxprune.linalg.sparse._modes import Abscissa, SlowModes, sparse_abscissa, sparse_modes
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._response import Estimate, Response, sparse_response
 from jaxprune.linalg.sparse._sampled import Differences, SampledCovariance, differences, sampled_covariance
 from jaxprune.linalg.sparse._singular import check_singular
 from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solve
 
 __all__ = [
     "LARGE",
+    "Abscissa",
     "AnySparse",
     "Asymmetry",
+    "CertificateCode",
     "Differences",
+    "Estimate",
     "Preconditioner",
+    "Response",
     "SampledCovariance",
+    "SlowModes",
     "SolveCode",
     "Solved",
+    "SparseCertificate",
     "SparseMatrix",
+    "SpectralDensity",
     "as_sparse",
     "asymmetry",
     "check_singular",
+    "check_size",
     "check_sparse_leak",
+    "check_sparse_pair",
     "diagonal_of",
     "differences",
+    "dominance_slack",
     "from_entries",
     "from_scipy",
     "input_of",
@@ -46,11 +69,18 @@ __all__ = [
     "least_slack",
     "precondition",
     "precondition_clusters",
+    "resolve_pair_symmetry",
     "resolve_sparse_symmetry",
     "rows_of",
     "sampled_covariance",
     "smallest_ritz",
     "solve",
+    "sparse_abscissa",
+    "sparse_certificate",
+    "sparse_modes",
+    "sparse_response",
+    "spectral_density",
+    "times",
     "to_scipy",
     "with_data",
 ]

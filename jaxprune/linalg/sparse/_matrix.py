@@ -1,6 +1,6 @@
 """Large networks as lists of their synapses: conversion, checks, and a look at their structure."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -8,20 +8,36 @@ import numpy as np
 import scipy.sparse
 from jax import Array
 from jax.experimental.sparse import BCOO, BCSR
-from jaxtyping import Float, Int
+from jaxtyping import Float, Inexact, Int
 
 from jaxprune._checks import FLOATS, LEAK, InputError, is_concrete
+from jaxprune._types import Scalar
 
 SparseMatrix = BCSR
 """A network's matrix `[post, pre]` by rows: `data`, the presynaptic neuron of each entry in `indices`, and where rows begin in
 `indptr`. Entries of a row are in order, once each, and not zero."""
 
-AnySparse = BCSR | BCOO | scipy.sparse.sparray | scipy.sparse.spmatrix
-"""What `as_sparse` makes a network's matrix of."""
-
 LARGE = 4000
-"""Neurons up to which a sparse network is treated as a dense one, exactly: not far above where both ways take the same time. Files
-of more neurons are read sparse, and a fly larva's 3,013 dense."""
+"""Neurons up to which a sparse network is treated as a dense one, exactly: not far above where both ways take the same time.
+Files of more neurons are read sparse, and a fly larva's 3,013 dense."""
+
+
+@runtime_checkable
+class SciPySparse(Protocol):
+    """What tells a sparse matrix of SciPy, of whatever format, from an array."""
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries."""
+        ...
+
+    def tocsr(self) -> Any:
+        """The matrix by its rows."""
+        ...
+
+
+AnySparse = BCSR | BCOO | SciPySparse
+"""A sparse matrix of JAX or SciPy."""
 
 
 def is_sparse(A: Any) -> bool:
@@ -128,6 +144,26 @@ def rows_of(A: SparseMatrix) -> Int[Array, " entry"]:
 
 
 @jax.jit
+def times(A: SparseMatrix, x: Inexact[Array, "neuron column"]) -> Inexact[Array, "neuron column"]:
+    """A times a block of columns, real or complex.
+
+    Example:
+      >>> times(as_sparse("A", jnp.array([[0.0, 2.0], [1.0, 0.0]])), jnp.array([[1.0], [1j]]))
+      Array([[0.+2.j],
+             [1.+0.j]], dtype=complex128)
+    """
+    return A @ x.real + 1j * (A @ x.imag) if jnp.iscomplexobj(x) else A @ x
+
+
+def check_size(name: str, A: SparseMatrix, neurons: int) -> None:
+    """Refuse a network of another size than what it is compared with."""
+    if A.shape[0] != neurons:
+        raise InputError(
+            f"{name} has {A.shape[0]} neurons and A has {neurons}: compare a network with its own pruned matrix."
+        )
+
+
+@jax.jit
 def diagonal_of(A: SparseMatrix) -> Float[Array, " neuron"]:
     """The diagonal, zeros included.
 
@@ -150,6 +186,16 @@ def input_of(A: SparseMatrix) -> Float[Array, " neuron"]:
     rows = rows_of(A)
     sizes = jnp.where(rows == A.indices, 0, jnp.abs(A.data))
     return jnp.zeros(A.shape[0], A.dtype).at[rows].add(sizes, indices_are_sorted=True)
+
+
+def dominance_slack(A: SparseMatrix) -> Scalar:
+    """Smallest slack of a row, its leak minus its input, in 1/time.
+
+    Example:
+      >>> dominance_slack(as_sparse("A", jnp.array([[-2.0, 1.5], [1.0, -2.0]])))
+      Array(0.5, dtype=float64)
+    """
+    return jnp.min(-diagonal_of(A) - input_of(A))
 
 
 class Asymmetry(NamedTuple):

@@ -1,0 +1,72 @@
+"""Random vectors in which the slow modes of a network are large, and the preconditioner that these modes ask for."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from jaxprune._types import PRNGKey
+from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of
+from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._solve import SolveCode, smallest_ritz, solve
+
+PATIENCE = 25
+"""Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
+CLOSE = 0.1
+"""Error of the solves in the energy norm; of columns whose norm is about the root of the number of neurons."""
+
+
+class Start(NamedTuple):
+    """Where iterations on a network begin.
+
+    Attributes:
+      vectors: $M^{-1} D^{1/2} \\xi$ with normal $\\xi$ and M = -A, roughly, as columns.
+      preconditioner: of M.
+      smallest: a lower bound of the smallest eigenvalue of the preconditioned M.
+      guaranteed: whether the bound is proven, by dominance; else it is half of what an iteration sees.
+      products: number of products with blocks of vectors.
+    """
+
+    vectors: Float[Array, "neuron mode"]
+    preconditioner: Preconditioner
+    smallest: float
+    guaranteed: bool
+    products: int
+
+
+def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
+    """Vectors to begin with, and a preconditioner; None where -A is not positive definite.
+
+    Args:
+      key: random key.
+      A: symmetric.
+      columns: number of vectors.
+    """
+    leak = -diagonal_of(A)
+    if not bool(jnp.all(leak > 0)):
+        return None
+    look_key, draw_key, cluster_key = jax.random.split(key, 3)
+    how, slack = precondition(A), float(least_slack(A))
+    guaranteed = slack > len(leak) * float(jnp.finfo(A.dtype).eps)
+    smallest = slack if guaranteed else _seen(look_key, A, how)
+    if smallest is None:
+        return None
+    y = jnp.sqrt(leak)[:, None] * jax.random.normal(draw_key, (len(leak), columns), A.dtype)
+    found = solve(A, y, how, smallest=smallest, tolerance=CLOSE, max_iterations=PATIENCE)
+    if int(found.code) == SolveCode.NOT_DEFINITE:
+        return None
+    if int(found.code) == SolveCode.NOT_CONVERGED:
+        how = precondition_clusters(cluster_key, A)
+        if how.clusters and not guaranteed:
+            smallest = _seen(look_key, A, how)
+            if smallest is None:
+                return None
+    return Start(found.value, how, smallest, guaranteed, int(found.iterations))
+
+
+def _seen(key, A, how):
+    """Half of the smallest eigenvalue that an iteration sees; None if that is not positive."""
+    value = float(smallest_ritz(A, how, jax.random.normal(key, (A.shape[0],), A.dtype), steps=min(60, A.shape[0])))
+    return value / 2 if value > 0 else None
