@@ -9,10 +9,13 @@ import rich.table
 from jaxprune import linalg, pruning
 from jaxprune._types import Matrix
 from jaxprune.cli._common import print_table, recorded
+from jaxprune.cli._large import score
 from jaxprune.dynamics import Activity
 from jaxprune.linalg import parts
 from jaxprune.linalg.parts import Probes
+from jaxprune.linalg.sparse import SampledCovariance, SparseMatrix
 from jaxprune.pruning import NoisePrune, Pruned, Rule, Strengthen
+from jaxprune.pruning.sparse import SparsePruned
 
 AUTO: dict[str, Rule] = {
     "--rule noise": NoisePrune(),
@@ -25,52 +28,68 @@ AUTO: dict[str, Rule] = {
 
 
 class Tried(NamedTuple):
-    """A rule that was tried: its options, what it made of the network, its H2 error, and whether the result is stable."""
+    """A rule that was tried: its options, what it made of the network, how well by which criterion, and whether it is stable."""
 
     options: str
     rule: Rule
-    pruned: Pruned
-    h2: float
+    pruned: Pruned | SparsePruned
+    criterion: str
+    score: float
     stability: linalg.Stability
 
     def facts(self) -> dict[str, Any]:
         """As it is recorded."""
         return {
             "options": self.options,
-            "h2_error": recorded(self.h2),
+            self.criterion.lower().replace(" ", "_"): recorded(self.score),
             "abscissa": self.stability.abscissa,
             "stability": self.stability.words,
         }
 
 
-def try_rules(key: jax.Array, A: Matrix, activity: Activity, keep: float, probes: Probes | None) -> list[Tried]:
+def try_rules(
+    key: jax.Array,
+    A: Matrix | SparseMatrix,
+    activity: Activity | SampledCovariance,
+    keep: float,
+    probes: Probes | None,
+) -> list[Tried]:
     """Prune by every rule of `AUTO`, the best first: stable ones by their H2 error, then the others by their abscissa.
+
+    Large sparse networks that are not symmetric are judged by the information lost of trajectories instead, as nothing estimates
+    their H2 error.
 
     Args:
       key: random key, the same for all.
       A: dynamics matrix.
       activity: under unit white noise.
       keep: fraction of synapses to keep.
-      probes: of a large network, whose H2 error is estimated.
+      probes: of a large dense network, whose H2 error is estimated.
     """
-    symmetric = linalg.is_symmetric(A)
+    sparse = isinstance(activity, SampledCovariance)
+    symmetric = linalg.sparse.asymmetry(A) is None if sparse else linalg.is_symmetric(A)
+    criterion = "information lost" if sparse and not symmetric else "H2 error"
     found = []
     for options, rule in AUTO.items():
-        pruned = pruning.prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
-        found.append(
-            Tried(options, rule, pruned, _h2(A, pruned.matrix, symmetric, probes), linalg.stability(pruned.matrix))
+        pruned: Any = pruning.prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
+        value = (
+            score(key, A, pruned.matrix, activity, symmetric) if sparse else _h2(A, pruned.matrix, symmetric, probes)
         )
-    return sorted(found, key=lambda tried: (not tried.stability.stable, tried.h2, tried.stability.abscissa))
+        found.append(Tried(options, rule, pruned, criterion, value, linalg.stability(pruned.matrix)))
+    return sorted(found, key=lambda tried: (not tried.stability.stable, tried.score, tried.stability.abscissa))
 
 
 def show(tried: list[Tried]) -> None:
     """Print what was tried, in order."""
-    view = rich.table.Table("tried", "H2 error", "spectral abscissa", "", box=None)
+    criterion = tried[0].criterion
+    view = rich.table.Table("tried", criterion, "spectral abscissa", "", box=None)
     for number, one in enumerate(tried):
         taken = (
-            "taken: stable, with the least H2 error" if number == 0 and one.stability.stable else one.stability.words
+            f"taken: stable, with the least {criterion}"
+            if number == 0 and one.stability.stable
+            else one.stability.words
         )
-        view.add_row(one.options, f"{one.h2:.4g}", f"{one.stability.abscissa:.4g}", taken)
+        view.add_row(one.options, f"{one.score:.4g}", f"{one.stability.abscissa:.4g}", taken)
     print_table(view)
 
 

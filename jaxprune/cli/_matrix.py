@@ -16,13 +16,26 @@ from jaxprune._types import Matrix
 from jaxprune.cli import _choice
 from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_report, write_together
 from jaxprune.cli._comparison import LARGE, compare, prepare
+from jaxprune.cli._large import check_room, compare_large
 from jaxprune.dynamics import activity_of
+from jaxprune.linalg.sparse import (
+    SparseMatrix,
+    as_sparse,
+    check_sparse_leak,
+    diagonal_of,
+    input_of,
+    is_sparse,
+    rows_of,
+    to_scipy,
+)
 from jaxprune.pruning import Strengthen
 
 Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
 GAIN, MARGIN = 0.9, 0.1
 MATRICES = 24
 """Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
+SAMPLES = 64
+"""Samples of a large network's activity, of which rules that refit need more than those that do not."""
 UNSTABLE = 3
 """Exit status where the pruned network is not stable."""
 
@@ -76,16 +89,17 @@ def prune(
     chosen = _rule(rule, method, diagonal, cap)
     original = _dynamics(matrix, neurons, leak, gain, margin)
     A, key = original.matrix, jax.random.key(seed)
-    symmetric = linalg.is_symmetric(A)
+    large = is_sparse(A)
+    symmetric = None if large else linalg.is_symmetric(A)
     before = linalg.stability(A)
     if not before.stable:
         raise InputError(
             f"{matrix} is singular or unstable (spectral abscissa {before.abscissa:.4g}): its activity never comes to rest, and "
             "says nothing. Pass --leak scaled, dominant or stable."
         )
-    activity = activity_of(_covariance(A))
+    activity = _activity(A)
     tried: list[_choice.Tried] = []
-    probes = prepare(A)
+    probes = None if large else prepare(A)
     if chosen is None:
         tried = _choice.try_rules(key, A, activity, keep, probes)
         chosen, pruned, name = tried[0].rule, tried[0].pruned, tried[0].options.split()[1]
@@ -100,11 +114,11 @@ def prune(
         tried = tried or _choice.try_rules(key, A, activity, keep, probes)
         print(_unstable(stability, before, tried), file=sys.stderr)
         sys.exit(UNSTABLE)
-    compared = compare(A, pruned.matrix, C=activity.covariance, probes=probes, stability=(before, stability))
+    compared = _compared(A, pruned.matrix, activity, probes, (before, stability))
     facts = {
         "matrix": str(matrix),
-        "neurons": len(A),
-        "synapses": int(jnp.sum((A != 0) & ~jnp.eye(len(A), dtype=bool))),
+        "neurons": A.shape[0],
+        "synapses": _synapses(A),
         "self_synapses_left_out": original.left_out,
         "components": networks.count_components(pruned.mask),
         "rule": rule_facts(name, chosen),
@@ -151,9 +165,11 @@ def certify(
     """
     if out is not None:
         check_outputs(out, suffixes=(".json",), overwrite=overwrite)
-    original, pruned = _dynamics(a, neurons, leak, gain, margin), networks.read_matrix(b)
+    original = _dynamics(a, neurons, leak, gain, margin)
+    pruned = networks.read_matrix(b, sparse=is_sparse(original.matrix))
     B = _in_order(original.names, pruned, a, b)
-    compared = compare(original.matrix, B, C=_covariance(original.matrix), probes=prepare(original.matrix))
+    activity = _activity(original.matrix)
+    compared = _compared(original.matrix, B, activity, None if is_sparse(B) else prepare(original.matrix))
     if out is not None:
         write_report(out, {"original": str(a), "pruned": str(b), "leak": original.leak, **compared.facts()})
     original.show()
@@ -165,9 +181,24 @@ def certify(
 COMMANDS = {"prune": prune, "certify": certify}
 
 
-def _covariance(A):
-    """Of the activity under unit white noise; of a large network to seven digits, in half the time."""
-    return linalg.stationary_covariance(A if len(A) <= LARGE else A.astype(jnp.float32))
+def _activity(A):
+    """Under unit white noise; of a large network its covariance to seven digits, in half the time, or samples."""
+    if is_sparse(A):
+        return linalg.sampled_covariance(jax.random.key(0), A, fewest=SAMPLES)
+    return activity_of(linalg.stationary_covariance(A if len(A) <= LARGE else A.astype(jnp.float32)))
+
+
+def _compared(A, B, activity, probes, stability=None):
+    if is_sparse(A):
+        return compare_large(A, B, activity, stability)
+    return compare(A, B, C=activity.covariance, probes=probes, stability=stability)
+
+
+def _synapses(A):
+    """Entries off the diagonal."""
+    if is_sparse(A):
+        return int(jnp.sum(rows_of(A) != A.indices))
+    return int(jnp.sum((A != 0) & ~jnp.eye(len(A), dtype=bool)))
 
 
 def _rule(name, method, diagonal, cap):
@@ -185,7 +216,7 @@ def _rule(name, method, diagonal, cap):
 class _Original(NamedTuple):
     """A network from a file with its leak, and what was done to it."""
 
-    matrix: Matrix
+    matrix: Matrix | SparseMatrix
     names: tuple[str, ...]
     left_out: int
     leak: dict[str, Any]
@@ -201,19 +232,26 @@ class _Original(NamedTuple):
 def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     """A file's network, with the leak that it has or is given."""
     network = networks.read_matrix(path, neurons=neurons)
-    W, size = network.matrix, len(network.matrix)
-    check_memory(
-        f"a network of {size} neurons, as a dense matrix,", MATRICES * W.dtype.itemsize * size**2, "prune a part of it."
-    )
-    given = int(jnp.sum(jnp.diagonal(W) != 0))
+    W, size = network.matrix, network.matrix.shape[0]
+    if is_sparse(W):
+        check_room(W)
+    else:
+        dense = MATRICES * W.dtype.itemsize * size**2
+        check_memory(f"a network of {size} neurons, as a dense matrix,", dense, "prune a part of it.")
+    own = _diagonal(W)
+    given = int(jnp.sum(own != 0))
     if leak == "auto":
         leak = "none" if given else "scaled" if path.suffix == ".csv" else "dominant"
     used = {"none": (), "scaled": ("--gain",), "dominant": ("--margin",), "stable": ("--margin",)}
     refuse_unused(f"the leak {leak!r}", {"--gain": gain, "--margin": margin}, used=used[leak])
-    if size == 1 or not bool(jnp.any(W - jnp.diag(jnp.diagonal(W)) != 0)):
+    if size == 1 or not _synapses(W):
         raise InputError(f"{path} has no synapse: there is nothing to prune.")
     if leak == "none":
-        check_leak(str(path), W, "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place.")
+        remedy = "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place."
+        if is_sparse(W):
+            check_sparse_leak(str(path), own, remedy)
+        else:
+            check_leak(str(path), W, remedy)
         words = "leak: as in the file"
         return _Original(W, network.names, network.left_out, {"kind": "none"}, words)
     A, facts, words = _with_leak(W, leak, GAIN if gain is None else gain, MARGIN if margin is None else margin)
@@ -226,24 +264,33 @@ def _with_leak(W, leak, gain, margin):
     """The dynamics matrix, and how it was made, as facts and as words."""
     if leak == "scaled":
         A = networks.scaled_inputs(W, gain)
-        row, column = np.argwhere(np.asarray(A - jnp.diag(jnp.diagonal(A))))[0]
-        factor = float(A[row, column] / W[row, column])
+        factor = _total_input(A) / _total_input(W)
         words = f"leak: 1 for every neuron, added; all weights times {factor:.4g} (--leak scaled --gain {gain:g})"
         return A, {"gain": gain, "factor": factor}, words
     check_positive("--margin", margin, zero=leak == "dominant")
-    off = W - jnp.diag(jnp.diagonal(W))
-    absolute = float(margin * jnp.sum(jnp.abs(off)) / len(W))
+    absolute = margin * _total_input(W) / W.shape[0]
     A = networks.dominant_leak(W, absolute) if leak == "dominant" else networks.stable_leak(W, -absolute)
-    added = np.sort(-np.diagonal(np.asarray(A)))
+    added = np.sort(-np.asarray(_diagonal(A)))
     sizes = f"{added[0]:.4g}" if added[0] == added[-1] else f"{added[0]:.4g} to {added[-1]:.4g}"
     what = "slack" if leak == "dominant" else "slowest rate"
     words = f"leak: {sizes}, added, for a {what} of {absolute:.4g} (--leak {leak} --margin {margin:g})"
     return A, {"margin": margin, "least": float(added[0]), "largest": float(added[-1])}, words
 
 
+def _diagonal(A):
+    return diagonal_of(A) if is_sparse(A) else jnp.diagonal(A)
+
+
+def _total_input(A):
+    """Sum of the sizes of all weights."""
+    if is_sparse(A):
+        return float(jnp.sum(input_of(A)))
+    return float(jnp.sum(jnp.abs(A)) - jnp.sum(jnp.abs(jnp.diagonal(A))))
+
+
 def _unstable(found, original, tried):
     """One line: what is wrong, and which rules were measured to be stable here."""
-    stable = [f"{one.options} (H2 error {one.h2:.3g})" for one in tried if one.stability.stable]
+    stable = [f"{one.options} ({one.criterion} {one.score:.3g})" for one in tried if one.stability.stable]
     remedy = (
         f"stable here: {', '.join(stable)}" if stable else "of the rules of --rule auto none is stable here: keep more"
     )
@@ -266,4 +313,6 @@ def _in_order(names, pruned, a, b):
         )
     places = {name: place for place, name in enumerate(pruned.names)}
     order = np.array([places[name] for name in names])
+    if is_sparse(pruned.matrix):
+        return as_sparse(str(b), to_scipy(pruned.matrix)[order][:, order])
     return pruned.matrix[np.ix_(order, order)]

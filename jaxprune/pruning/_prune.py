@@ -199,7 +199,7 @@ def _prune_sparse(key, A, rule, keep, kind, symmetric, activity, groups, importa
         )
     pruned = prune_sparse(key, A, rule, keep=keep, symmetric=symmetric, covariance=activity, importance=importance)
     if warn:
-        _warn_of_pieces(count_components(A), count_components(pruned.mask), int(pruned.mask.data.sum()), A.shape[0])
+        warn_of_fragments(A, pruned.mask)
         _warn_of_growth(pruned.matrix)
     return pruned
 
@@ -363,12 +363,12 @@ def _warn_of_growth(B):
         )
 
 
-def warn_of_fragments(A: Matrix, mask: Mask, kind: Kind = "linear") -> None:
+def warn_of_fragments(A: Any, mask: Any, kind: Kind = "linear") -> None:
     """Warn if a network falls apart when only the synapses of a mask stay; `prune` does.
 
     Args:
-      A: the original.
-      mask: ones where a synapse stays.
+      A: the original; dense, or sparse.
+      mask: ones where a synapse stays; sparse if A is.
       kind: as in `prune`.
 
     Warns:
@@ -377,16 +377,13 @@ def warn_of_fragments(A: Matrix, mask: Mask, kind: Kind = "linear") -> None:
     Example:
       >>> warn_of_fragments(jnp.array([[-2.0, 1.0], [1.0, -2.0]]), jnp.array([[0.0, 1.0], [1.0, 0.0]]))
     """
-    before, after = count_components(synapses(A, kind)), count_components(mask)
-    _warn_of_pieces(before, after, int(np.asarray(mask).sum()), len(A))
-
-
-def _warn_of_pieces(before, after, kept, neurons):
+    before, after = count_components(A if is_sparse(A) else synapses(A, kind)), count_components(mask)
     if after > before:
+        kept, neurons = int((mask.data if is_sparse(mask) else np.asarray(mask)).sum()), A.shape[0]
         warnings.warn(
             f"the pruned network falls apart into {after} connected components ({before} before): {kept} synapses stay, and "
             f"{neurons} neurons need at least {neurons - before} connected pairs to hold together; raise keep if modes across "
             "components matter.",
             FragmentationWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
