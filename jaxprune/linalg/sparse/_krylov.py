@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jaxprune.linalg.sparse._matrix import SparseMatrix
 
-GROUP = 5
+GROUP = 10
 """Steps that are compiled as one program; the basis grows by as many at once."""
 
 

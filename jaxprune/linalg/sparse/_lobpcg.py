@@ -66,7 +66,8 @@ def pencil_ends(
 
     Reference: Knyazev2001.
     """
-    return _iterate(B, A, preconditioner, start, jnp.asarray(tolerance, B.dtype), low, wanted, from_one, max_iterations)
+    tolerance, most = jnp.asarray(tolerance, B.dtype), jnp.asarray(max_iterations)
+    return _iterate(B, A, preconditioner, start, tolerance, most, low, wanted, from_one)
 
 
 @partial(jax.jit, static_argnums=(6, 7, 8))
