@@ -100,16 +100,12 @@ class Source:
         longest = len(text) - text.rfind("\n", 0, -1)
         if "\r" in text or longest > BLOCK:
             return None
-        width = len(self.header)
+        width, lines = len(self.header), text.count("\n")
         # A field that is a line's end alone stands between lines, where it must be if all have as many fields as the header.
         fields = text.replace("\n", ",\n,").split(",")
         fields.pop()
         ends = fields[width :: width + 1]
-        if (
-            len(fields) != (width + 1) * len(ends)
-            or ends.count("\n") != text.count("\n")
-            or len(ends) != text.count("\n")
-        ):
+        if len(fields) != (width + 1) * lines or len(ends) != lines or ends.count("\n") != lines:
             return None
         return [fields[place :: width + 1] for place in range(width)]
 

@@ -96,7 +96,7 @@ def read_edges(
             left_out += _gather(entries, edges, table, counted="count" in source.header)
     if not lines:
         raise InputError(f"{path} holds no edge: it needs lines 'pre,post,count' below its header.")
-    names = tuple(numbers) if table else _sorted_names(numbers)
+    names = tuple(numbers) if table is not None else _sorted_names(numbers)
     place = {name: position for position, name in enumerate(names)}
     order = np.fromiter(map(place.__getitem__, numbers), np.int32, len(names))
     check_room(str(path), len(names), len(entries))

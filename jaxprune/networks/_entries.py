@@ -43,10 +43,12 @@ class Entries:
         values: Float[np.ndarray, " entry"],
     ) -> None:
         """Take some more."""
+        if not len(values):
+            return
         self._pieces.append((rows, columns, values))
         self._waiting += len(values)
         if self._waiting > self._bound:
-            size = 1 + max(int(max(piece[0].max(), piece[1].max())) for piece in self._pieces if len(piece[0]))
+            size = 1 + max(int(max(piece[0].max(), piece[1].max())) for piece in self._pieces)
             summed = self.rows((size, size)).tocoo()
             self._pieces = [(summed.row, summed.col, summed.data)]
             self._waiting, self._bound = 0, max(PILE, summed.nnz)
@@ -60,8 +62,7 @@ class Entries:
         )
         self._pieces = []
         places = (rows, columns) if order is None else (order[rows], order[columns])
-        with np.errstate(over="ignore", invalid="ignore"):  # what adds up to more than fits is refused as not finite
-            return scipy.sparse.coo_array((values, places), shape=shape).tocsr()
+        return scipy.sparse.coo_array((values, places), shape=shape).tocsr()
 
 
 def check_room(what: str, neurons: int, entries: int) -> None:
@@ -83,9 +84,10 @@ def settled(path: Path, found: Any, sparse: bool | None) -> Matrix | Any:
     if sparse is None:
         sparse = listed and max(found.shape) > LARGE
     with np.errstate(over="ignore"):  # what is too large for the precision is refused as not finite
-        if sparse:
+        if sparse and found.ndim == 2:
             check_room(str(path), max(found.shape), found.nnz if listed else found.size)
-            return as_sparse(str(path), scipy.sparse.csr_array(found).astype(jax.dtypes.canonicalize_dtype(float)))
+            dtype = jax.dtypes.canonicalize_dtype(float)
+            return as_sparse(str(path), scipy.sparse.csr_array(found).astype(dtype, copy=False))
         if listed:
             shape = " x ".join(map(str, found.shape))
             check_memory(f"{path}: a dense matrix of {shape}", 8.0 * math.prod(found.shape), SPARSE)

@@ -112,7 +112,8 @@ def _occupied(points, places, hazards):
     Draws are points between 0 and 1, in order; each row has a stretch as long as its share of the hazard, and each of its
     places a part of that. So nothing but numbers is sorted, and no place is looked up.
     """
-    edges = np.concatenate([[0.0], np.cumsum(hazards)]) / hazards.sum()
+    edges = np.concatenate([[0.0], np.cumsum(hazards)])
+    edges /= edges[-1]  # the end is 1 to the last bit, so that no point lies behind it
     points.sort()
     drawn = np.diff(np.searchsorted(points, edges[:-1]), append=len(points))
     points -= np.repeat(edges[:-1], drawn)

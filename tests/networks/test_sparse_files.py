@@ -77,6 +77,9 @@ def test_dense_files_stay_dense_and_become_sparse_on_request(tmp_path):
     for path in tmp_path.iterdir():
         assert not is_sparse(read_matrix(path).matrix)
         assert read_matrix(path, sparse=True).matrix.nse in (2, 3)
+    np.save(tmp_path / "A.npy", np.ones((2, 2, 2)))
+    with pytest.raises(jaxprune.InputError, match=r"shape \(2, 2, 2\), but must be square"):
+        read_matrix(tmp_path / "A.npy", sparse=True)
 
 
 @pytest.mark.parametrize("quote", [False, True])
