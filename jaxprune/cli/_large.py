@@ -26,8 +26,8 @@ TITLES = {
     "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
 }
 LEFT_OUT = (
-    f"above {linalg.sparse.LARGE} neurons everything is estimated, with standard errors over random patterns; the error of sorted "
-    "eigenvalues and the control with one factor are left out"
+    f"above {linalg.sparse.LARGE} neurons everything is estimated, with standard errors over random patterns; the error of "
+    "sorted eigenvalues and the control with one factor are left out"
 )
 
 

@@ -12,14 +12,12 @@ import tyro
 from jaxprune import linalg, networks, pruning
 from jaxprune._checks import InputError, check_leak, check_positive, check_seed, quoted
 from jaxprune._memory import check_memory
-from jaxprune._types import Matrix
 from jaxprune.cli import _choice
 from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_report, write_together
 from jaxprune.cli._comparison import LARGE, compare, prepare
 from jaxprune.cli._large import check_room, compare_large
 from jaxprune.dynamics import activity_of
 from jaxprune.linalg.sparse import (
-    SparseMatrix,
     as_sparse,
     check_sparse_leak,
     diagonal_of,
@@ -214,9 +212,9 @@ def _rule(name, method, diagonal, cap):
 
 
 class _Original(NamedTuple):
-    """A network from a file with its leak, and what was done to it."""
+    """A network from a file with its leak, and what was done to it; its matrix is sparse if it is large."""
 
-    matrix: Matrix | SparseMatrix
+    matrix: Any
     names: tuple[str, ...]
     left_out: int
     leak: dict[str, Any]
