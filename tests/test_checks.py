@@ -21,7 +21,7 @@ CALLS = {
     "noise_importance": lambda A: pruning.noise_importance(A, A),
     "Linear": lambda A: dynamics.Linear(A),
 }
-SPARSE = ("prune", "dominant_leak", "scaled_inputs", "noise_importance")
+SPARSE = ("prune", "certify", "stability", "dominant_leak", "scaled_inputs", "noise_importance")
 """Those that take sparse matrices, too."""
 BAD = {
     "a list": (lambda: A.tolist(), "is a list, but must be an array: convert it with jnp.asarray("),
