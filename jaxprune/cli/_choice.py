@@ -7,13 +7,12 @@ import jax
 import rich.table
 
 from jaxprune import linalg, pruning
-from jaxprune._types import Matrix
 from jaxprune.cli._common import print_table, recorded
 from jaxprune.cli._large import score
 from jaxprune.dynamics import Activity
 from jaxprune.linalg import parts
 from jaxprune.linalg.parts import Probes
-from jaxprune.linalg.sparse import SampledCovariance, SparseMatrix
+from jaxprune.linalg.sparse import SampledCovariance
 from jaxprune.pruning import NoisePrune, Pruned, Rule, Strengthen
 from jaxprune.pruning.sparse import SparsePruned
 
@@ -49,7 +48,7 @@ class Tried(NamedTuple):
 
 def try_rules(
     key: jax.Array,
-    A: Matrix | SparseMatrix,
+    A: Any,
     activity: Activity | SampledCovariance,
     keep: float,
     probes: Probes | None,
@@ -61,8 +60,8 @@ def try_rules(
 
     Args:
       key: random key, the same for all.
-      A: dynamics matrix.
-      activity: under unit white noise.
+      A: dynamics matrix, dense or sparse.
+      activity: under unit white noise; of a sparse network, samples of it.
       keep: fraction of synapses to keep.
       probes: of a large dense network, whose H2 error is estimated.
     """

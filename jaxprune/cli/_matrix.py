@@ -230,7 +230,8 @@ class _Original(NamedTuple):
 def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     """A file's network, with the leak that it has or is given."""
     network = networks.read_matrix(path, neurons=neurons)
-    W, size = network.matrix, network.matrix.shape[0]
+    W: Any = network.matrix
+    size = W.shape[0]
     if is_sparse(W):
         check_room(W)
     else:
