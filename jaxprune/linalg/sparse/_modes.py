@@ -158,7 +158,8 @@ def _whole(A, count, symmetric):
         return _of(A, values, vectors, vectors.T, len(entries))
     import scipy.linalg
 
-    values, left, right = scipy.linalg.eig(entries, left=True)
+    found: Any = scipy.linalg.eig(entries, left=True)
+    values, left, right = found
     order = np.lexsort((-values.imag, -values.real))[:count]
     return _of(A, values[order], right[:, order], left[:, order].conj().T, len(entries))
 
@@ -177,11 +178,12 @@ def _arpack(rows: Any, count: int) -> Any:
     import scipy.sparse.linalg as iterative
 
     try:
-        values, vectors = iterative.eigs(
+        found: Any = iterative.eigs(
             rows, count, which="LR", v0=np.ones(rows.shape[0], rows.dtype), ncv=max(4 * count, 60), maxiter=RESTARTS
         )
     except iterative.ArpackNoConvergence as error:
-        values, vectors = error.eigenvalues, error.eigenvectors
+        found = error.eigenvalues, error.eigenvectors
+    values, vectors = found
     if not len(values):
         raise InputError(
             "no mode of A was found by iteration: its slowest modes lie too close together. Take symmetric=True if it is, or "
@@ -197,5 +199,5 @@ def _of(A, values, vectors, left, iterations):
     known = np.abs(overlap) > np.finfo(A.dtype).eps ** 0.5 * np.linalg.norm(left, axis=1)
     scaled = np.where(known[:, None], left / np.where(known, overlap, 1)[:, None], np.nan)
     residuals = np.linalg.norm(to_scipy(A) @ vectors - vectors * values, axis=0)
-    parts = (jnp.asarray(part) for part in (values, vectors, scaled, residuals))
-    return SlowModes(*parts, iterations, True)
+    values, vectors, scaled, residuals = (jnp.asarray(part) for part in (values, vectors, scaled, residuals))
+    return SlowModes(values, vectors, scaled, residuals, iterations, True)

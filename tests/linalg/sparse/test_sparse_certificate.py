@@ -98,12 +98,14 @@ def test_a_narrow_band_is_proven_however_many_neurons():
     n = 20_000
     order = np.random.default_rng(0).permutation(n)
     beside = np.random.default_rng(1).random(n - 1)
-    W = scipy.sparse.diags_array([beside, beside], offsets=[-1, 1]).tocsr()[order][:, order]
+    W = scipy.sparse.diags_array(beside, offsets=1, shape=(n, n)).tocsr()[order][:, order]
+    W = W + W.T
     first = scipy.sparse.diags_array(np.asarray(W.sum(axis=1)).ravel() + 0.1) - W
     form = _proof.Form(first)
     assert form.affordable
     assert form.width < 10
-    bound = _certificate._proof(*(sparse.as_sparse("A", -scale * first) for scale in (1.0, 1.1)), 0.1, None)
+    bound = _certificate._proof(sparse.as_sparse("A", -first), sparse.as_sparse("B", -1.1 * first), 0.1, None)
+    assert bound is not None
     assert bound == pytest.approx(0.1, rel=1e-6)
     assert bound > 0.1
     scattered = scipy.sparse.random_array((n, n), density=1e-3, rng=np.random.default_rng(0))
@@ -146,6 +148,25 @@ def test_networks_that_are_not_symmetric():
 
 def test_a_certificate_is_the_same_every_time(found):
     assert sparse.sparse_certificate(SPARSE_A, SPARSE_B, prove=False) == found
+
+
+def test_a_network_beside_itself():
+    same = sparse.sparse_certificate(SPARSE_A, SPARSE_A)
+    assert same.proven
+    assert 0 <= same.epsilon < 1e-6
+    assert same.iterations < 30
+
+
+def test_a_singular_network_has_no_epsilon():
+    """A component without slack that is balanced never comes to rest; no iteration would tell that from slow."""
+    W = jnp.zeros((N, N)).at[jnp.arange(N - 1), jnp.arange(1, N)].set(1.0)
+    bare = networks.dominant_leak(W + W.T, 0.0)
+    original = sparse.as_sparse("A", bare)
+    lost = sparse.sparse_certificate(original, original)
+    assert lost.code == Code.NONE
+    assert np.isnan(lost.epsilon)
+    response = sparse.sparse_response(jax.random.key(0), original, original)
+    assert np.isnan(response.h2.value)
 
 
 def test_what_has_not_converged_says_so():
