@@ -90,7 +90,7 @@ def estimate_measures(
     B: Any,
     *,
     C: Matrix | None = None,
-    modes: Modes | SlowModes | None = None,
+    modes: Any = None,
     slow: int = SLOW,
 ) -> Estimates | SparseEstimates:
     """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
@@ -156,7 +156,7 @@ def estimate_measures(
 def _of_sparse(key: PRNGKey, A: Any, B: Any, found: Any, slow: int) -> SparseEstimates:
     A, B = check_sparse_pair(A, B)
     symmetric = resolve_pair_symmetry(None, A, B)
-    known = _known(A, found, slow)
+    known = sparse_modes(A, slow) if found is None else found
     along = np.asarray(mode_errors(known, B)[0])
     how = f"{len(along)} slowest modes, by iteration"
     # What a mode is off by changes the form along it by about the same share.
@@ -170,10 +170,6 @@ def _of_sparse(key: PRNGKey, A: Any, B: Any, found: Any, slow: int) -> SparseEst
         path=path,
         certificate=sparse_certificate(A, B, symmetric=symmetric),
     )
-
-
-def _known(A, found, slow) -> Any:
-    return sparse_modes(A, slow) if found is None else found
 
 
 def _of_directed(key, A, B):
