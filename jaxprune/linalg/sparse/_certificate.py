@@ -61,7 +61,7 @@ class SparseCertificate(NamedTuple):
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
-      abscissa: largest real part of the eigenvalues of B, in 1/time, from below, as far as the iteration sees.
+      abscissa: largest real part of the eigenvalues of B, in 1/time, as far as the iteration sees (`sparse.Abscissa`).
       dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
         above the abscissa.
       kept: number of off-diagonal entries of B.

@@ -208,6 +208,22 @@ def test_slow_modes_of_a_directed_network(monkeypatch):
     np.testing.assert_allclose(ours, 0.1, rtol=1e-6)
 
 
+def test_the_abscissa_of_a_directed_network(monkeypatch):
+    D = networks.dominant_leak(networks.gaussian(jax.random.key(1), 90), 0.1)
+    A = sparse.as_sparse("A", D)
+    monkeypatch.setattr(_modes, "SMALL", 0)
+    found = sparse.sparse_abscissa(A, symmetric=False)
+    assert found.settled
+    np.testing.assert_allclose(found.abscissa, np.linalg.eigvals(np.asarray(D)).real.max(), rtol=1e-5)
+    # Where nothing is found, dominance promises this much; and without it, nothing is known.
+    monkeypatch.setattr(_modes, "_arpack", lambda *_: (np.zeros(0), np.zeros((90, 0)), 60))
+    lost = sparse.sparse_abscissa(A, symmetric=False)
+    assert (lost.abscissa, lost.settled) == (-float(linalg.dominance_slack(D)), False)
+    assert np.isnan(sparse.sparse_abscissa(sparse.as_sparse("A", D + 2 * jnp.eye(90)), symmetric=False).abscissa)
+    with pytest.raises(InputError, match="no mode of A was found"):
+        sparse.sparse_modes(A, 2)
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
