@@ -90,7 +90,7 @@ def estimate_measures(
     B: Any,
     *,
     C: Matrix | None = None,
-    modes: Modes | SlowModes | None = None,
+    modes: Any = None,
     slow: int = SLOW,
 ) -> Estimates | SparseEstimates:
     """Measure a large pruned network as `measure` does, without any decomposition that takes minutes.
@@ -153,14 +153,14 @@ def estimate_measures(
     return Estimates(measures, h2)
 
 
-def _of_sparse(key, A, B, found, slow):
+def _of_sparse(key: PRNGKey, A: Any, B: Any, found: Any, slow: int) -> SparseEstimates:
     A, B = check_sparse_pair(A, B)
     symmetric = resolve_pair_symmetry(None, A, B)
-    found = sparse_modes(A, slow, symmetric=None) if found is None else found
-    along = np.asarray(mode_errors(found, B)[0])
+    known = sparse_modes(A, slow) if found is None else found
+    along = np.asarray(mode_errors(known, B)[0])
     how = f"{len(along)} slowest modes, by iteration"
     # What a mode is off by changes the form along it by about the same share.
-    off = np.asarray(found.residuals / jnp.abs(found.eigenvalues))
+    off = np.asarray(known.residuals / jnp.abs(known.eigenvalues))
     h2, stationary, path = sparse_response(key, A, B, symmetric=True)[:3] if symmetric else _of_directed(key, A, B)
     return SparseEstimates(
         h2=h2,

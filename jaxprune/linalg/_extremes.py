@@ -50,7 +50,11 @@ class Stability(NamedTuple):
         return "unstable" if self.abscissa > self.rounding else "marginal"
 
 
-def stability(A: Matrix | AnySparse) -> Stability:
+@overload
+def stability(A: Matrix) -> Stability: ...
+@overload
+def stability(A: AnySparse) -> Stability: ...
+def stability(A: Any) -> Stability:
     r"""Whether a linear network is stable: $\max_i \operatorname{Re} \lambda_i(A)$ is below zero by more than rounding.
 
     Up to 500 neurons by all eigenvalues, else by the Arnoldi (symmetric: Lanczos) method, which finds the slowest alone. Of a

@@ -1,6 +1,6 @@
 """Modes and whitening of an original network, computed once, and comparisons of pruned matrices with them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -159,7 +159,11 @@ def project(original: Reference, B: Matrix) -> Projection:
     return Projection(quadratic, angle, deviation, image - original.modes.vectors * original.modes.eigenvalues[None, :])
 
 
-def mode_errors(found: Modes | SlowModes, B: Matrix | AnySparse) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
+@overload
+def mode_errors(found: Modes | SlowModes, B: Matrix) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]: ...
+@overload
+def mode_errors(found: Modes | SlowModes, B: AnySparse) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]: ...
+def mode_errors(found: Modes | SlowModes, B: Any) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
     r"""Errors of a pruned matrix B along each mode of its original: relative change along it, and cosine of the angle.
 
     $$|u_i^* B v_i / \lambda_i - 1|, \qquad |v_i^* B v_i| \,/\, \|B v_i\|$$

@@ -35,6 +35,8 @@ SMALL = 64
 """Neurons up to which all eigenvalues of the pencil are computed."""
 ABOVE = (1e-9, 1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 """Shares of itself by which the estimate is raised until a factorisation proves it."""
+LEAST = 1e-3
+"""An estimate below this is raised by shares of this instead."""
 
 
 class CertificateCode(Code):
@@ -59,7 +61,7 @@ class SparseCertificate(NamedTuple):
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
-      abscissa: largest real part of the eigenvalues of B, in 1/time, from below, as far as the iteration sees.
+      abscissa: largest real part of the eigenvalues of B, in 1/time, as far as the iteration sees (`sparse.Abscissa`).
       dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
         above the abscissa.
       kept: number of off-diagonal entries of B.
@@ -246,21 +248,26 @@ def _proof(A: SparseMatrix, B: SparseMatrix, epsilon: float, prove: bool | None)
     form = Form(pattern)
     if prove is None and not form.affordable:
         return None
-    first, second = (-to_scipy(X).astype(np.float64) for X in (A, B))
+    first, second = (-_mirrored(to_scipy(X).astype(np.float64)) for X in (A, B))
     n = A.shape[0]
     check_memory(
         f"the factor of a proof for {n} neurons", 16 * n * min(form.width + 1, n), "leave prove out for an estimate."
     )
     sizes = abs(first).sum(axis=1) + abs(second).sum(axis=1)
     for above in ABOVE:
-        bound = epsilon * (1 + above) + np.finfo(float).eps * n
-        # Three operations for each entry, and what has been left out of symmetry.
-        rounding = 8 * np.finfo(float).eps * (1 + bound) * np.asarray(sizes).ravel()
+        bound = epsilon + above * max(epsilon, LEAST)
+        # Three operations for each entry, of which none is off by more than the unit roundoff of its result.
+        rounding = 4 * np.finfo(float).eps * (1 + bound) * np.asarray(sizes).ravel()
         if proven_definite((1 + bound) * first - second, rounding, form) and proven_definite(
             second - (1 - bound) * first, rounding, form
         ):
             return float(bound)
     return None
+
+
+def _mirrored(X: Any) -> Any:
+    """A matrix that is symmetric up to rounding, made so to the last digit."""
+    return X if (X != X.T).nnz == 0 else ((X + X.T) / 2).tocsr()
 
 
 def _counts(A: SparseMatrix, B: SparseMatrix) -> dict[str, Any]:

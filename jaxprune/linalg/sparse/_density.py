@@ -118,8 +118,8 @@ def _smoothed(nodes, weights, points, width):
     each = np.sum(bumps * weights, axis=2)
     error = np.std(each, axis=1, ddof=1) / np.sqrt(len(nodes))
     order = np.argsort(nodes.ravel(), kind="stable")
-    parts = at, each.mean(axis=1), error
+    shown, density, error = (jnp.asarray(part) for part in (at, each.mean(axis=1), error))
     return SpectralDensity(
-        *(jnp.asarray(part) for part in parts), float(width), jnp.asarray(nodes.ravel()[order]),
+        shown, density, error, float(width), jnp.asarray(nodes.ravel()[order]),
         jnp.asarray(weights.ravel()[order] / len(nodes)),
     )  # fmt: skip

@@ -30,7 +30,7 @@ SMALL = 300
 RESTARTS = 300
 """Restarts of the Arnoldi method."""
 ROUGHLY, SOON, NEAR = 1e-3, 30, 0.01
-"""For an abscissa alone: tolerance; iterations in which it is looked for near the bound by dominance; and how near that is."""
+"""For an abscissa alone: tolerance; iterations or restarts; and how near the bound by dominance it ends a search."""
 
 
 class SlowModes(NamedTuple):
@@ -55,7 +55,8 @@ class Abscissa(NamedTuple):
     """Spectral abscissa of a large network.
 
     Attributes:
-      abscissa: the largest real part that was found; not above the true one where the network is symmetric.
+      abscissa: the largest real part that was found; not above the true one where the network is symmetric. Where none was found,
+        the bound by dominance, or NaN if that promises nothing.
       residual: an eigenvalue of a symmetric network is as near as this.
       settled: whether the iteration came to its end.
     """
@@ -128,6 +129,12 @@ def sparse_abscissa(A: SparseMatrix, *, symmetric: bool) -> Abscissa:
         found = _iterated(A, 1, _rough(A), start, ROUGHLY, SOON)
         if found.settled and -float(found.eigenvalues[0]) < -highest * (1 + NEAR):
             return Abscissa(float(found.eigenvalues[0]), float(found.residuals[0]), True)
+    if not symmetric and A.shape[0] > SMALL:
+        values, vectors, _ = _arpack(to_scipy(A), 1 + MORE, ROUGHLY**2, SOON)
+        if not len(values):
+            return Abscissa(highest if highest < 0 else np.nan, np.nan, False)
+        residual = np.linalg.norm(to_scipy(A) @ vectors[:, 0] - values[0] * vectors[:, 0])
+        return Abscissa(float(values[0].real), float(residual), True)
     found = sparse_modes(A, 1, symmetric=symmetric, tolerance=ROUGHLY)
     return Abscissa(float(jnp.max(found.eigenvalues.real)), float(found.residuals[0]), found.settled)
 
@@ -158,13 +165,16 @@ def _whole(A, count, symmetric):
         return _of(A, values, vectors, vectors.T, len(entries))
     import scipy.linalg
 
-    values, left, right = scipy.linalg.eig(entries, left=True)
+    found: Any = scipy.linalg.eig(entries, left=True)
+    values, left, right = found
     order = np.lexsort((-values.imag, -values.real))[:count]
     return _of(A, values[order], right[:, order], left[:, order].conj().T, len(entries))
 
 
 def _arnoldi(A, count):
     values, vectors, products = _arpack(to_scipy(A), count + MORE)
+    if not len(values):
+        raise InputError("no mode of A was found by iteration: its slowest modes lie too close together.")
     found, rows, _ = _arpack(to_scipy(A).T.tocsr(), count + 2 * MORE)
     values, vectors = values[:count], vectors[:, :count]
     apart = np.abs(values[:, None] - found[None, :])
@@ -173,20 +183,16 @@ def _arnoldi(A, count):
     return _of(A, values, vectors, left, products)
 
 
-def _arpack(rows: Any, count: int) -> Any:
+def _arpack(rows: Any, count: int, tolerance: float = 0.0, restarts: int = RESTARTS) -> Any:
+    """Eigenvalues of largest real part, slowest first, with vectors; as many as were found."""
     import scipy.sparse.linalg as iterative
 
     try:
-        values, vectors = iterative.eigs(
-            rows, count, which="LR", v0=np.ones(rows.shape[0], rows.dtype), ncv=max(4 * count, 60), maxiter=RESTARTS
-        )
+        options: Any = {"v0": np.ones(rows.shape[0], rows.dtype), "tol": tolerance, "ncv": max(4 * count, 60)}
+        found: Any = iterative.eigs(rows, count, which="LR", maxiter=restarts, **options)
     except iterative.ArpackNoConvergence as error:
-        values, vectors = error.eigenvalues, error.eigenvectors
-    if not len(values):
-        raise InputError(
-            "no mode of A was found by iteration: its slowest modes lie too close together. Take symmetric=True if it is, or "
-            "a smaller network."
-        )
+        found = error.eigenvalues, error.eigenvectors
+    values, vectors = found
     order = np.lexsort((-values.imag, -values.real))
     return values[order], vectors[:, order], max(4 * count, 60)
 
@@ -197,5 +203,5 @@ def _of(A, values, vectors, left, iterations):
     known = np.abs(overlap) > np.finfo(A.dtype).eps ** 0.5 * np.linalg.norm(left, axis=1)
     scaled = np.where(known[:, None], left / np.where(known, overlap, 1)[:, None], np.nan)
     residuals = np.linalg.norm(to_scipy(A) @ vectors - vectors * values, axis=0)
-    parts = (jnp.asarray(part) for part in (values, vectors, scaled, residuals))
-    return SlowModes(*parts, iterations, True)
+    values, vectors, scaled, residuals = (jnp.asarray(part) for part in (values, vectors, scaled, residuals))
+    return SlowModes(values, vectors, scaled, residuals, iterations, True)

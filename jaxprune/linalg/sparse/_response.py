@@ -129,7 +129,8 @@ def sparse_response(
     if starts[0] is None or starts[1] is None:
         value = np.nan if starts[0] is None else np.inf
         what = "the original is not stable" if starts[0] is None else "the pruned network is not stable"
-        return Response(*(Estimate(value, np.nan, np.nan, what) for _ in range(3)), 0)
+        none = Estimate(value, np.nan, np.nan, what)
+        return Response(none, none, none, 0)
     seen, products = [], 0
     for begin in range(0, probes, GROUP):
         group_key = jax.random.fold_in(draw_key, begin)

@@ -1,6 +1,6 @@
 r"""Noise-driven simulation of a large network of any kind, whose stationary covariance is exact for any time step."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,9 +95,8 @@ def _slowest_rate(A, leak):
         found = np.linalg.eigvals(rows.toarray())
     else:
         try:
-            found = iterative.eigs(
-                rows, 4, which="LR", v0=np.ones(len(leak), rows.dtype), tol=1e-2, ncv=40, maxiter=60
-            )[0]
+            options: Any = {"v0": np.ones(len(leak), rows.dtype), "tol": 1e-2, "ncv": 40, "maxiter": 60}
+            found = iterative.eigs(rows, 4, which="LR", **options)[0]
         except iterative.ArpackNoConvergence as error:
             found = error.eigenvalues
     rate = max(slack, -float(np.real(found).max())) if len(found) else slack

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey
 from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._singular import check_singular
 from jaxprune.linalg.sparse._solve import SolveCode, smallest_ritz, solve
 
 PATIENCE = 25
@@ -51,7 +53,7 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
     how, slack = precondition(A), float(least_slack(A))
     guaranteed = slack > len(leak) * float(jnp.finfo(A.dtype).eps)
     smallest = slack if guaranteed else _seen(look_key, A, how)
-    if smallest is None:
+    if smallest is None or (not guaranteed and _has_no_slack(A)):
         return None
     y = jnp.sqrt(leak)[:, None] * jax.random.normal(draw_key, (len(leak), columns), A.dtype)
     found = solve(A, y, how, smallest=smallest, tolerance=CLOSE, max_iterations=PATIENCE)
@@ -64,6 +66,15 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
             if smallest is None:
                 return None
     return Start(found.value, how, smallest, guaranteed, int(found.iterations))
+
+
+def _has_no_slack(A):
+    """Whether part of a network is known to be singular, which no iteration tells from slow."""
+    try:
+        check_singular(A)
+    except InputError:
+        return True
+    return False
 
 
 def _seen(key, A, how):

@@ -98,12 +98,14 @@ def test_a_narrow_band_is_proven_however_many_neurons():
     n = 20_000
     order = np.random.default_rng(0).permutation(n)
     beside = np.random.default_rng(1).random(n - 1)
-    W = scipy.sparse.diags_array([beside, beside], offsets=[-1, 1]).tocsr()[order][:, order]
+    W = scipy.sparse.diags_array(beside, offsets=1, shape=(n, n)).tocsr()[order][:, order]
+    W = W + W.T
     first = scipy.sparse.diags_array(np.asarray(W.sum(axis=1)).ravel() + 0.1) - W
     form = _proof.Form(first)
     assert form.affordable
     assert form.width < 10
-    bound = _certificate._proof(*(sparse.as_sparse("A", -scale * first) for scale in (1.0, 1.1)), 0.1, None)
+    bound = _certificate._proof(sparse.as_sparse("A", -first), sparse.as_sparse("B", -1.1 * first), 0.1, None)
+    assert bound is not None
     assert bound == pytest.approx(0.1, rel=1e-6)
     assert bound > 0.1
     scattered = scipy.sparse.random_array((n, n), density=1e-3, rng=np.random.default_rng(0))
@@ -148,6 +150,25 @@ def test_a_certificate_is_the_same_every_time(found):
     assert sparse.sparse_certificate(SPARSE_A, SPARSE_B, prove=False) == found
 
 
+def test_a_network_beside_itself():
+    same = sparse.sparse_certificate(SPARSE_A, SPARSE_A)
+    assert same.proven
+    assert 0 <= same.epsilon < 1e-6
+    assert same.iterations < 30
+
+
+def test_a_singular_network_has_no_epsilon():
+    """A component without slack that is balanced never comes to rest; no iteration would tell that from slow."""
+    W = jnp.zeros((N, N)).at[jnp.arange(N - 1), jnp.arange(1, N)].set(1.0)
+    bare = networks.dominant_leak(W + W.T, 0.0)
+    original = sparse.as_sparse("A", bare)
+    lost = sparse.sparse_certificate(original, original)
+    assert lost.code == Code.NONE
+    assert np.isnan(lost.epsilon)
+    response = sparse.sparse_response(jax.random.key(0), original, original)
+    assert np.isnan(response.h2.value)
+
+
 def test_what_has_not_converged_says_so():
     found = sparse.sparse_certificate(SPARSE_A, SPARSE_B, prove=False, max_iterations=1)
     assert found.code == Code.NOT_CONVERGED
@@ -185,6 +206,23 @@ def test_slow_modes_of_a_directed_network(monkeypatch):
         np.testing.assert_allclose(found.left @ found.vectors, np.eye(4), atol=1e-6)
     ours = linalg.mode_errors(found, scipy.sparse.csr_array(1.1 * np.asarray(D)))[0]
     np.testing.assert_allclose(ours, 0.1, rtol=1e-6)
+
+
+def test_the_abscissa_of_a_directed_network(monkeypatch):
+    D = networks.dominant_leak(networks.gaussian(jax.random.key(1), 90), 0.1)
+    A = sparse.as_sparse("A", D)
+    monkeypatch.setattr(_modes, "SMALL", 0)
+    found = sparse.sparse_abscissa(A, symmetric=False)
+    assert found.settled
+    np.testing.assert_allclose(found.abscissa, np.linalg.eigvals(np.asarray(D)).real.max(), rtol=1e-5)
+    # Where nothing is found, dominance promises this much; and without it, nothing is known.
+    monkeypatch.setattr(_modes, "_arpack", lambda *_: (np.zeros(0), np.zeros((90, 0)), 60))
+    lost = sparse.sparse_abscissa(A, symmetric=False)
+    assert not lost.settled
+    np.testing.assert_allclose(lost.abscissa, -linalg.dominance_slack(D), rtol=1e-9)
+    assert np.isnan(sparse.sparse_abscissa(sparse.as_sparse("A", D + 2 * jnp.eye(90)), symmetric=False).abscissa)
+    with pytest.raises(InputError, match="no mode of A was found"):
+        sparse.sparse_modes(A, 2)
 
 
 @pytest.mark.parametrize(
