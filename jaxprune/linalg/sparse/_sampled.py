@@ -149,9 +149,9 @@ def sampled_covariance(
     Example:
       >>> from jaxprune.linalg import sparse
       >>> A = sparse.as_sparse("A", jnp.array([[-2.0, 1.0], [1.0, -2.0]]))
-      >>> C = sparse.sampled_covariance(jax.random.key(0), A, probes=4096)
-      >>> sparse.differences(C, A).variance[1].round(1)  # 1/3
-      Array(0.3, dtype=float64)
+      >>> C = sparse.sampled_covariance(jax.random.key(0), A, probes=64)
+      >>> C.method, bool(abs(sparse.differences(C, A).variance[1] - 1 / 3) < 5 * sparse.differences(C, A).error[1])
+      ('solve', True)
 
     Reference: Spielman2011 (effective resistances by solves with random right-hand sides); what is subtracted, the signs, and the
     norm in which solves end are ours.
