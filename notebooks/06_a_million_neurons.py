@@ -11,8 +11,8 @@
 # %% [markdown]
 # # A million neurons
 #
-# A network of a million neurons has $10^{12}$ possible synapses. Nothing of that size is ever made here: the network is a list of its
-# synapses, its activity is sampled, and everything that is said of the pruned network comes with an error.
+# A network of a million neurons has $10^{12}$ possible synapses. Nothing of that size is ever made here: the network is a list
+# of its synapses, its activity is sampled, and everything that is said of the pruned network comes with an error.
 #
 # The whole notebook takes about five minutes and 8 GB with a million neurons. Take fewer to look around.
 
@@ -29,7 +29,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from jaxprune import linalg, networks, prune, pruning
-from jaxprune.linalg import sparse
 from jaxprune.sweep import figure_settings
 
 plt.rcParams.update(figure_settings())
@@ -46,8 +45,8 @@ def timed(what, function):
 # %% [markdown]
 # ## The network
 #
-# Clusters whose sizes follow a power law. A neuron has about 60 partners, most of them in its cluster. Weights have both signs. The
-# leak of each neuron is a thousandth more than what comes in.
+# Clusters whose sizes follow a power law. A neuron has about 60 partners, most of them in its cluster. Weights have both signs.
+# The leak of each neuron is a thousandth more than what comes in.
 
 # %%
 sizes = networks.power_law_sizes(jax.random.key(0), neurons, neurons // 1000 + 300, neurons // 10)
@@ -64,9 +63,9 @@ print(f"{A.shape[0]:,} neurons in {len(sizes)} clusters, {A.data.size - A.shape[
 # %% [markdown]
 # ## Activity, without a time step
 #
-# A symmetric network with dominant leaks is a sum over its synapses, $M = -A = \sum |w_{ij}| b_{ij} b_{ij}^T + \delta$. Noise on every
-# synapse has exactly the covariance $M$, and one solve of $M x = y$ gives activity of covariance $M^{-1}$. What a neuron does alone
-# is known, and taken out of the samples. So few samples say much.
+# A symmetric network with dominant leaks is a sum over its synapses, $M = -A = \sum |w_{ij}| b_{ij} b_{ij}^T + \delta$. Noise
+# on every synapse has exactly the covariance $M$, and one solve of $M x = y$ gives activity of covariance $M^{-1}$. What a
+# neuron does alone is known, and taken out of the samples. So few samples say much.
 
 # %%
 samples = timed("samples", lambda: linalg.sampled_covariance(jax.random.key(2), A))
@@ -101,9 +100,9 @@ print(f"{kept:,} synapses stay, {networks.count_components(pruned.mask):,} conne
 # %% [markdown]
 # ## What is true of it
 #
-# Epsilon bounds how far any quadratic form has moved. In a large network it is found by iteration: it is *at least* what is printed,
-# and the residual says that an eigenvalue is near. Only two factorisations prove that no other is beyond, and they do not fit. The
-# leak follows the weights, so that stability is proven all the same.
+# Epsilon bounds how far any quadratic form has moved. In a large network it is found by iteration: it is *at least* what is
+# printed, and the residual says that an eigenvalue is near. Only two factorisations prove that no other is beyond, and they do
+# not fit. The leak follows the weights, so that stability is proven all the same.
 
 # %%
 certificate = linalg.certify(A, pruned.matrix)
