@@ -144,7 +144,7 @@ def certificate_from(
       A: the original.
       B: the pruned matrix.
       F: whitening of A, `Reference.whitening`.
-      deviations: eigenvalues of `Projection.deviation`, in any order.
+      deviations: eigenvalues of `Projection.deviation`, in any order; the largest of them is enough.
       abscissa: spectral abscissa of B.
       symmetric: whether both are symmetric.
 

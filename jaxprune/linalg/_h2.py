@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jaxtyping import Float
 
 from jaxprune._checks import check_pair, is_concrete
@@ -11,7 +11,6 @@ from jaxprune._types import Matrix, Scalar
 from jaxprune.linalg._lyapunov import has_covariance, lyapunov, sylvester
 from jaxprune.linalg._reference import Modes, Reference, modes
 from jaxprune.linalg._spectrum import resolve_symmetry, rounding
-from jaxprune.linalg.lapack import apply_reflectors, tridiagonal
 
 
 class H2Error(NamedTuple):
@@ -137,69 +136,6 @@ def h2_of_pair(pair: PairCovariances) -> H2Error:
     stable = jnp.isfinite(excess) & (own + excess > 0)
     difference = jnp.sqrt(jnp.maximum(jnp.trace(pair.difference), 0))
     return _of_stable(jnp.sqrt(own), jnp.sqrt(own + excess), difference, stable, pair.finite)
-
-
-class Reduced(NamedTuple):
-    """A symmetric pruned matrix as far as its H2 error and eigenvalues need it; made by `reduce_symmetric`.
-
-    Attributes:
-      diagonal, off: of the tridiagonal matrix with B's eigenvalues.
-      squared: the squared H2 norm of the difference, if B is stable; without a meaning if not.
-    """
-
-    diagonal: Float[Array, " neuron"]
-    off: Float[Array, " neuron-1"]
-    squared: Scalar
-
-
-def reduce_symmetric(eigenvalues: Float[Array, " mode"], B: Matrix, residual: Float[Array, "post mode"]) -> Reduced:
-    r"""The H2 error of a symmetric pruned matrix without its eigenvectors.
-
-    With $R = B V - V \Lambda$, $\Lambda$ and V the original's eigenvalues $-a_i$ and eigenvectors, and $B = -Q T Q^T$ with
-    tridiagonal T,
-
-    $$\|G_A - G_B\|_2^2 = \sum_i \frac{1}{2 a_i} \, r_i^T T^{-1} (a_i + T)^{-1} r_i
-      = \sum_i \frac{r_i^T T^{-1} r_i - r_i^T (a_i + T)^{-1} r_i}{2 a_i^2}, \qquad r_i = Q^T R e_i,$$
-
-    where a tridiagonal form $r^T T^{-1} r$ is a sum of squares over the pivots of its factorisation. One tridiagonalisation and
-    one product; the eigenvalues of T are left to the caller.
-
-    Args:
-      eigenvalues: of the original, negative.
-      B: the pruned matrix, symmetric.
-      residual: R.
-
-    Example:
-      >>> reduced = reduce_symmetric(-jnp.ones(1), -2 * jnp.eye(1), -jnp.eye(1))  # r^2 / (2 a b (a + b))
-      >>> reduced.squared.round(4)
-      Array(0.0833, dtype=float64)
-
-    Reference: ours.
-    """
-    a = -eigenvalues
-    reflectors, diagonal, off, scales = tridiagonal(B)
-    if len(B) > 1:
-        turned = apply_reflectors(reflectors[1:, :-1], scales, residual[1:])
-        residual = jnp.concatenate([residual[:1], turned])
-
-    def eliminate(state, row):
-        pivot, left, shifted_pivot, shifted_left, form, shifted_form, above = state
-        entry, beside, r = row
-        pivot = entry - above**2 / pivot
-        left = r - left
-        shifted_pivot = entry + a - above**2 / shifted_pivot
-        shifted_left = r - shifted_left
-        form = form + left**2 / pivot
-        shifted_form = shifted_form + shifted_left**2 / shifted_pivot
-        passed = beside * left / pivot, beside * shifted_left / shifted_pivot
-        return (pivot, passed[0], shifted_pivot, passed[1], form, shifted_form, beside), None
-
-    none = jnp.zeros_like(a)
-    one, zero = jnp.ones((), a.dtype), jnp.zeros((), a.dtype)
-    below = jnp.concatenate([-off, jnp.zeros((1,), a.dtype)])
-    start = (one, none, one + none, none, none, none, zero)
-    (*_, form, shifted_form, _), _ = lax.scan(eliminate, start, (-diagonal, below, residual))
-    return Reduced(diagonal, off, jnp.sum((form - shifted_form) / (2 * a**2)))
 
 
 def relative_h2(eigenvalues: Float[Array, " mode"], squared: Scalar, pruned: Float[Array, " mode"]) -> Scalar:

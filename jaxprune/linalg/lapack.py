@@ -65,5 +65,7 @@ cholesky = _loop_on_cpu(lambda A: jnp.linalg.cholesky(A))
 solve_triangular = _loop_on_cpu(lambda L, b: jax.scipy.linalg.solve_triangular(L, b, lower=True))
 tridiagonal = _loop_on_cpu(lambda A: tuple(lax.linalg.tridiagonal(A, lower=True)))
 apply_reflectors = _loop_on_cpu(
-    lambda reflectors, scales, X: lax.linalg.ormqr(reflectors, scales, X, left=True, transpose=True)
+    # From the right, which leaves rows where they are: LAPACK's matrices are columns, one after the other.
+    lambda reflectors, scales, X: lax.linalg.ormqr(reflectors, scales, X.T, left=False, transpose=False).T
 )
+"""The product $Q^T X$ with the orthogonal matrix of `tridiagonal`."""

@@ -3,11 +3,9 @@
 from jaxprune.linalg._certificate import certificate_from
 from jaxprune.linalg._h2 import (
     PairCovariances,
-    Reduced,
     covariances_of_pair,
     h2_of_modes,
     h2_of_pair,
-    reduce_symmetric,
     relative_h2,
 )
 from jaxprune.linalg._information import (
@@ -17,6 +15,8 @@ from jaxprune.linalg._information import (
     stationary_divergence,
 )
 from jaxprune.linalg._probes import Probes, h2_of_probes, probe
+from jaxprune.linalg._proven import proven_epsilon
+from jaxprune.linalg._reduced import Reduced, divergence_of_spectra, reduce_symmetric
 
 __all__ = [
     "PairCovariances",
@@ -24,12 +24,14 @@ __all__ = [
     "Reduced",
     "certificate_from",
     "covariances_of_pair",
+    "divergence_of_spectra",
     "h2_of_modes",
     "h2_of_pair",
     "h2_of_probes",
     "information_of_pair",
     "path_divergence",
     "probe",
+    "proven_epsilon",
     "realised_divergence",
     "reduce_symmetric",
     "relative_h2",

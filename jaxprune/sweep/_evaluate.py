@@ -2,8 +2,8 @@
 
 import socket
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax import Array
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Float
 
-from jaxprune._checks import InputError
+from jaxprune._checks import InputError, on_host
 from jaxprune._types import Matrix, PRNGKey, Scalar
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.linalg import (
@@ -29,8 +29,6 @@ from jaxprune.linalg.parts import (
     covariances_of_pair,
     h2_of_pair,
     information_of_pair,
-    path_divergence,
-    realised_divergence,
 )
 from jaxprune.pruning import (
     Keep,
@@ -46,7 +44,7 @@ from jaxprune.pruning import (
     theory,
 )
 from jaxprune.sweep._config import SweepConfig
-from jaxprune.sweep._spectra import ensemble_eigenvalues, ensemble_responses, one_thread
+from jaxprune.sweep._spectra import Response, cores, ensemble_eigenvalues, response, responses
 
 
 class Member(NamedTuple):
@@ -58,13 +56,11 @@ class Member(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """One pruned network before its eigenvalues; fields as in `linalg.Projection`, the last two for symmetric networks only."""
+    """One pruned network that is not symmetric before its eigenvalues; fields as in `linalg.Projection`."""
 
     mode_error: Float[Array, " mode"]
     angle: Float[Array, " mode"]
     deviation: Matrix
-    residual: Matrix | None
-    path: Scalar | None
 
 
 class Responses(NamedTuple):
@@ -94,7 +90,8 @@ def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dic
 
     Networks are made, pruned and multiplied in compiled code, vmapped over the chunk and split over the local devices. There is a
     program for each way to draw and each way to adjust, for all fractions: a result does not depend on what else is swept.
-    Eigenvalues come from `ensemble_eigenvalues`, between two such programs.
+    Of symmetric networks on a CPU all that needs eigenvalues comes from `responses`, of others eigenvalues from
+    `ensemble_eigenvalues`, between two such programs.
 
     Args:
       config: the sweep.
@@ -113,13 +110,18 @@ def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dic
                 "differs. Give every worker the same file."
             )
     present = min(config.chunk, config.networks - task.chunk * config.chunk)
-    with jax.enable_x64(dtype == "float64"), one_thread:
+    with jax.enable_x64(dtype == "float64"), cores() as pool:
         members = stages_of(config).member(config.keys(task.chunk))
-        measured = {}
+        measured: dict[tuple[str, float], dict[str, np.ndarray]] = {}
+        begun = []
         for keep in dict.fromkeys(keep for _, keep in task.points):
             names = [rule for rule, fraction in task.points if fraction == keep]
-            for name, found in zip(names, _measure(config, members, names, keep), strict=True):
-                measured[name, keep] = {key: np.asarray(values)[:present] for key, values in found.items()}
+            begun.append((keep, names, _begin(config, pool, members, names, keep)))
+            # Networks are pruned at one fraction while those at the one before are measured.
+            while len(begun) > (keep != task.points[-1][1]):
+                fraction, rules, finish = begun.pop(0)
+                for name, found in zip(rules, finish(), strict=True):
+                    measured[name, fraction] = {key: np.asarray(values)[:present] for key, values in found.items()}
         original = np.asarray(members.original.modes.eigenvalues)[:present]
     return Results(measured, {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)})
 
@@ -159,9 +161,9 @@ class Stages(NamedTuple):
 
     member: Callable[[Array], Member]
     bound: Callable[[Member, Pruned], Array]
+    respond: Callable[[Member, Array], Response]
     compare: Callable[[Member, Array], Comparison]
     errors: Callable[[Array, Array], Array | np.ndarray]
-    divergence: Callable[[Array, np.ndarray], Array]
     responses: Callable[[Member, Array], Responses]
     certificate: Callable[[Member, Array, np.ndarray, np.ndarray], Certificate]
 
@@ -186,8 +188,8 @@ def _stages(ensemble, chunk):
     def certificate(member, B, deviations, abscissa):
         A, F = member.original.matrix, member.original.whitening
         found = certificate_from(A, B, F, deviations=deviations, abscissa=abscissa, symmetric=symmetric)
-        # Where pruning failed, all entries are NaN, and not one of them was kept.
-        there = jnp.all(jnp.isfinite(B))
+        # Where pruning failed, all entries are NaN, and not one of them was kept; the slack tells, without another look.
+        there = jnp.isfinite(found.dominance_slack)
         return found._replace(
             kept=jnp.where(there, found.kept, 0),
             kept_fraction=jnp.where(there, found.kept_fraction, jnp.nan),
@@ -197,9 +199,9 @@ def _stages(ensemble, chunk):
     return Stages(
         member=_over_members(member, chunk, (0,)),
         bound=_over_members(_bound, chunk, (0, 0)),
+        respond=_over_members(lambda member, B: response(member.original, B), chunk, (0, 0)),
         compare=_over_members(_compare, chunk, (0, 0)),
         errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
-        divergence=_over_members(realised_divergence, chunk, (0, 0)),
         responses=_over_members(_responses, chunk, (0, 0)),
         certificate=_over_members(certificate, chunk, (0, 0, 0, 0)),
     )
@@ -249,12 +251,9 @@ _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
 
 
 def _compare(member, B):
-    """A pruned network along the modes of its original."""
+    """Of a network that is not symmetric, along the modes of its original."""
     seen = project(member.original, B)
-    if not member.original.symmetric:
-        return Comparison(seen.quadratic, seen.angle, seen.deviation, None, None)
-    path = path_divergence(member.original.modes.eigenvalues, seen.residual)
-    return Comparison(seen.quadratic, seen.angle, seen.deviation, seen.residual, path)
+    return Comparison(seen.quadratic, seen.angle, seen.deviation)
 
 
 def _responses(member, B):
@@ -265,8 +264,8 @@ def _responses(member, B):
     return Responses(h2_of_pair(pair).relative, stationary, path)
 
 
-def _measure(config, members, names, keep):
-    """Measures of the networks of a chunk, pruned by each of the rules."""
+def _begin(config, pool, members, names, keep):
+    """Prune the networks of a chunk by each of the rules; what measures them all is returned, and begun where threads do it."""
     stages, symmetric = stages_of(config), config.ensemble.symmetric
     keep = jnp.asarray(keep)
     rules = [named_rule(name) for name in names]
@@ -274,41 +273,55 @@ def _measure(config, members, names, keep):
     draws = [Rule(rule.importance, rule.method, Keep(), rule.pairs) for rule in rules]
     drawn = {draw: _draw(draw, config.chunk)(members, keep) for draw in dict.fromkeys(draws)}
     pruned = [_adjust(rule.adjust, config.chunk)(members, drawn[draw]) for rule, draw in zip(rules, draws, strict=True)]
-    seen = [stages.compare(members, B) for B in pruned]
     nothing = np.full(config.chunk, np.nan, keep.dtype)
     bounds = [
         stages.bound(members, drawn[draw]) if symmetric and rule in _THEOREM else nothing
         for rule, draw in zip(rules, draws, strict=True)
     ]
+    finish = _begin_responses(stages, pool, members, pruned, symmetric)
+    return lambda: [_measures(stages, members, *each) for each in zip(pruned, bounds, finish(), strict=True)]
+
+
+def _begin_responses(stages, pool, members, pruned, symmetric):
+    """A function that returns the `Response` to each rule."""
+    if not symmetric:
+        return partial(_directed_responses, stages, members, pruned)
+    if not on_host(members.C):
+        return lambda: [stages.respond(members, B) for B in pruned]
+    waiting = [responses(pool, members.original, members.C, B) for B in pruned]
+    return lambda: [wait() for wait in waiting]
+
+
+def _directed_responses(stages, members, pruned):
+    """Of networks that are not symmetric."""
+    seen = [stages.compare(members, B) for B in pruned]
     deviations = ensemble_eigenvalues(*(part.deviation for part in seen), symmetric=True)
-    if symmetric:
-        matrices: list[Any] = [(B, part.residual) for B, part in zip(pruned, seen, strict=True)]
-        found = ensemble_responses(members.original.modes, *matrices)
-        spectra = [values for values, _ in found]
-        responses = [
-            {
-                "h2_error": error,
-                "stationary": stages.divergence(members.original.whitening, deviation),
-                "path": part.path,
-            }
-            for part, deviation, (_, error) in zip(seen, deviations, found, strict=True)
-        ]
-    else:
-        spectra = ensemble_eigenvalues(*pruned, symmetric=False)
-        responses = [stages.responses(members, B)._asdict() for B in pruned]
+    spectra = ensemble_eigenvalues(*pruned, symmetric=False)
     return [
-        {
-            "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
-            "mode_error": part.mode_error,
-            "angle": part.angle,
-            "epsilon_bound": bound,
-            **response,
-            **stages.certificate(members, B, deviation, np.real(values[:, 0]))._asdict(),
-        }
-        for B, bound, part, values, deviation, response in zip(
-            pruned, bounds, seen, spectra, deviations, responses, strict=True
+        Response(
+            eigenvalues=values,
+            mode_error=part.mode_error,
+            angle=part.angle,
+            epsilon=np.abs(deviation).max(axis=1),
+            **stages.responses(members, B)._asdict(),
         )
+        for B, part, deviation, values in zip(pruned, seen, deviations, spectra, strict=True)
     ]
+
+
+def _measures(stages, members, B, bound, found):
+    """All measures of the networks of a chunk by one rule, by their names."""
+    values, epsilon = found.eigenvalues, found.epsilon[:, None]
+    return {
+        "eigenvalue_error": stages.errors(members.original.modes.eigenvalues, values),
+        "mode_error": found.mode_error,
+        "angle": found.angle,
+        "epsilon_bound": bound,
+        "h2_error": found.h2_error,
+        "stationary": found.stationary,
+        "path": found.path,
+        **stages.certificate(members, B, epsilon, np.real(values[:, 0]))._asdict(),
+    }
 
 
 def _pair_on_host(original, pruned):

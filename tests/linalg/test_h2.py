@@ -60,33 +60,6 @@ def test_small_errors_of_symmetric_networks_are_exact():
     assert float(linalg.h2_error(stable("dale"), stable("dale")).relative) < 1e-6
 
 
-@pytest.mark.parametrize("size", [1e-9, 1e-3, 0.2])
-def test_the_tridiagonal_form_needs_no_eigenvectors(size):
-    A = stable("clustered")
-    noise = jax.random.normal(jax.random.key(1), A.shape)
-    B = A * (1 + size * (noise + noise.T) / 2)
-    original = linalg.reference(A)
-    reduced = jax.jit(parts.reduce_symmetric)(original.modes.eigenvalues, B, linalg.project(original, B).residual)
-    T = np.diag(reduced.diagonal) + np.diag(reduced.off, 1) + np.diag(reduced.off, -1)
-    values = jnp.asarray(np.linalg.eigvalsh(T)[::-1])
-    np.testing.assert_allclose(values, linalg.eigenvalues(B), rtol=1e-10)
-    expected = linalg.h2_error(original, B)
-    np.testing.assert_allclose(reduced.squared, expected.difference**2, rtol=1e-6 if size < 1e-6 else 1e-9)
-    relative = parts.relative_h2(original.modes.eigenvalues, reduced.squared, values)
-    np.testing.assert_allclose(relative, expected.relative, rtol=1e-6)
-
-
-def test_the_tridiagonal_form_of_one_neuron_and_of_what_is_not_stable():
-    a = jnp.array([-1.0])
-    reduced = parts.reduce_symmetric(a, jnp.array([[-2.0]]), jnp.array([[-1.0]]))
-    np.testing.assert_allclose(
-        reduced.squared, linalg.h2_error(-jnp.eye(1), -2 * jnp.eye(1)).difference ** 2, rtol=1e-12
-    )
-    assert float(parts.relative_h2(a, reduced.squared, jnp.array([0.5]))) == np.inf
-    assert np.isnan(float(parts.relative_h2(-a, reduced.squared, a)))
-    assert np.isnan(float(parts.relative_h2(a, reduced.squared, jnp.array([jnp.nan]))))
-
-
 @pytest.mark.parametrize("family", ["clustered", "dale"])
 @pytest.mark.parametrize("size", [1e-10, 1e-6, 1e-2])
 def test_small_errors_of_all_networks_are_exact(family, size):

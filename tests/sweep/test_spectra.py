@@ -7,8 +7,9 @@ import pytest
 from helpers import SIZE, dominant, weights
 from threadpoolctl import threadpool_info
 
-from jaxprune.linalg import eigenvalues, h2_error, project, reference
-from jaxprune.sweep._spectra import _response, ensemble_eigenvalues, ensemble_responses
+from jaxprune.linalg import certify, eigenvalues, h2_error, information_lost, reference, stationary_covariance
+from jaxprune.sweep import _spectra
+from jaxprune.sweep._spectra import cores, ensemble_eigenvalues, response, responses
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -55,28 +56,52 @@ def pruned_members():
     return originals, found, members
 
 
-def test_responses_of_every_member_on_a_cpu_and_elsewhere():
+def measured(found, members):
+    C = jax.vmap(lambda original: stationary_covariance(original, structure="symmetric"))(found)
+    with cores() as pool:
+        return responses(pool, found, C, members)()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_responses_of_every_member_on_a_cpu_and_elsewhere(monkeypatch, large):
+    monkeypatch.setattr(_spectra, "LARGE", SIZE if large else SIZE + 1)
     originals, found, members = pruned_members()
-    residuals = jax.vmap(project)(found, members).residual
-    ((values, errors), (again, same)) = ensemble_responses(found.modes, (members, residuals), (members, residuals))
-    elsewhere, others = jax.vmap(_response)(found.modes, members)
-    np.testing.assert_array_equal(values, again)
-    np.testing.assert_array_equal(errors, same)
-    np.testing.assert_allclose(values[:3], elsewhere[:3], rtol=1e-9)
-    np.testing.assert_allclose(errors, others, rtol=1e-6)
-    assert np.isnan(values[3]).all()
-    assert np.isnan(errors[3])
-    assert errors[2] == np.inf
+    here = measured(found, members)
+    again = measured(found, members)
+    elsewhere = jax.vmap(response)(found, members)
+    for name, values in here._asdict().items():
+        np.testing.assert_array_equal(values, getattr(again, name), err_msg=name)
+        np.testing.assert_allclose(values, getattr(elsewhere, name), rtol=1e-7, atol=1e-12, err_msg=name)
+        assert np.isnan(values[3]).all()
+    assert here.h2_error[2] == here.stationary[2] == np.inf
     for member in range(2):
-        np.testing.assert_allclose(errors[member], h2_error(originals[member], members[member]).relative, rtol=1e-6)
+        A, B = originals[member], members[member]
+        np.testing.assert_allclose(here.h2_error[member], h2_error(A, B).relative, rtol=1e-6)
+        np.testing.assert_allclose(here.epsilon[member], certify(A, B).epsilon, rtol=1e-9)
+        np.testing.assert_allclose(here.stationary[member], information_lost(A, B).stationary, rtol=1e-9)
+
+
+def test_what_iteration_cannot_prove_is_found_by_all_deviations(monkeypatch):
+    _, found, members = pruned_members()
+    monkeypatch.setattr(_spectra, "LARGE", SIZE)
+    expected = measured(found, members)
+    monkeypatch.setattr(_spectra, "proven_epsilon", lambda *_, **__: None)
+    for values, others in zip(measured(found, members), expected, strict=True):
+        np.testing.assert_allclose(values, others, rtol=1e-9, atol=1e-12)
+
+
+def test_an_original_that_is_not_stable_has_no_epsilon():
+    _, found, members = pruned_members()
+    unstable = jax.vmap(lambda A: reference(A + 10 * jnp.eye(SIZE), symmetric=True))(found.matrix)
+    here, elsewhere = measured(unstable, members), jax.vmap(response)(unstable, members)
+    for name in ("h2_error", "stationary", "path"):
+        assert np.isnan(getattr(here, name)).all()
+    np.testing.assert_allclose(here.mode_error, elsewhere.mode_error, rtol=1e-9)
 
 
 def test_threads_compute_in_the_precision_of_the_members():
     """JAX's precision may be set for one thread only."""
     _, found, members = pruned_members()
-    residuals = jax.vmap(project)(found, members).residual
-    single = [jax.tree.map(lambda leaf: leaf.astype(jnp.float32), part) for part in (found.modes, members, residuals)]
-    ((values, errors),) = ensemble_responses(single[0], (single[1], single[2]))
-    assert values.dtype == errors.dtype == np.float32
-    ((values, errors),) = ensemble_responses(found.modes, (members, residuals))
-    assert values.dtype == errors.dtype == np.float64
+    single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (found, members))
+    assert {values.dtype for values in measured(*single)} == {np.dtype("float32")}
+    assert {values.dtype for values in measured(found, members)} == {np.dtype("float64")}
