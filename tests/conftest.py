@@ -11,6 +11,8 @@ import sys
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + (
     " --xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
+# Commands that tests start as processes keep no compiled programs in the user's home.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
 
 import jax
 

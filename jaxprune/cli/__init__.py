@@ -7,6 +7,7 @@ import sys
 import warnings
 from typing import NoReturn
 
+from jaxprune.cli._cache import keep_programs
 from jaxprune.cli._stop import STOPPED, WORDS, at_once
 
 COMMANDS = {
@@ -69,6 +70,7 @@ def _choose(arguments: list[str]) -> None:
 
 def _run(name: str, arguments: list[str]) -> None:
     with at_once():
+        keep_programs()
         try:
             from jaxprune.cli._options import parse
 
@@ -116,6 +118,7 @@ def _overview() -> str:
             *lines,
             "",
             "jaxprune COMMAND --help lists a command's options; jaxprune --version prints the version.",
+            "Compiled programs are kept in ~/.cache/jaxprune; JAX_ENABLE_COMPILATION_CACHE=0 turns that off.",
         ]
     )
 

@@ -10,7 +10,6 @@ from helpers import FAMILIES, SYMMETRIC, weights
 
 import jaxprune
 from jaxprune import linalg, networks
-from jaxprune.linalg import parts
 
 KEY = jax.random.key(3)
 
