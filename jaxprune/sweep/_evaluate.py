@@ -112,16 +112,15 @@ def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dic
     present = min(config.chunk, config.networks - task.chunk * config.chunk)
     with jax.enable_x64(dtype == "float64"), cores() as pool:
         members = stages_of(config).member(config.keys(task.chunk))
-        measured: dict[tuple[str, float], dict[str, np.ndarray]] = {}
-        begun = []
+        measured, begun = {}, []
         for keep in dict.fromkeys(keep for _, keep in task.points):
             names = [rule for rule, fraction in task.points if fraction == keep]
             begun.append((keep, names, _begin(config, pool, members, names, keep)))
             # Networks are pruned at one fraction while those at the one before are measured.
-            while len(begun) > (keep != task.points[-1][1]):
-                fraction, rules, finish = begun.pop(0)
-                for name, found in zip(rules, finish(), strict=True):
-                    measured[name, fraction] = {key: np.asarray(values)[:present] for key, values in found.items()}
+            if len(begun) > 1:
+                measured |= _finish(*begun.pop(0), present)
+        for each in begun:
+            measured |= _finish(*each, present)
         original = np.asarray(members.original.modes.eigenvalues)[:present]
     return Results(measured, {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)})
 
@@ -280,6 +279,14 @@ def _begin(config, pool, members, names, keep):
     ]
     finish = _begin_responses(stages, pool, members, pruned, symmetric)
     return lambda: [_measures(stages, members, *each) for each in zip(pruned, bounds, finish(), strict=True)]
+
+
+def _finish(keep, names, finish, present):
+    """Measures of the networks that there are, by rule at one fraction."""
+    return {
+        (name, keep): {key: np.asarray(values)[:present] for key, values in found.items()}
+        for name, found in zip(names, finish(), strict=True)
+    }
 
 
 def _begin_responses(stages, pool, members, pruned, symmetric):

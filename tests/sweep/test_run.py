@@ -197,6 +197,16 @@ def test_the_last_chunk_holds_only_what_is_left():
     assert [len(computed(SMALL, chunk)["epsilon"]) for chunk in range(3)] == [2, 2, 1]
 
 
+def test_points_come_in_any_order():
+    """A sweep that grew asks for what is missing, and not for every rule at every fraction."""
+    points = (("noise", 0.3), ("noise", 0.8), ("weight", 0.3))
+    found = evaluate(SMALL, Task(0, points), "float64").measured
+    alone = evaluate(SMALL, Task(0, points[:1]), "float64").measured["noise", 0.3]
+    assert set(found) == set(points)
+    for name, values in alone.items():
+        np.testing.assert_array_equal(found["noise", 0.3][name], values)
+
+
 def test_only_rules_of_the_theorem_have_its_bound():
     rules = ("noise", "weight", "noise+compensation")
     bound = computed(changed(SMALL, rules=rules, margin=0.1), 0)["epsilon_bound"]
