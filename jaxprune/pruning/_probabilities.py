@@ -111,9 +111,9 @@ def _fill(importance, where, *, keep, count):
     # A member of an ensemble without any synapse keeps probabilities of zero.
     importance = jnp.where(where, importance, 0)
     largest = jnp.max(importance)
-    # In two steps, kept apart: compiled code multiplies by the reciprocal, which of a huge number is lost.
-    root = jnp.sqrt(jnp.where(largest == 0, 1, largest))
-    importance = lax.optimization_barrier(importance / root) / root
+    # To the order of one, by a power of two: that rounds nothing, however the program is compiled.
+    _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1))
+    importance = jnp.ldexp(importance, -exponent)
     wanted = jnp.sum(where) * keep if count is None else count
     target = jnp.minimum(jnp.asarray(wanted, importance.dtype), jnp.sum(where))
     scored = importance > 0

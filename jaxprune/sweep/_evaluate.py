@@ -337,7 +337,10 @@ def _pair_on_host(original, pruned):
 
 
 def _over_members(function, chunk, in_axes):
-    """Vmap over the networks of a chunk, split evenly over as many local devices as divide it, and compile."""
+    """Vmap over the networks of a chunk, split evenly over as many local devices as divide it, and compile.
+
+    With two networks or more to a device, a result does not depend on the number of devices, to the last bit.
+    """
     devices = jax.local_devices()
     while chunk % len(devices):
         devices = devices[:-1]

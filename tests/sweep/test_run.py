@@ -1,6 +1,7 @@
 """Sweeps: right numbers, one compilation, resumed to the same bits, nothing overwritten."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -105,6 +106,18 @@ def test_chunks_do_not_matter(results, tmp_path):
         other = sweep.run(changed(SMALL, chunk=chunk), tmp_path / f"{chunk}.zarr")
         np.testing.assert_array_equal(other.kept, results.kept)
         np.testing.assert_allclose(other.eigenvalue_error, results.eigenvalue_error, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["clustered", "dale"])
+def test_the_number_of_devices_does_not_matter_to_the_last_bit(family, monkeypatch):
+    config = changed(FAMILY, family=family, density=0.5, networks=4, chunk=4)
+    expected = computed(config)
+    one = jax.local_devices()[:1]
+    monkeypatch.setattr(jax, "local_devices", lambda: one)
+    for name in ("_stages", "_draw", "_adjust"):  # programs of their own, which do not stay
+        monkeypatch.setattr(_evaluate, name, functools.cache(getattr(_evaluate, name).__wrapped__))
+    for name, values in computed(config).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
 def test_common_coins_nest_masks_and_fractions(results):
