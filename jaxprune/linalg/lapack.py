@@ -4,6 +4,14 @@ jaxlib's CPU kernels split a *batched* factorisation over the thread pool that a
 independent batched calls as there are threads, two on a small machine, then wait for each other for ever. Under `vmap` on a
 CPU these functions therefore loop over the batch; LAPACK does so in any case, and uses the cores inside each matrix. On
 accelerators they batch.
+
+Where they run. `eig` and `eigvals`, of general matrices, do not exist on TPUs; on GPUs, JAX by default asks the host's LAPACK.
+They are behind `modes`, `reference`, `eigenvalues`, `spectral_abscissa`, `spectral_errors` and `certify` of networks that are not
+symmetric, `departure_from_normality`, and sweeps of directed families. `tridiagonal`, behind the symmetric sweeps of a CPU alone,
+exists on CPUs and GPUs. All others are safe on TPUs: everything of symmetric networks (with `symmetric=True` inside `jit`),
+and of others the Lyapunov and Sylvester equations (doubling, products and solves), covariances, importance, pruning and its
+adjustments, H2 error, information lost, simulation. A TPU has no double precision in hardware: spectra and certificates of
+ill-conditioned networks belong on a CPU.
 """
 
 from collections.abc import Callable
