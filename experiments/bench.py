@@ -3,17 +3,23 @@
 Lyapunov solves against SciPy's Bartels-Stewart; a whole symmetric sweep, from the making of the networks to the stored
 measures, against NumPy, once as one would first write it and once as well as we know how; simulations with running covariance
 against the same loop in NumPy (of which a part is run, and scaled: every step costs the same) and against the rate of a plain
-matrix product; peak memory of the default `jaxprune sweep` in a process of its own. Times are medians after a warm-up of ours,
-ours and the peer's in turn; the plain peer and the simulations run once.
+matrix product; peak memory of the default `jaxprune sweep` in a process of its own, without compiled programs of an earlier
+one and with them. Times are medians after a warm-up of ours, ours and the peer's in turn; the plain peer and the simulations run
+once. First of all, what the device can do at best: a matrix product and a copy of memory. A share is the time that the product
+would take for as many operations.
 """
 
 import dataclasses
+import os
+import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +27,12 @@ import numpy as np
 import rich.console
 import rich.table
 import scipy.linalg
+import threadpoolctl
 import xarray as xr
 
 from experiments import _study
 from jaxprune import dynamics, linalg, networks, sweep
+from jaxprune.linalg.parts import proven_epsilon
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +59,22 @@ class Config:
     steps: int = 20_000
     memory: bool = True
 
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        found, processors = jax.devices()[0], Path("/proc/cpuinfo")
+        if found.platform != "cpu":
+            return f"{jax.device_count()} x {found.device_kind}"
+        lines = processors.read_text().splitlines() if processors.exists() else []
+        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        return f"{os.cpu_count()} cores of {models[0] if models else platform.machine()}"
+
 
 DIMS = ("benchmark",)
+OTHERS = ("residual", "doublings", "memory_gb", "rate", "share")
+"""What only some benchmarks measure."""
+COPIED = 2**24
+"""Numbers that are copied."""
 
 
 def points(config: Config) -> list[_study.Row]:
@@ -64,7 +86,10 @@ def _cases(config):
     n, batch = config.neurons, f"{config.batch} x N = {config.neurons // 10}"
     simulation = f"{config.simulated} x N = {n // 2}, {config.steps} steps"
     # Memory first: the kernel counts the memory of the process that starts another as the other's.
-    return ({"default sweep, whole process": "memory"} if config.memory else {}) | {
+    memory = {"default sweep, whole process": "memory", "the same, when compiled before": "again"}
+    return (memory if config.memory else {}) | {
+        f"matrix product, N = {n}": "product",
+        f"copy of {COPIED * 8 // 10**6} MB": "copy",
         f"Lyapunov gaussian, N = {n}": "gaussian",
         f"Lyapunov clustered-directed, N = {n}": "clustered-directed",
         f"Lyapunov dale, N = {n}": "dale",
@@ -83,8 +108,10 @@ def evaluate(config: Config, benchmark: str) -> list[_study.Row]:
 
 
 def _case(config, name):
-    if name == "memory":
-        return _memory()
+    if name in ("memory", "again"):
+        return _memory(name == "again")
+    if name in ("product", "copy"):
+        return _ceiling(config.neurons, name)
     if name in ("plain", "best"):
         return _sweep(config, name)
     if name in ("simulation", "ceiling"):
@@ -93,7 +120,26 @@ def _case(config, name):
 
 
 def _compare(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> dict[str, float]:
-    return _study.compare(ours, peer, repeats) | dict.fromkeys(("residual", "doublings", "memory_gb"), np.nan)
+    return _study.compare(ours, peer, repeats) | dict.fromkeys(OTHERS, np.nan)
+
+
+def _ceiling(n, name):
+    """Operations, or bytes read and written, a second."""
+    if name == "product":
+        A, work = jnp.ones((n, n)), 2 * n**3
+        best = jax.jit(jnp.matmul)
+        measured = _compare(lambda: best(A, A), lambda: np.asarray(A) @ np.asarray(A), 20)
+    else:
+        x, work = jnp.ones(COPIED), 2 * 8 * COPIED
+        best = jax.jit(lambda x: x + 1)
+        measured = _compare(lambda: best(x), lambda: np.asarray(x) + 1, 20)
+    return measured | {"rate": work / measured["ours_s"] / 1e9}
+
+
+def _share(n, operations, seconds):
+    """Share of the rate of the product."""
+    rate = max(_ceiling(n, "product")["rate"] for _ in range(3))
+    return operations / (rate * 1e9) / seconds
 
 
 def _lyapunov(config, name):
@@ -123,7 +169,14 @@ def _lyapunov(config, name):
         config.repeats,
     )
     solution = solve(A)
-    return result | {"residual": float(solution.residual.max()), "doublings": float(solution.doublings.max())}
+    doublings, size = float(solution.doublings.max()), A.shape[-1]
+    # An inverse, and in every doubling two products of any matrices and one whose result is symmetric.
+    operations = len(host) * size**3 * (2 + doublings * (4 + 1.5))
+    return result | {
+        "residual": float(solution.residual.max()),
+        "doublings": doublings,
+        "share": _share(n, operations, result["ours_s"]),
+    }
 
 
 def _sweep(config, name):
@@ -138,10 +191,21 @@ def _sweep(config, name):
         with tempfile.TemporaryDirectory() as place:
             sweep.run(settings, f"{place}/sweep.zarr")
 
-    def theirs():
-        return [peer(_numpy_network(ensemble, seed), config.keep) for seed in range(config.networks)]
+    def theirs(seed):
+        return peer(_numpy_network(ensemble, seed), config.keep)
 
-    return _compare(ours, theirs, 1 if name == "plain" else config.repeats)
+    def all_of_theirs():
+        if name == "plain":
+            return [theirs(seed) for seed in range(config.networks)]
+        # A network to a core: the threads of BLAS mostly wait for each other.
+        with threadpoolctl.threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            return list(pool.map(theirs, range(config.networks)))
+
+    measured = _compare(ours, all_of_theirs, 1 if name == "plain" else config.repeats)
+    points = config.networks * len(config.keep) * len(settings.rules)
+    # Tridiagonal form, product with its orthogonal matrix, two factorisations; of a network eigenvectors, twice, and covariance.
+    operations = n**3 * (points * (4 / 3 + 2 + 2 / 3) + config.networks * (2 * 9 + 1.5))
+    return measured | {"share": _share(n, operations, measured["ours_s"])}
 
 
 def _numpy_network(ensemble, seed):
@@ -214,9 +278,9 @@ def _plain_numpy(A, keep):
 
 
 def _best_numpy(A, keep):
-    """The same measures and the certificate's epsilon: everything of one network computed once, only the upper triangle
-    sampled, symmetric solvers, the eigenvectors as whitening, the H2 error from a tridiagonal form and without eigenvectors of
-    the pruned matrix (`linalg.parts.reduce_symmetric`), no temporary that can be spared."""
+    """The same measures and the certificate's epsilon, as well as we know how: everything of one network computed once, only the
+    upper triangle sampled, all of a pruned network but epsilon from one tridiagonal form (`linalg.parts.reduce_symmetric`),
+    epsilon by SciPy's Lanczos steps and two factorisations (`linalg.parts.proven_epsilon`), no temporary that can be spared."""
     rng = np.random.default_rng(0)
     values, vectors = np.linalg.eigh(A)
     C = -(vectors / values) @ vectors.T / 2
@@ -226,7 +290,7 @@ def _best_numpy(A, keep):
     weights = A[rows, columns]
     importances = {name: r[rows, columns] for name, r in _importances(A, C).items()}
     total = np.abs(A).sum(1) + np.diag(A)
-    whitening = 1 / np.sqrt(-values)
+    columns_first = np.asfortranarray(vectors)
     out = []
     for r in importances.values():
         coins = rng.random(len(r))
@@ -244,46 +308,57 @@ def _best_numpy(A, keep):
             S = np.zeros_like(A)
             S[rows[kept], columns[kept]] = S[columns[kept], rows[kept]] = weights[kept] / p[kept]
             np.fill_diagonal(S, np.diag(A) + total - np.abs(S).sum(1))
-            image = S @ vectors
-            residual = image - vectors * values
-            pruned, h2 = _numpy_h2(S, -values, residual)
-            form = np.einsum("ij,ij->j", vectors, image)
-            deviation = np.linalg.eigvalsh(-(vectors.T @ image) * whitening[:, None] * whitening[None, :])
-            epsilon = max(abs(deviation[0] - 1), abs(deviation[-1] - 1))
+            pruned, along, image, residual, h2 = _numpy_reduced(S, -values, columns_first)
             out.append(
                 (
-                    np.abs(pruned / values - 1),
-                    np.abs(form / values - 1),
-                    np.abs(form) / np.linalg.norm(image, axis=0),
-                    epsilon,
+                    np.abs(pruned / values[::-1] - 1),
+                    np.abs(along / values),
+                    np.abs(values + along) / np.sqrt(image),
+                    proven_epsilon(A, S, C, stable=bool(pruned[0] < 0)),
                     h2,
-                    np.mean(deviation - 1 - np.log(deviation)) / 2,
-                    np.mean((residual**2).sum(0) / -values) / 4,
+                    np.mean(along / values - np.log(-pruned) + np.log(-values)) / 2,
+                    np.mean(residual / -values) / 4,
                 )
             )
     return out
 
 
-def _numpy_h2(S, rates, residual):
-    """Eigenvalues of a symmetric matrix and its relative H2 error, with one tridiagonalisation."""
+def _numpy_reduced(S, rates, vectors):
+    """Eigenvalues of a symmetric matrix, its errors along the modes of its original, and its relative H2 error."""
     n = len(S)
     sytrd, ormqr = scipy.linalg.get_lapack_funcs(("sytrd", "ormqr"), (S,))
-    reflectors, diagonal, off, scales, _ = sytrd(S, lower=1)
-    turned, _, _ = ormqr("L", "T", reflectors[1:, :-1], scales, residual[1:], 64 * n)
-    residual = np.concatenate([residual[:1], turned])
-    pivot, shifted_pivot, above = np.inf, np.inf, 0.0
-    passed = shifted_passed = np.zeros(n)
-    form, shifted_form = np.zeros(n), np.zeros(n)
+    reflectors, diagonal, off, scales, _ = sytrd(S.T, lower=1, lwork=64 * n)
+    turned, _, _ = ormqr("L", "T", reflectors[1:, :-1], scales, vectors[1:], 64 * n)
+    U = np.concatenate([vectors[:1], np.ascontiguousarray(turned)])
+    image = diagonal[:, None] * U
+    image[1:] += off[:, None] * U[:-1]
+    image[:-1] += off[:, None] * U[1:]
+    along, size = np.empty(n), np.einsum("ij,ij->j", image, image)
+    image += rates * U
+    np.einsum("ij,ij->j", U, image, out=along)
+    residual = np.einsum("ij,ij->j", image, image)
+    inverse, above, shifted_inverse = 0.0, 0.0, np.zeros(n)
+    left, shifted_left, form, shifted_form, term = (np.zeros(n) for _ in range(5))
     for row in range(n):
-        left, shifted_left = residual[row] - above * passed, residual[row] - above * shifted_passed
-        pivot = -diagonal[row] - above**2 / pivot
-        shifted_pivot = -diagonal[row] + rates - above**2 / shifted_pivot
-        form += left**2 / pivot
-        shifted_form += shifted_left**2 / shifted_pivot
-        passed, shifted_passed = left / pivot, shifted_left / shifted_pivot
-        above = -off[row] if row < n - 1 else 0.0
+        left *= above * inverse
+        left += image[row]
+        shifted_left *= shifted_inverse
+        shifted_left *= above
+        shifted_left += image[row]
+        inverse = 1 / (-diagonal[row] - above**2 * inverse)
+        shifted_inverse *= -(above**2)
+        shifted_inverse += rates - diagonal[row]
+        np.reciprocal(shifted_inverse, out=shifted_inverse)
+        np.square(left, out=term)
+        term *= inverse
+        form += term
+        np.square(shifted_left, out=term)
+        term *= shifted_inverse
+        shifted_form += term
+        above = off[row] if row < n - 1 else 0.0
     squared = np.sum((form - shifted_form) / (2 * rates**2))
-    return scipy.linalg.eigvalsh_tridiagonal(diagonal, off), np.sqrt(squared / np.sum(1 / (2 * rates)))
+    pruned = scipy.linalg.eigvalsh_tridiagonal(diagonal, off, lapack_driver="sterf", check_finite=False)[::-1]
+    return pruned, along, size, residual, np.sqrt(squared / np.sum(1 / (2 * rates)))
 
 
 def _simulation(config, name):
@@ -323,26 +398,28 @@ def _simulation(config, name):
         # Up, down, and covariance: three products of one column with an n x n matrix for every step.
         rate = min(_compare(product, product, 20)["ours_s"] for _ in range(3))
         measured["peer_s"] = steps * 3 / n * rate
-    return measured | {"ratio": measured["peer_s"] / measured["ours_s"]}
+    ratio = measured["peer_s"] / measured["ours_s"]
+    return measured | {"ratio": ratio} | ({"share": ratio} if name == "ceiling" else {})
 
 
-def _memory():
+def _memory(again):
     with tempfile.TemporaryDirectory() as place:
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "jaxprune.cli", "sweep", "--out", f"{place}/sweep.zarr"],
-            check=True,
-            capture_output=True,
-        )
-        seconds = time.perf_counter() - started
+        for turn in range(1 + again):
+            started = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "jaxprune.cli", "sweep", "--out", f"{place}/{turn}.zarr"],
+                env=os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{place}/compiled"},
+                check=True,
+                capture_output=True,
+            )
+            seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     return {
         "ours_s": seconds,
         "peer_s": np.nan,
         "ratio": np.nan,
         "first_s": seconds,
-        "residual": np.nan,
-        "doublings": np.nan,
+        **dict.fromkeys(OTHERS, np.nan),
         "memory_gb": peak,
     }
 
@@ -350,7 +427,16 @@ def _memory():
 def show(results: xr.Dataset) -> None:
     """Print the table."""
     table = rich.table.Table(
-        "benchmark", "ours, s", "peer, s", "peer / ours", "first run, s", "residual", "doublings", "peak, GB"
+        "benchmark",
+        "ours, s",
+        "peer, s",
+        "peer / ours",
+        "first, s",
+        "residual",
+        "doublings",
+        "peak, GB",
+        "G / s",
+        "share",
     )
     for name in results.benchmark.values:
         at = results.sel(benchmark=name)
@@ -362,10 +448,13 @@ def show(results: xr.Dataset) -> None:
             (at.residual, ".1e"),
             (at.doublings, ".0f"),
             (at.memory_gb, ".2f"),
+            (at.rate, ".0f"),
+            (at.share, ".2f"),
         ]
         table.add_row(name, *["" if np.isnan(float(value)) else format(float(value), spec) for value, spec in numbers])
-    rich.console.Console(width=140).print(table)
+    rich.console.Console(width=170).print(table)
+    print(f"{results.attrs['device']}; G / s: 10^9 operations or bytes a second; share: of the rate of the product")
 
 
 if __name__ == "__main__":
-    _study.main(Config, points, evaluate, DIMS, show)
+    _study.main(Config, points, evaluate, DIMS, show, attributes=("device",))
