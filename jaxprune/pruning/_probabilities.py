@@ -111,9 +111,11 @@ def _fill(importance, where, *, keep, count):
     # A member of an ensemble without any synapse keeps probabilities of zero.
     importance = jnp.where(where, importance, 0)
     largest = jnp.max(importance)
-    # To the order of one, by a power of two: that rounds nothing, however the program is compiled.
+    # To the order of one, by a power of two: that rounds nothing, however the program is compiled. In two steps, as the power
+    # may be too large for one.
     _, exponent = jnp.frexp(jnp.where(jnp.isfinite(largest), largest, 1))
-    importance = jnp.ldexp(importance, -exponent)
+    half, one = -exponent // 2, jnp.ones((), importance.dtype)
+    importance = importance * jnp.ldexp(one, half) * jnp.ldexp(one, -exponent - half)
     wanted = jnp.sum(where) * keep if count is None else count
     target = jnp.minimum(jnp.asarray(wanted, importance.dtype), jnp.sum(where))
     scored = importance > 0

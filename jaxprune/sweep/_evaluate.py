@@ -55,6 +55,21 @@ class Member(NamedTuple):
     C: Matrix
 
 
+class Drawn(NamedTuple):
+    """The survivors of one network before their weights are adjusted; no more matrices than adjusting needs.
+
+    Attributes:
+      mask, probabilities: as in `pruning.Pruned`.
+      known: whether the importance was.
+      bound: the epsilon that the theorem promises, where its assumption holds.
+    """
+
+    mask: Matrix
+    probabilities: Matrix
+    known: Array
+    bound: Scalar
+
+
 class Comparison(NamedTuple):
     """One pruned network that is not symmetric before its eigenvalues; fields as in `linalg.Projection`."""
 
@@ -159,7 +174,6 @@ class Stages(NamedTuple):
     """The compiled programs that the rules of a sweep share, each over the networks of a chunk."""
 
     member: Callable[[Array], Member]
-    bound: Callable[[Member, Pruned], Array]
     respond: Callable[[Member, Array], Response]
     compare: Callable[[Member, Array], Comparison]
     errors: Callable[[Array, Array], Array | np.ndarray]
@@ -197,7 +211,6 @@ def _stages(ensemble, chunk):
 
     return Stages(
         member=_over_members(member, chunk, (0,)),
-        bound=_over_members(_bound, chunk, (0, 0)),
         respond=_over_members(lambda member, B: response(member.original, B), chunk, (0, 0)),
         compare=_over_members(_compare, chunk, (0, 0)),
         errors=_over_members(eigenvalue_errors, chunk, (0, 0)) if symmetric else _pair_on_host,
@@ -213,7 +226,10 @@ def _draw(rule, chunk):
     def draw(member, keep):
         A, symmetric = member.original.matrix, member.original.symmetric
         count = synapse_count(A, keep, symmetric=symmetric)
-        return apply_rule(member.key, A, _activity(member), rule, count=count, symmetric=symmetric)
+        pruned = apply_rule(member.key, A, _activity(member), rule, count=count, symmetric=symmetric)
+        bound = _bound(A, pruned) if symmetric and rule == _DRAW_OF_THEOREM else jnp.full((), jnp.nan, A.dtype)
+        # What is not known makes the whole matrix NaN.
+        return Drawn(pruned.mask, pruned.probabilities, jnp.isfinite(pruned.matrix[0, 0]), bound)
 
     return _over_members(draw, chunk, (0, None))
 
@@ -224,10 +240,11 @@ def _adjust(adjust, chunk):
 
     def change(member, drawn):
         A, symmetric, activity = member.original.matrix, member.original.symmetric, _activity(member)
-        known = jnp.all(jnp.isfinite(drawn.matrix))
+        known = drawn.known
         if adjust.needs_activity:
             known &= jnp.all(jnp.isfinite(activity.covariance))
-        found = readjust(A, drawn, adjust, activity, kind="linear", symmetric=symmetric)
+        pruned = Pruned(A, drawn.mask, drawn.probabilities, A)  # of which the mask and the probabilities are looked at
+        found = readjust(A, pruned, adjust, activity, kind="linear", symmetric=symmetric)
         return jnp.where(known, found.matrix, jnp.nan)
 
     return _over_members(change, chunk, (0, 0))
@@ -238,15 +255,20 @@ def _activity(member):
     return Activity(jnp.zeros(len(A), A.dtype), member.C)
 
 
-def _bound(member, drawn):
+def _bound(A, pruned):
     """The epsilon that the theorem promises, where its assumption holds."""
-    A = member.original.matrix
     rounding = len(A) * jnp.finfo(A.dtype).eps * jnp.max(jnp.abs(jnp.diagonal(A)))
-    promised = theory.implied_epsilon(drawn.importance, drawn.probabilities)
+    promised = theory.implied_epsilon(pruned.importance, pruned.probabilities)
     return jnp.where(dominance_slack(A) >= -rounding, promised, jnp.nan)
 
 
+def _survivors_of(rule):
+    """A rule without its adjustment: rules that differ only in that have the same survivors."""
+    return Rule(rule.importance, rule.method, Keep(), rule.pairs)
+
+
 _THEOREM = (NoisePrune(), NoisePrune(adjust=Strengthen(diagonal="matched")))
+_DRAW_OF_THEOREM = _survivors_of(NoisePrune())
 
 
 def _compare(member, B):
@@ -268,15 +290,11 @@ def _begin(config, pool, members, names, keep):
     stages, symmetric = stages_of(config), config.ensemble.symmetric
     keep = jnp.asarray(keep)
     rules = [named_rule(name) for name in names]
-    # Rules that differ only in their adjustment have the same survivors, and adjustments the same program.
-    draws = [Rule(rule.importance, rule.method, Keep(), rule.pairs) for rule in rules]
+    draws = [_survivors_of(rule) for rule in rules]
     drawn = {draw: _draw(draw, config.chunk)(members, keep) for draw in dict.fromkeys(draws)}
     pruned = [_adjust(rule.adjust, config.chunk)(members, drawn[draw]) for rule, draw in zip(rules, draws, strict=True)]
     nothing = np.full(config.chunk, np.nan, keep.dtype)
-    bounds = [
-        stages.bound(members, drawn[draw]) if symmetric and rule in _THEOREM else nothing
-        for rule, draw in zip(rules, draws, strict=True)
-    ]
+    bounds = [drawn[draw].bound if rule in _THEOREM else nothing for rule, draw in zip(rules, draws, strict=True)]
     finish = _begin_responses(stages, pool, members, pruned, symmetric)
     return lambda: [_measures(stages, members, *each) for each in zip(pruned, bounds, finish(), strict=True)]
 
