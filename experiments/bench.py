@@ -316,7 +316,7 @@ def _best_numpy(A, keep):
                     np.abs(values + along) / np.sqrt(image),
                     proven_epsilon(A, S, C, stable=bool(pruned[0] < 0)),
                     h2,
-                    np.mean(along / values - np.log(-pruned) + np.log(-values)) / 2,
+                    (np.mean(along / values) - np.mean(np.log(pruned / values[::-1]))) / 2,
                     np.mean(residual / -values) / 4,
                 )
             )
@@ -333,10 +333,9 @@ def _numpy_reduced(S, rates, vectors):
     image = diagonal[:, None] * U
     image[1:] += off[:, None] * U[:-1]
     image[:-1] += off[:, None] * U[1:]
-    along, size = np.empty(n), np.einsum("ij,ij->j", image, image)
+    size = np.einsum("ij,ij->j", image, image)
     image += rates * U
-    np.einsum("ij,ij->j", U, image, out=along)
-    residual = np.einsum("ij,ij->j", image, image)
+    along, residual = np.einsum("ij,ij->j", U, image), np.einsum("ij,ij->j", image, image)
     inverse, above, shifted_inverse = 0.0, 0.0, np.zeros(n)
     left, shifted_left, form, shifted_form, term = (np.zeros(n) for _ in range(5))
     for row in range(n):

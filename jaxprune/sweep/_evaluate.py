@@ -130,12 +130,12 @@ def evaluate(config: SweepConfig, task: Task, dtype: str, sources: dict[str, dic
         measured, begun = {}, []
         for keep in dict.fromkeys(keep for _, keep in task.points):
             names = [rule for rule, fraction in task.points if fraction == keep]
-            begun.append((keep, names, _begin(config, pool, members, names, keep)))
+            begun.append(partial(_finish, keep, names, _begin(config, pool, members, names, keep), present))
             # Networks are pruned at one fraction while those at the one before are measured.
             if len(begun) > 1:
-                measured |= _finish(*begun.pop(0), present)
-        for each in begun:
-            measured |= _finish(*each, present)
+                measured |= begun.pop(0)()
+        for finish in begun:
+            measured |= finish()
         original = np.asarray(members.original.modes.eigenvalues)[:present]
     return Results(measured, {"eigenvalue_real": np.real(original), "eigenvalue_imag": np.imag(original)})
 
