@@ -30,7 +30,7 @@ from jaxprune.linalg.parts import (
     stationary_divergence,
 )
 
-LARGE = 300
+LARGE = 200
 """Neurons from which epsilon and information lost are found without all deviations: there, that takes half of the time."""
 NEGLIGIBLE = 1e-9
 """Relative error by rounding that information lost may have; it takes all deviations to have less where it is near zero."""
