@@ -63,7 +63,7 @@ def ensemble_eigenvalues(
 
 
 class Response(NamedTuple):
-    """Measures of one symmetric pruned network; what is not listed, as `linalg.Projection` and the measures are called.
+    """Measures of one pruned network; what is not listed, as `linalg.Projection` and the measures are called.
 
     Attributes:
       eigenvalues: of the pruned matrix, slowest first.
