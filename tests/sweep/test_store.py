@@ -15,7 +15,7 @@ import xarray as xr
 
 import jaxprune
 from jaxprune import networks, sweep
-from jaxprune.sweep import DamagedStoreWarning, _files, serial
+from jaxprune.sweep import DamagedStoreWarning, _local, serial
 from jaxprune.sweep._store import opened
 
 TINY = sweep.SweepConfig(
@@ -110,7 +110,7 @@ class KilledError(BaseException):
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 20, 40, 60, 61, 62, 63, 64, 65, 80, 120])
 def test_a_kill_at_any_file_leaves_the_old_or_the_new_store(store, tiny, fresh, count, monkeypatch):
     """Of a store that is being extended; whatever was finished stays."""
-    write, left = _files._write, iter(range(count))
+    write, left = _local._write, iter(range(count))
 
     def dying(item):
         if next(left, None) is None:
@@ -118,7 +118,7 @@ def test_a_kill_at_any_file_leaves_the_old_or_the_new_store(store, tiny, fresh, 
         write(item)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_files, "_write", dying)
+        patch.setattr(_local, "_write", dying)
         with pytest.raises(KilledError):
             sweep.run(ALL, store)
     with warnings.catch_warnings():
