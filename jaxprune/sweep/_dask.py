@@ -120,13 +120,15 @@ class Cluster:
                 flying[self._submit(function, item)] = item
             if not flying:
                 return
-            done = [future for future in flying if future.status != "pending"]
-            for future in done:
+            ready = []
+            for future in [future for future in flying if future.status != "pending"]:
                 outcome = self._outcome(future)
                 if outcome is not None:
-                    yield flying.pop(future), outcome[0]
+                    ready.append((flying.pop(future), outcome[0]))
+                    future.release()  # what is held would be computed again if its worker were lost now
+            yield from ready
             self._watch()
-            if not done:
+            if not ready:
                 time.sleep(POLL)
 
     def _submit(self, function, item) -> Future:

@@ -118,6 +118,8 @@ def _work(store: Store, compute: Callable[[Task], Results], task: Task) -> Resul
             f"the packages on {socket.gethostname()} are other versions than those of the process that started the sweep: "
             "install the same ones everywhere."
         )
+    if store.place.holds(store.token) and store.has(task):
+        return None  # by a worker that was lost before it could say so
     results = compute(task)
     if not store.place.holds(store.token):
         return results

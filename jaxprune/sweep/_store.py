@@ -13,8 +13,8 @@ import json
 import os
 import secrets
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -52,6 +52,15 @@ from jaxprune.sweep._place import Place, place_at
 
 class DamagedStoreWarning(UserWarning):
     """Results in a store are not what was written there."""
+
+
+class Part(NamedTuple):
+    """What is written with one checksum: its name and place among the chunks, its point (none: the originals), its arrays."""
+
+    mark: str
+    at: tuple[int, ...]
+    point: tuple[str, float] | None
+    variables: dict[str, Variable]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,32 +111,55 @@ class Store:
     def write(self, task: Task, results: Results) -> None:
         """Write what a task computed, and, once it is safe, the checksums that say that it is complete."""
         data, marks = {}, {}
-        networks = range(self.config.networks)[networks_of(self.config, task.chunk)]
-        parts: list[tuple[str, tuple[int, ...], str, Mapping[str, np.ndarray], dict[str, Variable]]]
-        parts = [("checksum_original", (task.chunk,), "", results.original, ORIGINAL)]
-        for (rule, keep), measured in results.measured.items():
-            parts.append(
-                ("checksum", self._at(task, rule, keep), point_of(rule, keep, self.attributes), measured, MEASURED)
-            )
-        for mark, at, point, found, variables in parts:
-            values = {name: self._stored(name, found[name]) for name in variables}
-            sums = checksums(identity_of(self.attributes), networks, point, values)
-            data |= {file_of(name, at): self._encode(name, block) for name, block in values.items()}
-            marks[file_of(mark, at)] = self._encode(mark, sums)
+        for part in self._parts(task):
+            found = results.original if part.point is None else results.measured[part.point]
+            values = {name: self._stored(name, found[name]) for name in part.variables}
+            data |= {file_of(name, part.at): self._encode(name, block) for name, block in values.items()}
+            marks[file_of(part.mark, part.at)] = self._encode(part.mark, self._checksums(task, part, values))
         self.place.write(data)
         self.place.write(marks)
+
+    def has(self, task: Task) -> bool:
+        """Whether all of a task is there, and what was written."""
+        parts = self._parts(task)
+        marks = [file_of(part.mark, part.at) for part in parts]
+        # The first alone tells most tasks that have not been begun.
+        if len(self.place.read(marks[:1])) < 1 or len(self.place.read(marks)) < len(marks):
+            return False
+        files = self.place.read(self._files(task))
+        return all(self._is_right(task, part, files) for part in parts)
 
     def dataset(self, content: Content) -> xr.Dataset:
         """What is there, labelled."""
         return _dataset(content, self.config, self.attributes)
 
-    def _at(self, task, rule, keep):
-        return task.chunk, self.config.rules.index(rule), self.config.keep.index(keep)
+    def _parts(self, task: Task) -> list["Part"]:
+        """A task's results: of the original networks, and of each point."""
+        place = [
+            (task.chunk, self.config.rules.index(rule), self.config.keep.index(keep)) for rule, keep in task.points
+        ]
+        measured = [Part("checksum", at, point, MEASURED) for at, point in zip(place, task.points, strict=True)]
+        return [Part("checksum_original", (task.chunk,), None, ORIGINAL), *measured]
 
     def _files(self, task):
-        yield from (file_of(name, (task.chunk,)) for name in (*ORIGINAL, "checksum_original"))
-        for point in task.points:
-            yield from (file_of(name, self._at(task, *point)) for name in (*MEASURED, "checksum"))
+        return [file_of(name, part.at) for part in self._parts(task) for name in (*part.variables, part.mark)]
+
+    def _checksums(self, task, part, values):
+        networks = range(self.config.networks)[networks_of(self.config, task.chunk)]
+        point = "" if part.point is None else point_of(*part.point, self.attributes)
+        return checksums(identity_of(self.attributes), networks, point, values)
+
+    def _is_right(self, task, part, files):
+        networks = networks_of(self.config, task.chunk)
+        count = networks.stop - networks.start
+        try:
+            blocks = {
+                name: self._decode(name, files[file_of(name, part.at)])[:count] for name in (*part.variables, part.mark)
+            }
+        except Exception:  # not there, or damaged in whatever way
+            return False
+        marks = blocks.pop(part.mark)
+        return np.array_equal(marks.reshape(count), self._checksums(task, part, blocks))
 
     def _stored(self, name, values):
         """In the type of the store; there is one NaN, as a chunk of nothing else is not told from one without."""
@@ -141,6 +173,11 @@ class Store:
         whole = np.full(shape, fill, dtype)
         whole[: len(block)] = block.reshape(len(block), *shape[1:])
         return CODEC.encode(whole)
+
+    def _decode(self, name, content):
+        return np.frombuffer(CODEC.decode(content), kind_of(name, self.dtype)[0]).reshape(
+            chunk_shape(name, self.config)
+        )
 
 
 @contextlib.contextmanager
