@@ -105,7 +105,8 @@ def _compute(config, store, executor, tasks, written, progress):
             done += 1
             progress(done, config.chunks)
     except InputError:
-        if store.new and not written:
+        # Workers may have written what nobody heard of.
+        if store.new and not written and not store.read().finished.any():
             store.place.remove()
         raise
 

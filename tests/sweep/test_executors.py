@@ -30,7 +30,7 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(_dask, "PATIENCE", 4.0)
+    monkeypatch.setattr(_dask, "PATIENCE", 6.0)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_killed_scheduler_is_one_line_and_what_is_finished_stays(here, cluster
 
 def test_a_scheduler_without_workers_is_one_line(cluster, tmp_path, impatient):
     started = time.monotonic()
-    with pytest.raises(InputError, match="has had no worker for 4 seconds: start some") as refused:
+    with pytest.raises(InputError, match="has had no worker for 6 seconds: start some") as refused:
         sweep.run(CONFIG, tmp_path / "x.zarr", executor=sweep.dask(cluster.address))
     check_line(refused, started)
     assert not (tmp_path / "x.zarr").exists()

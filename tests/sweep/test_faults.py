@@ -1,9 +1,11 @@
 """What befalls long sweeps: workers, clients and disks that fail; the store is in the end that of a sweep that nothing befell."""
 
 import dataclasses
+import inspect
 import os
 import subprocess
 import sys
+import textwrap
 import time
 import warnings
 
@@ -17,7 +19,8 @@ from jaxprune.sweep import parts
 
 distributed = pytest.importorskip("distributed")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:ResourceWarning")
+# A cluster that closes, or is killed, warns of what it leaves.
+pytestmark = pytest.mark.filterwarnings("ignore")
 CONFIG = sweep.SweepConfig(
     networks.Ensemble(sizes=(6, 4), bridges=4), rules=("weight",), keep=(0.4, 0.8), networks=32, chunk=2
 )
@@ -38,6 +41,8 @@ def here(tmp_path_factory):
         for name, value in options.items():
             jax.config.update(name, value)
             patch.setenv(name.upper(), str(value))
+        # XLA says much about programs that it reads back, and nobody reads the standard error of a job.
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
         compilation_cache.reset_cache()
         for name, config in (("all", CONFIG), ("few", FEW)):
             sweep.run(config, folder / name)
@@ -147,6 +152,36 @@ def test_a_killed_client_is_gone_on_from(kind, crowd, bucket, here, tmp_path, ha
     assert there.sum() >= 1
     assert set(asked) <= {chunk for chunk in range(3) if not there[chunk]}
     assert files_of(url) == files_of(here / "few")
+
+
+def test_the_lines_for_a_queue_of_jobs(here, bucket, monkeypatch, tmp_path):
+    """Those of the documentation, with jobs that are processes of this machine, and with a store at a URL."""
+    jobs = pytest.importorskip("dask_jobqueue.local")
+    local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    options = {
+        "scheduler_options": local,
+        "worker_extra_args": ["--host", "127.0.0.1"],
+        "local_directory": str(tmp_path),
+    }
+    clusters = []
+
+    def cluster(**given):
+        clusters.append(jobs.LocalCluster(**given, **options))
+        return clusters[-1]
+
+    monkeypatch.setattr("dask_jobqueue.SLURMCluster", cluster)
+    text = inspect.getdoc(sweep.dask)
+    lines = textwrap.dedent(text[text.index("    from dask_jobqueue") : text.index("\n\nArgs:")])
+    assert len([line for line in lines.splitlines() if line]) <= 5
+    for written, meant in (("/shared/results.zarr", f"{bucket}/jobs.zarr"), ("jobs=100", "jobs=1"), ("8GB", "1GB")):
+        assert written in lines
+        lines = lines.replace(written, meant)
+    try:
+        exec(lines, {"config": FEW, "sweep": sweep})
+    finally:
+        for each in clusters:
+            each.close()
+    assert files_of(f"{bucket}/jobs.zarr") == files_of(here / "few")
 
 
 @pytest.fixture

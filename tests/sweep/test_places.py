@@ -137,6 +137,18 @@ def test_who_lost_the_lease_writes_no_more(hasty):
     assert place._last().token == "of another"
 
 
+def test_what_workers_wrote_is_kept_by_a_sweep_that_heard_of_nothing(tmp_path):
+    def lost(function, items):
+        for item in items:
+            assert function(item) is None
+        raise InputError("the scheduler is lost")
+        yield
+
+    with pytest.raises(InputError, match="is lost"):
+        sweep.run(TINY, tmp_path / "x.zarr", executor=lost)
+    assert sweep.load(tmp_path / "x.zarr").finished.all()
+
+
 def test_workers_that_do_not_see_the_store_send_what_they_computed(tmp_path, here):
     """As on a machine of which this folder is another, or a worker that another client's store has been given to."""
 
