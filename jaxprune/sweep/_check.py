@@ -60,6 +60,7 @@ def check(store: str | os.PathLike) -> Check:
 
     Example:
       >>> from jaxprune.networks import Ensemble
+      >>> from jaxprune.sweep import run
       >>> config = SweepConfig(Ensemble(sizes=(6, 4), bridges=4), ("weight",), keep=(0.5,), networks=2, chunk=2)
       >>> results = run(config, tmp_path / "checked.zarr")
       >>> check(tmp_path / "checked.zarr").words

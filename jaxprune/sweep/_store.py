@@ -146,7 +146,7 @@ class Store:
 
     def _checksums(self, task, part, values):
         networks = range(self.config.networks)[networks_of(self.config, task.chunk)]
-        point = "" if part.point is None else point_of(*part.point, self.attributes)
+        point = "" if part.point is None else point_of(part.point[0], part.point[1], self.attributes)
         return checksums(identity_of(self.attributes), networks, point, values)
 
     def _is_right(self, task, part, files):
