@@ -44,12 +44,14 @@ class Lease(NamedTuple):
 class RemotePlace:
     """A store at a URL. Passwords and the like are those of the process that uses it, found as fsspec finds them.
 
-    An object is put whole or not at all, so that no reader meets half of one; where a service is not of that kind (sftp, say),
-    the checksums tell. There is no lock, but a lease: an object that its owner renews, and of which the next number is made only
-    if it does not exist yet, in one step where the service can (S3, Google, Azure). Whoever finds a lease waits for a sign of
-    life, and takes the next number if there is none. Where a service cannot make an object only if there is none, two processes
-    that begin within the same second may both go on; and what an owner that was cut off had begun to write may come late.
-    Both then write the same bits where they compute the same; where not, the checksums do not fit, and it is computed again.
+    An object is put whole or not at all, and is safe once it is put: no reader meets half of one, nothing is renamed, and nothing
+    waits for a disk. Where a service is not of that kind (sftp, say), the checksums tell. There is no lock, but a lease: an
+    object that its owner renews, and of which the next number is made only if it does not exist yet, in one step where the
+    service can (S3, Google, Azure). Whoever finds a lease waits for a sign of life, and takes the next number if there is none.
+
+    Not protected: where a service cannot make an object only if there is none, two processes that begin within the same second
+    may both go on; and what an owner that was cut off had begun to write may come late. Both write the same bits where they
+    compute the same; where not, the checksums do not fit, and it is computed again.
 
     Attributes:
       url: where it is.
