@@ -205,6 +205,13 @@ def test_what_a_lost_worker_had_written_is_not_computed_again(tmp_path, here, mo
     assert computed == [0, 1, 1]
 
 
+def test_a_worker_with_other_versions_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(_run, "installation", lambda: {"jax": "0.1"})
+    with pytest.raises(InputError, match="are other versions than those of the process that started the sweep"):
+        sweep.run(TINY, tmp_path / "x.zarr")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
