@@ -33,7 +33,7 @@ CASES = (
     "fly, one rule",
     "sweep, 2 workers",
 )
-CHUNKS, WARM = 28, 4
+CHUNKS, WARM = 24, 6
 """Chunks of the longer sweep, and those after which every worker has compiled."""
 DIMS = ("command",)
 PRUNE = ("--keep", "0.2", "--out", "pruned.npz")
