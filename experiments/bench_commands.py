@@ -1,9 +1,10 @@
 """Time and memory of whole commands, as processes of their own, each beside a peer in the same run.
 
 A refusal of a file that is not there, beside an import of JAX alone; the default sweep, beside the same in two worker processes;
-the worm and the brain of the fly larva pruned with all measures and a certificate, by the default rule and by one rule, beside
-all eigenvectors of the original by NumPy, with which measures of the whole spectrum would begin. Times are medians; commands
-that take long, and their peers, run once.
+a longer one through two workers, beside the same work in this process, both after everything is compiled; the worm and the brain
+of the fly larva pruned with all measures and a certificate, by the default rule and by one rule, beside all eigenvectors of the
+original by NumPy, with which measures of the whole spectrum would begin. Times are medians; commands that take long, and their
+peers, run once.
 """
 
 import dataclasses
@@ -20,11 +21,20 @@ import rich.table
 import xarray as xr
 
 from experiments import _study
-from jaxprune import InputError, networks
+from jaxprune import InputError, networks, sweep
 
 WORM = ("celegans_edges.csv", "celegans_neurons.csv")
 FLY = ("drosophila_larva_edges.csv",)
-CASES = ("a file that is not there", "default sweep", "worm, default", "fly, default", "fly, one rule")
+CASES = (
+    "a file that is not there",
+    "default sweep",
+    "worm, default",
+    "fly, default",
+    "fly, one rule",
+    "sweep, 2 workers",
+)
+CHUNKS, WARM = 24, 6
+"""Chunks of the longer sweep, and those after which every worker has compiled."""
 DIMS = ("command",)
 PRUNE = ("--keep", "0.2", "--out", "pruned.npz")
 ONE_RULE = ("--rule", "weight+compensation")
@@ -63,7 +73,10 @@ def points(config: Config) -> list[_study.Row]:
 
 
 def evaluate(config: Config, command: str) -> list[_study.Row]:
-    """Seconds of ours and of the peer, their ratio, and the peak memory of ours."""
+    """Seconds of ours and of the peer, their ratio, and the peak memory of ours, where it is a process of its own."""
+    if command == CASES[5]:
+        ours, peer = (_sweep_seconds(executor) for executor in (sweep.dask(workers=2), sweep.serial))
+        return [{"ours_s": ours, "peer_s": peer, "ratio": peer / ours, "memory_gb": np.nan, "runs": 1.0}]
     short = command == CASES[0]
     runs = config.repeats if short else 1
     ours, peers, peaks = [], [], []
@@ -82,7 +95,7 @@ def _files(command):
     """The connectome of a command: its edges and, for signs, its neurons."""
     if command == CASES[2]:
         return WORM
-    return FLY if command in CASES[3:] else ()
+    return FLY if command in CASES[3:5] else ()
 
 
 def _ours(config, command):
@@ -107,6 +120,20 @@ def _peer(config, command, place):
     started = time.perf_counter()
     np.linalg.eig(A)
     return time.perf_counter() - started
+
+
+def _sweep_seconds(executor):
+    """Seconds of the later chunks of a sweep, of default size."""
+    config, seen = sweep.SweepConfig(), {}
+    config = dataclasses.replace(config, networks=config.chunk * CHUNKS)
+    with tempfile.TemporaryDirectory() as place:
+        sweep.run(
+            config,
+            f"{place}/sweep.zarr",
+            executor=executor,
+            progress=lambda done, total: seen.setdefault(done, time.perf_counter()),
+        )
+    return seen[CHUNKS] - seen[WARM]
 
 
 def _timed(command, place, status):

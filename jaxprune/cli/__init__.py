@@ -13,6 +13,7 @@ from jaxprune.cli._stop import STOPPED, WORDS, at_once
 COMMANDS = {
     "sweep": ("_sweep", "sweep rules and kept fractions over an ensemble of random networks"),
     "plot": ("_sweep", "draw the figure and print the table of a stored sweep again"),
+    "check": ("_sweep", "verify that a stored sweep is whole and undamaged"),
     "prune": ("_matrix", "prune one network from a file, and certify the result"),
     "certify": ("_matrix", "certify a pruned matrix against its original"),
     "prune-boltzmann": ("_boltzmann", "train a Boltzmann machine on images, and prune it in sessions"),

@@ -1,8 +1,10 @@
-"""Commands for sweeps: `sweep` and `plot`."""
+"""Commands for sweeps: `sweep`, `plot` and `check`."""
 
 import hashlib
 import json
 import math
+import shlex
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from jaxprune import sweep
 from jaxprune._checks import InputError, check_whole
 from jaxprune.cli import _stop
 from jaxprune.files import write_whole
+from jaxprune.sweep.parts import is_url, local_path, place_at
 
 BESIDE = ".beside.json"
 """File in a store that says which figures and tables were made of it, by their SHA-256."""
@@ -25,19 +28,19 @@ KNOWN = 20
 
 def run_sweep(
     config: tyro.conf.OmitArgPrefixes[sweep.SweepConfig],
-    out: Path = Path("sweep.zarr"),
+    out: str = "sweep.zarr",
     workers: int | None = None,
     scheduler: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Sweep rules and kept fractions over an ensemble of random networks.
 
-    Writes OUT (Zarr), and beside it the figure (.png) and the table (.csv). The same command goes on where it was stopped; with
-    more rules, fractions or networks it computes what is missing.
+    Writes OUT (Zarr), and beside it the figure (.png) and the table (.csv), or here, where OUT is a URL. The same command goes on
+    where it was stopped; with more rules, fractions or networks it computes what is missing.
 
     Args:
       config: what to sweep; a rule of your own is named module:Name.
-      out: store of the results; made if it does not exist.
+      out: store of the results, a path or a URL such as s3://bucket/sweep.zarr; made if it does not exist.
       workers: compute in so many processes of this machine, by Dask; without it, in this one.
       scheduler: compute on the workers of a Dask scheduler, at this address.
       overwrite: replace a figure and a table beside OUT that this sweep did not write.
@@ -47,8 +50,9 @@ def run_sweep(
     if workers is not None:
         check_whole("--workers", workers, least=1)
     config.check()
-    if not out.parent.is_dir():
-        raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
+    _check_named("--out", out)
+    if not is_url(out) and not local_path(out).parent.is_dir():
+        raise InputError(f"--out is {out}, but there is no directory {local_path(out).parent}: make it first.")
     compute = sweep.serial if workers is None and scheduler is None else sweep.dask(scheduler, workers=workers)
     figure, table = (_beside(out, suffix) for suffix in (".png", ".csv"))
     _check_beside(out, (figure, table), overwrite)
@@ -57,14 +61,15 @@ def run_sweep(
     print(f"\nresults {out}   figure {figure}   table {table}")
 
 
-def plot(store: tyro.conf.Positional[Path], out: Path | None = None, overwrite: bool = False) -> None:
+def plot(store: tyro.conf.Positional[str], out: Path | None = None, overwrite: bool = False) -> None:
     """Draw the figure and print the table of a stored sweep again, finished or not.
 
     Args:
-      store: the Zarr store.
-      out: the figure, .png; beside the store by default.
+      store: the Zarr store, a path or a URL.
+      out: the figure, .png; beside the store by default, or here, where that is a URL.
       overwrite: replace a file that the sweep did not write.
     """
+    _check_named("STORE", store)
     figure = out or _beside(store, ".png")
     if figure.suffix != ".png":
         raise InputError(f"--out is {figure}, but its suffix must be .png.")
@@ -78,7 +83,25 @@ def plot(store: tyro.conf.Positional[Path], out: Path | None = None, overwrite: 
     print(f"\nfigure {figure}")
 
 
-COMMANDS = {"sweep": run_sweep, "plot": plot}
+def check(store: tyro.conf.Positional[str]) -> None:
+    """Verify a stored sweep: whether everything is there, and every checksum right. Nothing is changed.
+
+    Prints what is missing or damaged, and the command that mends it. The exit status is 0 if the store is whole, 1 if it is
+    unfinished or damaged, and 2 if it cannot be checked.
+
+    Args:
+      store: the Zarr store, a path or a URL.
+    """
+    _check_named("STORE", store)
+    found = sweep.check(store)
+    for words in found.words:
+        print(f"{store} is {words}")
+    if not found.whole:
+        print(f"To mend it: {_mending(found, store)}")
+        sys.exit(1)
+
+
+COMMANDS = {"sweep": run_sweep, "plot": plot, "check": check}
 
 
 WIDTH = 130
@@ -133,8 +156,27 @@ def _with_bar(config, out, compute):
             bar.stop()
 
 
+def _check_named(option, store):
+    if not is_url(store) and not local_path(store).name:
+        raise InputError(f"{option} is {store!r}, but must name a folder or a URL: give it a name.")
+
+
+def _mending(found, store):
+    """The command that computes what is missing or damaged; the bits of another precision only a program gives."""
+    if found.dtype != "float64":
+        return f"run its sweep again by sweep.run, in a program that computes in {found.dtype}."
+    usual = sweep.SweepConfig().settings()
+    options = ["--out", store]
+    for name, value in found.config.settings().items():
+        if value != usual[name]:
+            options += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return f"jaxprune sweep {shlex.join(options)}"
+
+
 def _beside(store, suffix):
-    return store.with_name(store.name.removesuffix(".zarr") + suffix)
+    """A file beside a store, or, where that is a URL, in this folder."""
+    path = Path(store.rstrip("/").rsplit("/", 1)[1]) if is_url(store) else local_path(store)
+    return path.with_name(path.name.removesuffix(".zarr") + suffix)
 
 
 def _check_beside(store, paths, overwrite):
@@ -147,8 +189,8 @@ def _check_beside(store, paths, overwrite):
 
 def _written(store) -> list[str]:
     try:
-        found = json.loads((store / BESIDE).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(place_at(store).read([BESIDE])[BESIDE] or b"")
+    except (KeyError, ValueError):
         return []
     return found if isinstance(found, list) else []
 
@@ -160,7 +202,7 @@ def _digest(content):
 def _write_beside(store, contents):
     """Write files whose contents the store knows before they are there, whenever the process is killed."""
     known = dict.fromkeys([*(_digest(content) for content in contents.values()), *_written(store)])
-    write_whole(store / BESIDE, json.dumps(list(known)[:KNOWN]).encode())
+    place_at(store).write({BESIDE: json.dumps(list(known)[:KNOWN]).encode()})
     for path, content in contents.items():
         write_whole(path, content)
 

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jaxprune.sweep._check import Check, check
     from jaxprune.sweep._config import SweepConfig
     from jaxprune.sweep._executors import Executor, dask, serial
     from jaxprune.sweep._figure import plot_bound, plot_median, plot_statistic, plot_sweep, save_figure
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from jaxprune.sweep._table import beaten, median_interval, rows, summarise, write_table
 
 __all__ = [
+    "Check",
     "DamagedStoreWarning",
     "Executor",
     "SweepConfig",
     "beaten",
+    "check",
     "dask",
     "figure_settings",
     "load",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "_check": ("Check", "check"),
     "_config": ("SweepConfig",),
     "_executors": ("Executor", "dask", "serial"),
     "_figure": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep", "save_figure"),

@@ -8,10 +8,12 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.comm import get_address_host_port
 
@@ -19,15 +21,16 @@ from jaxprune._checks import InputError, quoted
 
 PATIENCE = 20.0
 """Seconds without an answer from the scheduler, or without any worker, after which a sweep ends."""
-POLL = 0.02
 LOOK = 0.5
-"""Seconds between two looks at results, and at the scheduler."""
+"""Seconds between two looks at the scheduler, and at results of which nobody gave notice."""
 AHEAD = 2
 """Tasks under way for each thread of a worker."""
 BROKEN = (OSError, concurrent.futures.CancelledError, asyncio.CancelledError)
 """What Dask raises where a connection breaks."""
 LOGGERS = ("distributed", "dask", "tornado", "asyncio")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+SETTINGS = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500 ms"}
+"""A scheduler and workers of our own are not watched every few milliseconds for a page that nobody opens."""
 WORKER = """
 import os, sys
 
@@ -64,6 +67,7 @@ def connected(address: str | None, workers: int | None) -> Iterator["Cluster"]:
     with contextlib.ExitStack() as stack:
         processes: list[subprocess.Popen] = []
         if workers is not None:
+            stack.enter_context(dask.config.set(SETTINGS))
             scheduler = LocalCluster(
                 n_workers=0,
                 processes=False,
@@ -105,6 +109,7 @@ class Cluster:
         self._client, self._address, self._processes = client, address, processes
         self._looked = self._seen = self._answered = time.monotonic()
         self._threads = max(1, len(processes))
+        self._news = threading.Event()
 
     def map(self, function: Callable, items: Iterable) -> Iterator[tuple[Any, Any]]:
         """Items with their results, as they come; a bounded number is under way."""
@@ -116,21 +121,26 @@ class Cluster:
 
     def _map(self, function, waiting, flying):
         while True:
+            self._news.clear()
             for item in itertools.islice(waiting, max(0, AHEAD * self._threads - len(flying))):
                 flying[self._submit(function, item)] = item
             if not flying:
                 return
-            done = [future for future in flying if future.status != "pending"]
-            for future in done:
+            ready = []
+            for future in [future for future in flying if future.status != "pending"]:
                 outcome = self._outcome(future)
                 if outcome is not None:
-                    yield flying.pop(future), outcome[0]
+                    ready.append((flying.pop(future), outcome[0]))
+                    future.release()  # what is held would be computed again if its worker were lost now
+            yield from ready
             self._watch()
-            if not done:
-                time.sleep(POLL)
+            if not ready:
+                self._news.wait(LOOK)
 
     def _submit(self, function, item) -> Future:
-        return self._client.submit(function, item, pure=False)
+        future = self._client.submit(function, item, pure=False)
+        future.add_done_callback(lambda _: self._news.set())
+        return future
 
     def _outcome(self, future):
         """The result in a tuple; nothing if it was lost on the way, and is computed again."""
@@ -207,11 +217,12 @@ def _start(address, cores):
     command += ["--death-timeout", str(PATIENCE)]
     # Rules of a user's own are found where this process finds them.
     here = os.pathsep.join(place or os.getcwd() for place in sys.path)
+    settings = {f"DASK_{name.replace('.', '__').upper()}": str(value) for name, value in SETTINGS.items()}
     threads = dict.fromkeys(THREADS, str(max(1, len(cores))))
     # Not told of Ctrl-C, after which this process ends them.
     return subprocess.Popen(
         command,
-        env={**os.environ, **threads, "PYTHONPATH": here},
+        env={**os.environ, **settings, **threads, "PYTHONPATH": here},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -30,10 +30,19 @@ def serial(function: Callable[[Item], Outcome], items: Iterable[Item]) -> Iterat
 
 
 def dask(address: str | None = None, *, workers: int | None = None) -> Executor:
-    """An executor over the workers of a Dask cluster; results come back as they finish and are written by this process.
+    """An executor over the workers of a Dask cluster, each of which writes what it computes into the store of the sweep.
 
     Workers that are lost are done without, and workers that join are used; what cannot go on ends with one line, and keeps what
-    is finished. The sweep says in which precision workers compute.
+    is finished. The sweep says in which precision workers compute. Give the store a place that all of them see, a folder that
+    they share or a URL: workers that do not see it send what they computed to this process, which is slower.
+
+    Where jobs wait in a queue, dask-jobqueue starts workers. With Slurm (it has classes for PBS, SGE, LSF and others, too):
+
+        from dask_jobqueue import SLURMCluster
+
+        cluster = SLURMCluster(cores=1, memory="8GB", walltime="04:00:00")
+        cluster.scale(jobs=100)
+        sweep.run(config, "/shared/results.zarr", executor=sweep.dask(cluster.scheduler_address))
 
     Args:
       address: a scheduler that runs, such as `tcp://10.0.0.1:8786`.

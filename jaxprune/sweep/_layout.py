@@ -1,6 +1,5 @@
 """How the results of a sweep lie in its store: arrays with named dimensions, and the chunks that each is cut into."""
 
-from pathlib import Path
 from typing import Any
 
 import numcodecs
@@ -120,11 +119,11 @@ def kind_of(name: str, dtype: str) -> tuple[np.dtype, Any]:
     return (np.dtype(dtype), np.nan) if kind == "float" else (np.dtype(kind), 0)
 
 
-def place_of(store: Path, name: str, place: tuple[int, ...]) -> Path:
-    """File of a chunk of an array, by its place among the chunks."""
+def file_of(name: str, place: tuple[int, ...]) -> str:
+    """Name of the file of a chunk of an array, by its place among the chunks."""
     # An array over networks and modes has one chunk of modes.
     place = place + (0,) * (len(VARIABLES[name][0]) - len(place))
-    return store / name / ".".join(map(str, place))
+    return f"{name}/{'.'.join(map(str, place))}"
 
 
 def networks_of(config: SweepConfig, chunk: int) -> slice:

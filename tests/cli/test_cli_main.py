@@ -49,7 +49,7 @@ def test_version_and_overview_import_nothing_heavy():
 def test_an_unknown_command_is_one_line(run):
     status, _, err = run("pruen")
     assert (status, err.count("\n")) == (2, 1)
-    assert "there is no command 'pruen': the commands are sweep, plot, prune" in err
+    assert "there is no command 'pruen': the commands are sweep, plot, check, prune" in err
 
 
 def test_without_the_extra_it_says_what_to_install(run, monkeypatch):

@@ -1,6 +1,7 @@
 """`jaxprune sweep` and `plot` as a person uses them."""
 
 import csv
+import shlex
 
 import jax
 import jax.numpy as jnp
@@ -170,6 +171,63 @@ def test_damage_is_said_in_one_line_and_mended(run, tmp_path):
     assert "warning: s.zarr is damaged: 2 results are not what was written" in err
     assert "computed again" in err
     assert (tmp_path / "s.csv").read_bytes() == table
+
+
+def test_check_says_what_is_wrong_and_its_command_mends_it(run, tmp_path):
+    arguments = (*SWEEP, "--networks", "4", "--rules", "weight", "empty", "--seed", "-3", "--out", "a b.zarr")
+    assert run(*arguments)[0] == 0
+    assert run("check", "a b.zarr")[:2] == (
+        0,
+        "a b.zarr is whole: 16 results of 4 networks, and every checksum is right.\n",
+    )
+    store = tmp_path / "a b.zarr"
+    (store / "h2_error" / "0.1.0").write_bytes(b"x")
+    for name in ("checksum/1.0.0", "checksum/1.0.1", "checksum/1.1.0", "checksum/1.1.1", "checksum_original/1"):
+        (store / name).unlink()
+    (store / "keep" / "0").unlink()
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    status, out, err = run("check", "a b.zarr")
+    lines = out.splitlines()
+    assert (status, err, len(lines)) == (1, "", 4)
+    assert lines[0] == "a b.zarr is unfinished: 8 of 16 results are missing: all of networks 2 to 3."
+    assert lines[1].startswith("a b.zarr is damaged: 2 results are not what was written (network 0, empty at 0.3;")
+    assert lines[2] == "a b.zarr is damaged: 1 of the files that describe it ('keep/0')."
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+    command = shlex.split(lines[3].removeprefix("To mend it: jaxprune "))
+    assert run(*command)[0] == 0
+    assert run("check", "a b.zarr")[0] == 0
+    (store / "checksum" / "0.0.1").unlink()
+    assert "2 of 16 results are missing: of networks 0 to 1, at weight at 0.8." in run("check", "a b.zarr")[1]
+
+
+@pytest.mark.parametrize("store", ["nowhere.zarr", "", "nosuch://bucket/x.zarr", "memory://nothing.zarr", "here"])
+def test_what_cannot_be_checked_is_one_line(run, tmp_path, store):
+    (tmp_path / "here").mkdir()
+    status, out, err = run("check", store)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: ")
+
+
+def test_a_sweep_at_a_url(run, tmp_path):
+    """The figure and the table are here; a URL that cannot be written is refused before anything is computed."""
+    url = f"memory://{tmp_path.name}/x.zarr"
+    arguments = (*SWEEP, "--rules", "empty", "--out")
+    assert run(*arguments, url)[0] == 0
+    assert {entry.name for entry in tmp_path.iterdir()} == {"x.png", "x.csv"}
+    assert run(*arguments, url)[0] == 0
+    assert run("plot", url)[0] == 0
+    assert run("check", url)[0] == 0
+    (tmp_path / "x.csv").write_text("mine")
+    status, _, err = run(*arguments, url)
+    assert (status, err.count("\n")) == (2, 1)
+    for wrong, words in (
+        ("nosuch://a/y.zarr", "no URL of a kind that is known"),
+        ("http://127.0.0.1:9/y.zarr", "cannot"),
+    ):
+        status, _, err = run(*arguments, wrong)
+        assert (status, err.count("\n")) == (2, 1)
+        assert words in err
+    assert {entry.name for entry in tmp_path.iterdir()} == {"x.png", "x.csv"}
 
 
 def test_workers_and_scheduler(run, tmp_path):

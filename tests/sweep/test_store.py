@@ -15,7 +15,7 @@ import xarray as xr
 
 import jaxprune
 from jaxprune import networks, sweep
-from jaxprune.sweep import DamagedStoreWarning, _files, serial
+from jaxprune.sweep import DamagedStoreWarning, _local, serial
 from jaxprune.sweep._store import opened
 
 TINY = sweep.SweepConfig(
@@ -110,7 +110,7 @@ class KilledError(BaseException):
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 20, 40, 60, 61, 62, 63, 64, 65, 80, 120])
 def test_a_kill_at_any_file_leaves_the_old_or_the_new_store(store, tiny, fresh, count, monkeypatch):
     """Of a store that is being extended; whatever was finished stays."""
-    write, left = _files._write, iter(range(count))
+    write, left = _local._write, iter(range(count))
 
     def dying(item):
         if next(left, None) is None:
@@ -118,7 +118,7 @@ def test_a_kill_at_any_file_leaves_the_old_or_the_new_store(store, tiny, fresh, 
         write(item)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_files, "_write", dying)
+        patch.setattr(_local, "_write", dying)
         with pytest.raises(KilledError):
             sweep.run(ALL, store)
     with warnings.catch_warnings():
@@ -370,7 +370,7 @@ def test_one_process_at_a_time(store):
 
 
 RACER = """
-import dataclasses, sys, time
+import dataclasses, sys, time, traceback
 from pathlib import Path
 
 import jax
@@ -378,52 +378,51 @@ import jax
 jax.config.update("jax_enable_x64", True)
 from jaxprune import InputError, networks, sweep
 
-place, number, action = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+place, number = Path(sys.argv[1]), int(sys.argv[2])
 config = sweep.SweepConfig(
     networks.Ensemble(sizes=(6, 4), bridges=4), rules=("noise", "weight+keep"), keep=(0.4, 0.8), networks=5, chunk=2
 )
-if action == "grow":
-    config = dataclasses.replace(config, keep=(0.4, 0.6, 0.8), networks=8)
-sweep.run(dataclasses.replace(config, networks=2), place / f"warm-{number}.zarr")  # compiled before the race
-(place / f"ready-{number}").touch()
-while len(list(place.glob("ready-*"))) < 2:
-    time.sleep(0.001)
-try:
-    for _ in range(10 if action == "load" else 1):
-        sweep.load(place / "x.zarr") if action == "load" else sweep.run(config, place / "x.zarr")
-except InputError as error:
-    print(f"error: {error}")
+sweep.run(dataclasses.replace(config, networks=2), place / f"warm-{number}.zarr")  # compiled before the races
+for race in sys.argv[3:]:
+    action, out = race.split("-")[number], place / race / "x.zarr"
+    if action == "grow":
+        config = dataclasses.replace(config, keep=(0.4, 0.6, 0.8), networks=8)
+    (place / f"{race}-{number}").touch()
+    while len(list(place.glob(f"{race}-?"))) < 2:
+        time.sleep(0.001)
+    said = ""
+    try:
+        for _ in range(10 if action == "load" else 1):
+            sweep.load(out) if action == "load" else sweep.run(config, out)
+    except InputError as error:
+        said = f"{error}"
+    except BaseException:
+        said = traceback.format_exc()
+    (place / race / f"said-{number}").write_text(said)
 """
 
 
-@pytest.mark.parametrize(
-    "actions", [("run", "run"), ("resume", "resume"), ("resume", "load"), ("grow", "grow")], ids="-".join
-)
-def test_two_processes_at_one_store(tiny, fresh, tmp_path, actions):
-    """A result, or one line; and the store is whole in the end."""
-    if actions[0] != "run":
-        shutil.copytree(tiny[0], tmp_path / "x.zarr")
-    if actions[0] == "resume":
-        for name in ("0.0.0", "1.0.1", "2.1.1"):
-            (tmp_path / "x.zarr" / "checksum" / name).unlink()
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(tmp_path), str(number), action],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number, action in enumerate(actions)
-    ]
-    said = [(*racer.communicate(timeout=240), racer.returncode) for racer in racers]
-    for out, err, status in said:
-        assert status == 0, err
-        assert out == "" or ("another process is working on" in out and out.count("\n") == 1)
-    assert sum(out == "" for out, _, _ in said) >= 1
-    config = dataclasses.replace(TINY, keep=ALL.keep, networks=8) if actions[0] == "grow" else TINY
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DamagedStoreWarning)
-        results = sweep.run(config, tmp_path / "x.zarr")
-    expected = fresh.sel(rule=list(config.rules)) if actions[0] == "grow" else tiny[1]
-    xr.testing.assert_equal(results, expected)
-    assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith(".x.zarr")]
+def test_two_processes_at_one_store(tiny, fresh, tmp_path):
+    """A result, or one line; and the store is whole in the end. Four races of the same two processes."""
+    races = ("run-run", "resume-resume", "resume-load", "grow-grow")
+    for race in races:
+        (tmp_path / race).mkdir()
+        if race != "run-run":
+            shutil.copytree(tiny[0], tmp_path / race / "x.zarr")
+        if race.startswith("resume"):
+            for name in ("0.0.0", "1.0.1", "2.1.1"):
+                (tmp_path / race / "x.zarr" / "checksum" / name).unlink()
+    command = [sys.executable, "-c", RACER, str(tmp_path)]
+    racers = [subprocess.Popen([*command, str(number), *races]) for number in range(2)]
+    assert [racer.wait(timeout=240) for racer in racers] == [0, 0]
+    for race in races:
+        said = [(tmp_path / race / f"said-{number}").read_text() for number in range(2)]
+        assert "" in said, said
+        assert all(words == "" or ("another process is working on" in words and "\n" not in words) for words in said)
+        config = dataclasses.replace(TINY, keep=ALL.keep, networks=8) if race == "grow-grow" else TINY
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DamagedStoreWarning)
+            results = sweep.run(config, tmp_path / race / "x.zarr")
+        expected = fresh.sel(rule=list(config.rules)) if race == "grow-grow" else tiny[1]
+        xr.testing.assert_equal(results, expected)
+        assert not [entry for entry in (tmp_path / race).iterdir() if entry.name.startswith(".x.zarr")]
