@@ -138,7 +138,7 @@ def _residual(M, y, solved):
 
 
 def _pyamg(config, M, y, exact):
-    """Column by column, to the first iteration whose energy error is small enough."""
+    """Column by column, to the largest residual, of a falling series, at which the energy error is small enough."""
     import pyamg
 
     rows = scipy.sparse.csr_matrix(M)

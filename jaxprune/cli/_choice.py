@@ -24,6 +24,8 @@ AUTO: dict[str, Rule] = {
     "--rule weight+compensation": pruning.named_rule("weight+compensation"),
 }
 """What `--rule auto` tries, by the options that name it."""
+JUDGE = 1 << 21
+"""What makes a key of its own for the samples by which rules are judged."""
 
 
 class Tried(NamedTuple):
@@ -67,13 +69,16 @@ def try_rules(
     """
     sparse = isinstance(activity, SampledCovariance)
     symmetric = linalg.sparse.asymmetry(A) is None if sparse else linalg.is_symmetric(A)
-    criterion = "information lost" if sparse and not symmetric else "H2 error"
+    unseen = sparse and not symmetric
+    criterion = "information lost" if unseen else "H2 error"
+    # Samples that no rule has been fitted to.
+    judge = None
+    if unseen and isinstance(activity, SampledCovariance):
+        judge = linalg.sampled_covariance(jax.random.fold_in(key, JUDGE), A, probes=activity.probes)
     found = []
     for options, rule in AUTO.items():
         pruned: Any = pruning.prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
-        value = (
-            score(key, A, pruned.matrix, activity, symmetric) if sparse else _h2(A, pruned.matrix, symmetric, probes)
-        )
+        value = score(key, A, pruned.matrix, judge) if sparse else _h2(A, pruned.matrix, symmetric, probes)
         found.append(Tried(options, rule, pruned, criterion, value, linalg.stability(pruned.matrix)))
     return sorted(found, key=lambda tried: (not tried.stability.stable, tried.score, tried.stability.abscissa))
 

@@ -36,9 +36,9 @@ def check_room(A: SparseMatrix) -> None:
     check_memory(f"pruning a network of {A.data.size:,} entries", BYTES * A.data.size, "prune a part of it.")
 
 
-def score(key: jax.Array, A: SparseMatrix, B: SparseMatrix, samples: SampledCovariance, symmetric: bool) -> float:
-    """What rules are chosen by: the H2 error of a symmetric network; of another, the information lost of trajectories."""
-    if symmetric:
+def score(key: jax.Array, A: SparseMatrix, B: SparseMatrix, samples: SampledCovariance | None) -> float:
+    """What rules are chosen by: the H2 error of symmetric networks; of others, from samples, the information lost."""
+    if samples is None:
         return sparse_response(key, A, B, symmetric=True, probes=TRIED).h2.value
     return path_rate(A, B, samples)
 
@@ -116,7 +116,7 @@ def compare_large(
       samples: of the original's activity.
       stability: of both, if known.
     """
-    key = jax.random.key(0)
+    key = jax.random.key(1)  # not that of the samples which the survivors may have been fitted to
     controls = {}
     if A.shape[0] <= CONTROLS:
         controls = {

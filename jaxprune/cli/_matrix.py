@@ -27,13 +27,12 @@ from jaxprune.linalg.sparse import (
     to_scipy,
 )
 from jaxprune.pruning import Strengthen
+from jaxprune.pruning.sparse import samples_for_fit
 
 Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
 GAIN, MARGIN = 0.9, 0.1
 MATRICES = 24
 """Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
-SAMPLES = 64
-"""Samples of a large network's activity, of which rules that refit need more than those that do not."""
 UNSTABLE = 3
 """Exit status where the pruned network is not stable."""
 
@@ -95,7 +94,7 @@ def prune(
             f"{matrix} is singular or unstable (spectral abscissa {before.abscissa:.4g}): its activity never comes to rest, and "
             "says nothing. Pass --leak scaled, dominant or stable."
         )
-    activity = _activity(A)
+    activity = _activity(A, keep)
     tried: list[_choice.Tried] = []
     probes = None if large else prepare(A)
     if chosen is None:
@@ -179,10 +178,12 @@ def certify(
 COMMANDS = {"prune": prune, "certify": certify}
 
 
-def _activity(A):
+def _activity(A, keep=None):
     """Under unit white noise; of a large network its covariance to seven digits, in half the time, or samples."""
     if is_sparse(A):
-        return linalg.sampled_covariance(jax.random.key(0), A, fewest=SAMPLES)
+        symmetric = linalg.sparse.asymmetry(A) is None
+        fewest = 2 if keep is None else samples_for_fit(A, keep, symmetric)
+        return linalg.sampled_covariance(jax.random.key(0), A, symmetric=symmetric, fewest=fewest)
     return activity_of(linalg.stationary_covariance(A if len(A) <= LARGE else A.astype(jnp.float32)))
 
 

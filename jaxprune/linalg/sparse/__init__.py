@@ -6,6 +6,7 @@ from jaxprune.linalg.sparse._certificate import (
     check_sparse_pair,
     resolve_pair_symmetry,
     sparse_certificate,
+    symmetric_part,
 )
 from jaxprune.linalg.sparse._density import SpectralDensity, spectral_density
 from jaxprune.linalg.sparse._matrix import (
@@ -80,6 +81,7 @@ __all__ = [
     "sparse_modes",
     "sparse_response",
     "spectral_density",
+    "symmetric_part",
     "times",
     "to_scipy",
     "with_data",

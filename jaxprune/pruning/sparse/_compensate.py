@@ -3,7 +3,7 @@ r"""Adjust the remaining weights of a large network so that each neuron keeps it
 A neuron fits the weights $s_i$ of its survivors, its leak included, to what its whole row did,
 $\min_s \, (a_i - s_i) \tilde C^{(i)} (a_i - s_i)^T$. The covariance that it sees is sampled, and only what is not known is
 sampled. Of a symmetric network the known part is what every neuron does alone and what its own synapses add,
-$\tilde C^{(i)} = \tfrac1n Z Z^T + \tfrac12 (D^{-1} + d_i^{-1} (w_i e_i^T + e_i w_i^T) D^{-1})$ without the synapses between its
+$\tilde C^{(i)} = \tfrac1n Z Z^T + \tfrac12 (D^{-1} + D^{-1} (w_i e_i^T + e_i w_i^T) D^{-1})$ without the synapses between its
 inputs, which few neurons have. It is the same in the fit and in what is fitted, so that a network of which everything stays
 is not changed by how few samples there are.
 """
@@ -34,9 +34,10 @@ TOLERANCE = 1e-5
 def compensate_rows(A: SparseMatrix, kept: SparseMatrix, covariance: SampledCovariance) -> SparseMatrix:
     r"""Refit every row by itself: least squares on the samples, and of the change that this makes the share that will hold.
 
-    A row that regresses on m inputs in n samples gains, in those samples, its true gain g and about $V = R \, m / (n - m)$ that
-    is chance, where R is what is left; in other samples it loses V. The share of the change that does best there is
-    $\phi = g / (g + V)$, with g and V added up over all rows.
+    A row that regresses on m inputs in n samples gains, in those samples, its true gain g and about $R \, m / (n - m)$ that is
+    chance, where R is what is left; in other samples it loses $V = R \, m n / ((n - m)(n - m - 1))$. The share of the change that
+    does best there is $\phi = g / (g + V)$, with g and V added up over all rows. A row of more inputs than half the samples keeps
+    its weights: there is nothing to judge its fit by.
 
     Args:
       A: the original.
@@ -73,7 +74,7 @@ def compensate_rows(A: SparseMatrix, kept: SparseMatrix, covariance: SampledCova
             there = inside[: len(batch)]
             values[place[: len(batch)][there]] = found[there]
             gained, chance = gained + float(gain.sum()), chance + float(luck.sum())
-    share = max(0.0, 1 - chance / gained) if gained > 0 else 1.0
+    share = gained / (gained + chance) if gained > 0 else 0.0
     return with_data(kept, own + share * (jnp.asarray(values) - own))
 
 
@@ -90,8 +91,17 @@ def _solve_rows(padded, drives, pre, weights):
         H = seen @ seen.T / n + jnp.diag(jnp.where(there, hold, 1))
         change = jnp.linalg.solve(H, seen @ left / n)
         rest = left - change @ seen
-        used = jnp.minimum(jnp.sum(there) / n, 0.9)
-        return weight + change, jnp.mean(left**2) - jnp.mean(rest**2), jnp.mean(rest**2) * used / (1 - used)
+        inputs = jnp.sum(there)
+        few = (2 * inputs <= n) & (n - inputs > 1)
+        free = jnp.where(few, n - inputs, 2)
+        residual = jnp.mean(rest**2)
+        luck = residual * inputs / free
+        gain = jnp.maximum(jnp.mean(left**2) - residual - luck, 0)
+        return (
+            weight + jnp.where(few, change, 0),
+            jnp.where(few, gain, 0),
+            jnp.where(few, luck * n / jnp.maximum(free - 1, 1), 0),
+        )
 
     return jax.vmap(lambda *arguments: row(arguments))(drives, pre, weights)
 
@@ -154,14 +164,18 @@ def _fit_pairs(A, own, covariance, mirror):
         here = jnp.zeros(len(leak), values.dtype).at[rows].add(jnp.where(diagonal, values, 0), indices_are_sorted=True)
         along = jnp.zeros(len(leak), values.dtype).at[rows].add(values * coupling, indices_are_sorted=True)
         known = values / (2 * leak[columns]) + jnp.where(diagonal, along[rows], here[rows] * coupling)
+        # Of a simulated network nothing is known but the samples; weights are held a little.
+        known = known if covariance.symmetric else HOLD * size[columns] * values
         return mirrored(known + products(with_data(own, values) @ Z))
 
+    size = jnp.mean(Z**2, axis=1)
     # What the whole row does: known parts cancel but for the leak's.
     squares = jnp.where(rows_of(A) == A.indices, 0, A.data**2 / (2 * leak[A.indices]))
     whole = jnp.zeros(len(leak), A.dtype).at[rows_of(A)].add(squares, indices_are_sorted=True) / leak - 0.5
-    target = mirrored(jnp.where(diagonal, whole[rows], 0) + products(A @ Z))
-    size = jnp.mean(Z**2, axis=1)
-    scale = 2 / (1 / (2 * leak[rows]) + 1 / (2 * leak[columns]) + size[rows] + size[columns])
+    known = jnp.where(diagonal, whole[rows], 0) if covariance.symmetric else HOLD * size[columns] * own.data
+    target = mirrored(known + products(A @ Z))
+    alone = 1 / (2 * leak) if covariance.symmetric else 0 * leak
+    scale = 2 / (alone[rows] + alone[columns] + size[rows] + size[columns])
 
     def step(state: Any) -> Any:
         values, residual, direction, square, count = state
@@ -180,4 +194,5 @@ def _fit_pairs(A, own, covariance, mirror):
     def unfinished(state):
         return (state[3] > enough) & (state[4] < MOST)
 
-    return lax.while_loop(unfinished, step, (own.data, residual, scaled, first, 0))[0]
+    # To the last bit, so that every later look finds the pairs equal.
+    return mirrored(lax.while_loop(unfinished, step, (own.data, residual, scaled, first, 0))[0])

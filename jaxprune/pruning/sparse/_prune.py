@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.sparse import BCSR
 
 from jaxprune._checks import InputError, check_fraction
 from jaxprune._types import PRNGKey, Real
@@ -16,6 +17,8 @@ from jaxprune.linalg.sparse import (
     resolve_sparse_symmetry,
     rows_of,
     sampled_covariance,
+    symmetric_part,
+    to_scipy,
     with_data,
 )
 from jaxprune.pruning._mask import sample_mask
@@ -29,6 +32,8 @@ FITTED = {True: 8, False: 32}
 """Samples that a fit has for each input of a neuron: of a symmetric network, where most is known without sampling, fewer."""
 FEWEST, MOST = 64, 512
 """Samples of a fit, whatever the number of inputs."""
+SAMPLING = 1 << 20
+"""What makes a key of its own for the samples, apart from those by which masks are drawn."""
 
 
 class SparsePruned(NamedTuple):
@@ -77,6 +82,10 @@ def prune_sparse(
     check_sparse_leak("A", diagonal_of(A))
     symmetric = resolve_sparse_symmetry(symmetric, A)
     rows, columns = np.asarray(rows_of(A)), np.asarray(A.indices)
+    if symmetric and not _mirrored(rows, columns):
+        # Symmetric up to rounding, but with entries that have no mirror image: now each has one.
+        A = symmetric_part(A)
+        rows, columns = np.asarray(rows_of(A)), np.asarray(A.indices)
     off = jnp.asarray(rows != columns)
     there, unit = int(off.sum()), 2 if symmetric else 1
     if there == 0:
@@ -88,15 +97,16 @@ def prune_sparse(
         )
     fits = isinstance(rule.adjust, Compensate)
     if covariance is None and (fits or (rule.needs_activity and importance is None)):
-        inputs = 1 + count / A.shape[0]
-        least = min(max(FEWEST, round(FITTED[symmetric] * inputs)), MOST) if fits else 2
-        covariance = sampled_covariance(jax.random.fold_in(key, 1), A, symmetric=symmetric, fewest=least)
+        least = samples_for_fit(A, float(keep), symmetric) if fits else 2
+        covariance = sampled_covariance(jax.random.fold_in(key, SAMPLING), A, symmetric=symmetric, fewest=least)
+    if fits and covariance is not None and covariance.symmetric and not symmetric:
+        raise InputError(
+            "the samples are of a symmetric network's solves, but symmetric is False: pass samples with symmetric=False, too."
+        )
     if importance is None:
         importance = sparse_importance(rule, A, covariance)
-    elif importance.shape != A.shape or importance.data.shape != A.data.shape:
-        raise InputError(
-            "importance must be a sparse matrix in A's places: jaxprune.linalg.sparse.with_data(A, values)."
-        )
+    else:
+        importance = _given(importance, A, rule, symmetric)
     check_importance(importance.data, off)
     probabilities = keep_probabilities(importance.data, count=count, where=off)
     deciding = np.flatnonzero(rows < columns if symmetric else rows != columns)
@@ -113,3 +123,49 @@ def prune_sparse(
     )
     ones = chosen.matrix(np.ones(len(stay), A.dtype), np.zeros(A.shape[0], A.dtype))
     return SparsePruned(adjust(rule.adjust, chosen), ones, with_data(A, probabilities), importance, covariance)
+
+
+def samples_for_fit(A: SparseMatrix, keep: float, symmetric: bool) -> int:
+    """Samples that a fit of the survivors should have, in whole blocks of 16.
+
+    Args:
+      A: the network.
+      keep: fraction of its synapses that stays.
+      symmetric: whether pairs share one weight.
+    """
+    inputs = 1 + keep * A.data.size / A.shape[0]
+    return 16 * -(-min(max(FEWEST, round(FITTED[symmetric] * inputs)), MOST) // 16)
+
+
+def _given(importance, A, rule, symmetric):
+    """The caller's importance, in A's places and for whole pairs."""
+    same = isinstance(importance, BCSR) and importance.shape == A.shape and importance.data.shape == A.data.shape
+    if not same or not (
+        jnp.array_equal(importance.indices, A.indices) and jnp.array_equal(importance.indptr, A.indptr)
+    ):
+        raise InputError("importance must be a BCSR matrix in A's places: jaxprune.linalg.sparse.with_data(A, values).")
+    if not symmetric:
+        return importance
+    mirrored = with_data(A, jnp.asarray(to_scipy(importance).T.tocsr().data))
+    if rule.pairs == "mean":
+        return with_data(A, (importance.data + mirrored.data) / 2)
+    allowed = 16 * float(jnp.finfo(A.dtype).eps) * float(jnp.max(importance.data))
+    if float(jnp.max(jnp.abs(importance.data - mirrored.data))) > allowed:
+        raise InputError(
+            "the importance is not symmetric, but the network is, and both ends of a pair share one weight: pass the mean of "
+            "both ends, or symmetric=False to decide each direction by itself."
+        )
+    return importance
+
+
+def _mirrored(rows, columns):
+    """Whether every entry has a mirror image, by sums of scrambled places over either triangle, which agree for equal ones."""
+    sums = []
+    for first, second in ((rows, columns), (columns, rows)):
+        above = first < second
+        place = first[above].astype(np.uint64) << np.uint64(32) | second[above].astype(np.uint64)
+        place *= np.uint64(0x9E3779B97F4A7C15)
+        place ^= place >> np.uint64(29)
+        place *= np.uint64(0xBF58476D1CE4E5B9)
+        sums.append((len(place), int(np.sum(place ^ (place >> np.uint64(32)), dtype=np.uint64))))
+    return sums[0] == sums[1]

@@ -147,3 +147,56 @@ def test_dense_and_sampled_covariances_are_not_mixed_up():
         noise_importance(SPARSE["symmetric"], EXACT["symmetric"])
     with pytest.raises(InputError, match="of 200 neurons and A of 2"):
         noise_importance(sparse.as_sparse("A", -jnp.eye(2)), SAMPLED["symmetric"])
+
+
+def test_a_fit_to_few_samples_does_no_harm():
+    """Rows of more inputs than half the samples keep their weights; nothing is fitted to chance."""
+    A, C = DENSE["directed"], EXACT["directed"]
+    few = linalg.sampled_covariance(jax.random.key(6), SPARSE["directed"], probes=16)
+    found, untouched = (
+        prune(KEY, SPARSE["directed"], f"weight+{end}", keep=0.5, activity=few, warn=False).matrix.todense()
+        for end in ("compensation", "keep")
+    )
+    lost = [float(jnp.vdot((A - S) @ C, A - S)) for S in (found, untouched)]
+    assert lost[0] <= 1.02 * lost[1]
+
+
+def test_samples_of_another_kind_are_not_fitted_as_if_they_were_of_this_one():
+    """Solves of a symmetric network leave out what is known; simulated samples do not."""
+    A, C = DENSE["symmetric"], EXACT["symmetric"]
+    with pytest.raises(InputError, match="samples are of a symmetric network's solves"):
+        prune(KEY, SPARSE["symmetric"], "weight+compensation", keep=0.3, symmetric=False, activity=SAMPLED["symmetric"])
+    simulated = linalg.sampled_covariance(jax.random.key(7), SPARSE["symmetric"], probes=256, method="simulation")
+    found, untouched = (
+        prune(KEY, SPARSE["symmetric"], f"weight+{end}", keep=0.1, activity=simulated, warn=False).matrix.todense()
+        for end in ("compensation", "keep")
+    )
+    lost = [float(jnp.vdot((A - S) @ C, A - S)) for S in (found, untouched)]
+    best = compensate(A, (untouched != 0) * (1 - jnp.eye(len(A))), C, symmetric=True)
+    gain = lost[1] - float(jnp.vdot((A - best) @ C, A - best))
+    assert lost[1] - lost[0] > 0.5 * gain
+
+
+def test_ones_own_importance_is_looked_at():
+    A = SPARSE["symmetric"]
+    rows, own = sparse.rows_of(A), sparse.rows_of(A) == A.indices
+    skewed = sparse.with_data(A, jnp.where(own, 0, 1.0 + rows))
+    with pytest.raises(InputError, match="importance is not symmetric"):
+        pruned("symmetric", "weight+keep", importance=skewed)
+    mean = pruned("symmetric", "activity+keep", importance=skewed).importance.todense()
+    np.testing.assert_array_equal(mean, mean.T)
+    elsewhere = sparse.to_scipy(A)[::-1][:, ::-1].tocsr()
+    elsewhere.sort_indices()
+    moved = sparse.with_data(sparse.as_sparse("A", elsewhere), jnp.abs(jnp.asarray(elsewhere.data)))
+    with pytest.raises(InputError, match="in A's places"):
+        pruned("symmetric", "weight+keep", importance=moved)
+
+
+def test_entries_without_a_mirror_image_are_no_trouble():
+    """A network that is symmetric but for an entry of the size of rounding."""
+    entries = np.array(DENSE["symmetric"])
+    post, pre = np.argwhere(np.triu(entries == 0, 1))[0]
+    entries[post, pre] = 1e-18
+    A = sparse.as_sparse("A", entries)
+    found = prune(KEY, A, "weight+compensation", keep=0.3, activity=SAMPLED["symmetric"], warn=False).matrix.todense()
+    np.testing.assert_array_equal(found, found.T)
