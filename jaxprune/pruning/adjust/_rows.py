@@ -44,7 +44,7 @@ def _solve(support, target, padded, hold, width):
         there, wanted = arguments
         place = jnp.nonzero(there, size=width, fill_value=n)[0]
         diagonal = jnp.where(place < n, hold, 1.0)
-        factor = jax.scipy.linalg.cho_factor(padded[place][:, place] + jnp.diag(diagonal))
+        factor = jax.scipy.linalg.cho_factor(padded[place[:, None], place[None, :]] + jnp.diag(diagonal))
         solution = jax.scipy.linalg.cho_solve(factor, jnp.append(wanted, 0)[place])
         return jnp.zeros(n, target.dtype).at[place].set(solution, mode="drop")
 
