@@ -38,7 +38,7 @@ from jaxprune.sweep import figure_settings
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a short training when only checking that the notebook runs
 epochs, hidden, sessions = (20, 20, 2) if fast else (300, 100, 5)
-temperatures, samples = (50, 1000) if fast else (500, 10_000)
+temperatures, samples, burn_in = (50, 1000, 20) if fast else (500, 10_000, 200)
 small_key, learn_key, choose_key, large_key, session_key, partition_key = jax.random.split(jax.random.key(0), 6)
 
 # %% [markdown]
@@ -161,7 +161,7 @@ def likelihood(machine):
 
 curves = {}
 for criterion in ("weight", "variance"):
-    settings = Sessions(criterion, 0.5, retrain=Learning(5, (0.02, 0.02), batch=20), samples=samples)
+    settings = Sessions(criterion, 0.5, retrain=Learning(5, (0.02, 0.02), batch=20), samples=samples, burn_in=burn_in)
     state = boltzmann.init_sessions(session_key, large, settings)
     rows = [(int(large.masks[0].sum()), hidden, likelihood(large))]
     for _ in range(sessions):
