@@ -38,6 +38,7 @@ from jaxprune.sweep import figure_settings
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a short training when only checking that the notebook runs
 epochs, hidden, sessions = (20, 20, 2) if fast else (300, 100, 5)
+temperatures, samples, burn_in = (50, 1000, 20) if fast else (500, 10_000, 200)
 small_key, learn_key, choose_key, large_key, session_key, partition_key = jax.random.split(jax.random.key(0), 6)
 
 # %% [markdown]
@@ -154,13 +155,13 @@ large = boltzmann.learn(learn_key, start, train, Learning(epochs // 3, (0.1, 0.0
 def likelihood(machine):
     """Log likelihood of digits it has not seen, in nats."""
     means = tuple(x.mean(axis=0) for x in boltzmann.mean_field(machine, jnp.asarray(train)).states)
-    log_partition = boltzmann.log_partition(partition_key, machine, means=means, temperatures=500).value
+    log_partition = boltzmann.log_partition(partition_key, machine, means=means, temperatures=temperatures).value
     return float(boltzmann.log_likelihood(machine, test, log_partition).mean())
 
 
 curves = {}
 for criterion in ("weight", "variance"):
-    settings = Sessions(criterion, 0.5, retrain=Learning(5, (0.02, 0.02), batch=20), samples=10_000)
+    settings = Sessions(criterion, 0.5, retrain=Learning(5, (0.02, 0.02), batch=20), samples=samples, burn_in=burn_in)
     state = boltzmann.init_sessions(session_key, large, settings)
     rows = [(int(large.masks[0].sum()), hidden, likelihood(large))]
     for _ in range(sessions):

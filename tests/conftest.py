@@ -5,6 +5,7 @@ And `run`, which every test of the command line uses.
 
 import os
 import sys
+from pathlib import Path
 
 # Before JAX starts: two CPU devices, so that sharding is exercised; and code that is compiled fast rather than fast code, as
 # most of what is compiled here runs once (without the fusion emitters, in two thirds of the processor's time). Processes
@@ -28,8 +29,12 @@ install_import_hook("jaxprune", "beartype.beartype")
 
 
 def pytest_collection_modifyitems(items):
-    """The longest file first: started last, it would leave one of two workers without work."""
-    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
+    """The longest files first: started last, one would leave one of two workers without work.
+
+    They are the notebooks, and what runs over the whole package: examples, protocols, the README.
+    """
+    top = Path(__file__).parent
+    items.sort(key=lambda item: (item.path.name != "test_notebooks.py", item.path.parent != top))
 
 
 @pytest.fixture(autouse=True, scope="module")
