@@ -269,6 +269,7 @@ def draw(results: xr.Dataset) -> Figure:
     left.legend(fontsize="small")
     middle.plot(ladder.synapses, ladder.memory_gb, color="black", marker="o", markersize=3)
     middle.set(xscale="log", yscale="log", xlabel="synapses", ylabel="GB", title="Peak memory")
+    _study.label_decades(middle.yaxis)
     right.plot(ladder.synapses, ladder.longer_median, marker="o", markersize=3, label="importance, against 4 x longer")
     right.plot(ladder.synapses, ladder.epsilon, marker="o", markersize=3, label="epsilon")
     right.plot(ladder.synapses, ladder.slow_modes, marker="o", markersize=3, label="slowest ten modes")
