@@ -180,10 +180,13 @@ def _of_directed(key, A, B):
     if A.shape[0] <= DENSE:
         found = estimate_h2(h2_key, A.todense(), B.todense())
         h2 = Estimate(float(found.relative), float(found.error), 0.0, "32 patterns, by a dense inverse")
-    activity = sampled_covariance(sample_key, A, method="simulation", probes=SAMPLES).samples
-    each = np.asarray(jnp.sum((A @ activity - B @ activity) ** 2, axis=0)) / (2 * len(activity))
-    error = float(np.std(each, ddof=1) / np.sqrt(len(each)))
-    return h2, none, Estimate(float(each.mean()), error, np.nan, f"{len(each)} samples of simulated activity")
+    sampled = sampled_covariance(sample_key, A, method="simulation", probes=SAMPLES)
+    activity = sampled.samples
+    each = jnp.sum((A @ activity - B @ activity) ** 2, axis=0) / (2 * len(activity))
+    mean, error = (float(part[0]) for part in sampled.mean_over(each[None, :]))
+    how = f"{SAMPLES} samples of simulated activity in {sampled.replicas} independent replicas"
+    # What a mode's standard deviation is off by counts twice in its variance.
+    return h2, none, Estimate(mean, error, 2 * float(sampled.solve_error) * mean, how)
 
 
 # Compiled: its many passes over large matrices become one.

@@ -21,6 +21,7 @@ from jaxprune.linalg.sparse._matrix import (
     diagonal_of,
     dominance_slack,
     from_scipy,
+    longest_row,
     resolve_sparse_symmetry,
     to_scipy,
 )
@@ -146,7 +147,7 @@ def sparse_certificate(
         if bound is not None:
             found |= {"epsilon": bound, "proven": True, "code": CertificateCode.PROVEN}
     slack = float(dominance_slack(B))
-    dominant = slack > len(diagonal_of(B)) * float(jnp.finfo(B.dtype).eps) * float(jnp.max(jnp.abs(diagonal_of(B))))
+    dominant = slack > longest_row(B) * float(jnp.finfo(B.dtype).eps) * float(jnp.max(jnp.abs(diagonal_of(B))))
     strongest = Guarantee.SPECTRUM if both else Guarantee.QUADRATIC_FORM
     guaranteed = strongest if found["proven"] and found["epsilon"] < 1 else Guarantee.NONE
     return SparseCertificate(

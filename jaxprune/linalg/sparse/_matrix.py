@@ -188,6 +188,16 @@ def input_of(A: SparseMatrix) -> Float[Array, " neuron"]:
     return jnp.zeros(A.shape[0], A.dtype).at[rows].add(sizes, indices_are_sorted=True)
 
 
+def longest_row(A: SparseMatrix) -> int:
+    """Most entries of a row: as many numbers add up to an entry of a product.
+
+    Example:
+      >>> longest_row(as_sparse("A", jnp.array([[1.0, -2.0], [3.0, 0.0]])))
+      2
+    """
+    return int(jnp.max(jnp.diff(A.indptr)))
+
+
 def dominance_slack(A: SparseMatrix) -> Scalar:
     """Smallest slack of a row, its leak minus its input, in 1/time.
 

@@ -68,8 +68,24 @@ def least_slack(A: SparseMatrix) -> Scalar:
 
     Reference: Varga2004.
     """
+    return jnp.min(slack_shares(A))
+
+
+@jax.jit
+def slack_shares(A: SparseMatrix) -> Float[Array, " neuron"]:
+    """Each neuron's slack as a share of its leak; minus infinity without a leak."""
     leak = -diagonal_of(A)
-    return jnp.min(jnp.where(leak > 0, (leak - input_of(A)) / jnp.where(leak > 0, leak, 1), -jnp.inf))
+    return jnp.where(leak > 0, (leak - input_of(A)) / jnp.where(leak > 0, leak, 1), -jnp.inf)
+
+
+def slack_rounding(A: SparseMatrix) -> Float[Array, " neuron"]:
+    """Size below which a share of slack is not told from zero: a few units of rounding times the root of the row's length."""
+    return 16 * jnp.finfo(A.dtype).eps * jnp.sqrt(jnp.diff(A.indptr).astype(A.dtype))
+
+
+def is_dominant(A: SparseMatrix) -> bool:
+    """Whether every leak is at least its neuron's input, up to rounding."""
+    return bool(jnp.all(slack_shares(A) >= -slack_rounding(A)))
 
 
 @jax.jit

@@ -10,9 +10,10 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from jaxprune._checks import InputError, check_choice, check_fraction, check_key, check_whole
+from jaxprune._checks import InputError, check_choice, check_fraction, check_key, check_positive, check_whole
 from jaxprune._memory import check_memory
 from jaxprune._types import Count, PRNGKey, Scalar
+from jaxprune.linalg.sparse._condition import condition
 from jaxprune.linalg.sparse._matrix import (
     SparseMatrix,
     as_sparse,
@@ -23,10 +24,10 @@ from jaxprune.linalg.sparse._matrix import (
     rows_of,
     with_data,
 )
-from jaxprune.linalg.sparse._precondition import least_slack, precondition, precondition_clusters
-from jaxprune.linalg.sparse._simulate import simulate_pairs
+from jaxprune.linalg.sparse._precondition import is_dominant, least_slack
+from jaxprune.linalg.sparse._simulate import LOST, Run, begin_pairs, simulate_pairs
 from jaxprune.linalg.sparse._singular import check_singular
-from jaxprune.linalg.sparse._solve import MOST, SolveCode, smallest_ritz, solve
+from jaxprune.linalg.sparse._solve import MOST, SolveCode, solve
 
 BLOCK = 16
 """Samples that are drawn together: as many columns as a product takes at little more than the price of one."""
@@ -38,6 +39,8 @@ PATIENCE = 40
 """Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
 CHUNK = 1 << 17
 """Synapses whose variances are computed together."""
+LEAST = 0.25
+"""Of its standard error: what a variance is at least, as chance may leave less than nothing of it."""
 
 
 class SampledCovariance(eqx.Module):
@@ -47,13 +50,16 @@ class SampledCovariance(eqx.Module):
     $\tfrac12 (D^{-1} + D^{-1} W D^{-1})$. Only the rest is sampled, which in a network of many synapses is a small part.
 
     Attributes:
-      samples: Z, one column for each.
+      samples: Z, one column for each; of a simulation snapshot by snapshot, each of all replicas.
       alone: $Z_0$, the same neurons without synapses under the same noise; None where $C_0$ is subtracted from each sample.
       leak: d.
       error: relative standard error of the variance that a synapse sees, as root mean square over synapses.
-      solve_error: largest share by which any synapse's standard deviation is off, because equations are solved to a tolerance.
+      solve_error: largest share of the standard deviation by which any synapse's is off, because equations are solved to a
+        tolerance; of a simulation that of the slowest mode.
       iterations: number of products of the matrix with a block of samples.
       clusters: of the preconditioner.
+      replicas: number of independent ones among the samples, from whose scatter errors are judged: all that were solved for, or
+        the networks that were simulated side by side.
       symmetric: whether $C_0$ has the part of one synapse.
       guaranteed: whether the bound of solve_error is proven; else it rests on an estimate of the smallest eigenvalue.
       method: "solve" or "simulation".
@@ -66,6 +72,7 @@ class SampledCovariance(eqx.Module):
     solve_error: Scalar
     iterations: Count
     clusters: Count
+    replicas: int = eqx.field(static=True)
     symmetric: bool = eqx.field(static=True)
     guaranteed: bool = eqx.field(static=True)
     method: Literal["solve", "simulation"] = eqx.field(static=True)
@@ -77,18 +84,32 @@ class SampledCovariance(eqx.Module):
 
     @property
     def variances(self) -> Float[Array, " neuron"]:
-        """Of each neuron's activity."""
-        sampled = jnp.mean(self.samples**2, axis=1) - (0 if self.alone is None else jnp.mean(self.alone**2, axis=1))
-        return 1 / (2 * self.leak) + sampled
+        """Of each neuron's activity; at least a quarter of their standard error."""
+        seen = self.samples**2 - (0 if self.alone is None else self.alone**2)
+        mean, error = self.mean_over(seen)
+        return jnp.maximum(1 / (2 * self.leak) + mean, LEAST * error)
+
+    def mean_over(
+        self, seen: Float[Array, "quantity probe"]
+    ) -> tuple[Float[Array, " quantity"], Float[Array, " quantity"]]:
+        """Means over the samples, and their standard errors by the scatter of replicas, whose own snapshots are not independent.
+
+        Args:
+          seen: one row for each quantity, with its value in each sample.
+        """
+        count, mean = seen.shape[1], jnp.mean(seen, axis=1)
+        apart = jnp.pad(seen - mean[:, None], ((0, 0), (0, -count % self.replicas)))
+        each = jnp.sum(apart.reshape(len(seen), -1, self.replicas), axis=1)
+        return mean, jnp.sqrt(jnp.sum(each**2, axis=1) * self.replicas / max(self.replicas - 1, 1)) / count
 
     @property
     def words(self) -> str:
         """How it was found, and how well it is known, in one line."""
-        how = "one solve each" if self.method == "solve" else "simulated"
+        how = "one solve each" if self.method == "solve" else f"simulated in {self.replicas} independent replicas"
         bound = "at most" if self.guaranteed else "about"
         return (
             f"{self.probes} samples of noise-driven activity ({how}, {int(self.iterations)} products in all), relative standard "
-            f"error {float(self.error):.2g}, and of the solves {bound} {float(self.solve_error):.1g}"
+            f"error {float(self.error):.2g}, and by the solves {bound} {float(self.solve_error):.1g} of the standard deviation"
         )
 
 
@@ -96,7 +117,8 @@ class Differences(NamedTuple):
     """What synapses see of a covariance.
 
     Attributes:
-      variance: of $x_i - s x_j$, for a synapse of sign s between i and j; not negative.
+      variance: of $x_i - s x_j$, for a synapse of sign s between i and j; at least a quarter of its standard error, as the part
+        that is sampled may by chance take away more than there is.
       error: its standard error.
     """
 
@@ -132,11 +154,11 @@ def sampled_covariance(
       A: dynamics matrix, in 1/time, stable; BCSR or SciPy sparse.
       error: wanted relative standard error of the variance that a synapse sees, as root mean square over synapses.
       probes: number of samples, instead of what the error asks for.
-      fewest: samples that are drawn at least, where the error decides.
+      fewest: samples that are drawn at least, where the error decides; they come in blocks of 16.
       symmetric: whether A is symmetric; by default looked up.
       method: "solve" for symmetric networks with dominant leaks, "simulation" for all; by default what suits.
-      solve_error: tolerance of the solves, as the largest share by which a synapse's standard deviation may be off; by default
-        a quarter of the error.
+      solve_error: tolerance of the solves, as the largest share of the standard deviation by which a synapse's may be off; by
+        default a quarter of the error. A simulation keeps to a hundredth, or less if this is less.
       max_iterations: most iterations of a solve.
 
     Returns:
@@ -162,6 +184,11 @@ def sampled_covariance(
     check_choice("method", method, ("auto", "solve", "simulation"))
     if probes is not None:
         check_whole("probes", probes, least=2)
+    check_whole("fewest", fewest, least=1)
+    check_whole("max_iterations", max_iterations, least=1)
+    if solve_error is None:
+        solve_error = error / 4
+    check_positive("solve_error", solve_error)
     leak = -diagonal_of(A)
     check_sparse_leak("A", -leak)
     symmetric = resolve_sparse_symmetry(symmetric, A)
@@ -171,19 +198,18 @@ def sampled_covariance(
             f"neuron {silent} has no leak (A[{silent}, {silent}] is 0), so its activity never comes to rest: give every neuron "
             "one."
         )
-    check_memory(
-        f"{probes or BLOCK} samples of {len(leak)} neurons",
-        4 * A.dtype.itemsize * (A.data.size + len(leak) * max(probes or 0, BLOCK)),
-        "ask for fewer, or for single precision.",
-    )
-    slack = float(least_slack(A))
-    dominant = slack >= -8 * float(jnp.finfo(A.dtype).eps)
+    _check_room(A, max(BLOCK, probes or fewest))
+    dominant = is_dominant(A)
     if method == "solve" and not (symmetric and dominant):
-        what = "not symmetric" if not symmetric else f"not diagonally dominant (least slack {slack:.3g} of the leak)"
+        what = (
+            "not symmetric"
+            if not symmetric
+            else f"not diagonally dominant (least slack {float(least_slack(A)):.3g} of the leak)"
+        )
         raise InputError(f"method is 'solve', but A is {what}: leave method out, and the network is simulated.")
     if method == "simulation" or not (symmetric and dominant):
-        return _simulated(key, A, leak, error, probes, fewest)
-    return _solved(key, A, leak, error, probes, fewest, slack, solve_error or error / 4, max_iterations)
+        return _simulated(key, A, leak, error, probes, fewest, min(LOST, solve_error))
+    return _solved(key, A, leak, error, probes, fewest, solve_error, max_iterations)
 
 
 def differences(
@@ -223,48 +249,64 @@ def _differences(covariance, rows, columns, weights, entries):
         known = (1 / leak[i] + 1 / leak[j]) / 2
         if covariance.symmetric:
             known = known - jnp.abs(w) / (leak[i] * leak[j])
-        spread = jnp.std(seen, axis=1, ddof=1) / jnp.sqrt(seen.shape[1])
-        variance = jnp.maximum(known + jnp.mean(seen, axis=1), 0)
+        mean, spread = covariance.mean_over(seen)
+        variance = jnp.maximum(known + mean, LEAST * spread)
         return jnp.where(i == j, 0, variance), jnp.where(i == j, 0, spread)
 
     found = lax.map(some, jnp.arange(-(-count // CHUNK)))
     return Differences(*(part.reshape(-1)[:count] for part in found))
 
 
-def _single_error(covariance, A, key):
-    """Root mean square, over synapses, of the relative standard error that one sample would have."""
+def _check_room(A, count):
+    check_memory(
+        f"{count} samples of {A.shape[0]} neurons",
+        4 * A.dtype.itemsize * (A.data.size + A.shape[0] * count),
+        "ask for fewer, or for single precision.",
+    )
+
+
+def _relative_error(covariance, A, key):
+    """Root mean square, over synapses, of the relative standard error."""
     places = jax.random.randint(key, (min(LOOKED_AT, A.data.size),), 0, A.data.size, A.indices.dtype)
     found = differences(covariance, A, entries=places)
     there = found.variance > 0
     ratio = jnp.where(there, found.error / jnp.where(there, found.variance, 1), 0)
-    mean = jnp.sum(ratio**2) / jnp.maximum(jnp.sum(there), 1)
-    return float(jnp.sqrt(mean * covariance.probes))
+    return jnp.sqrt(jnp.sum(ratio**2) / jnp.maximum(jnp.sum(there), 1))
 
 
-def _wanted(single, error):
-    """Samples that a wanted error takes, in whole blocks."""
-    return min(BLOCK * -(-int(np.ceil((single / error) ** 2)) // BLOCK), PROBES)
+def _wanted(covariance, A, key, error, fewest):
+    """Samples that a wanted error takes, by what it is with a few, in whole blocks."""
+    count = covariance.probes * (float(_relative_error(covariance, A, key)) / error) ** 2
+    count = max(min(int(np.ceil(count)), PROBES), fewest)
+    count = BLOCK * -(-count // BLOCK)
+    _check_room(A, count)
+    return count
 
 
-def _solved(key, A, leak, error, probes, fewest, slack, solve_error, max_iterations):
+def _judged(covariance, A, key):
+    """With the error that this many samples have."""
+    return eqx.tree_at(lambda found: found.error, covariance, _relative_error(covariance, A, key))
+
+
+def _solved(key, A, leak, error, probes, fewest, solve_error, max_iterations):
     sign_key, start_key, look_key, draw_key = jax.random.split(key, 4)
     check_singular(A)
     roots = _edge_roots(A, jax.random.bits(sign_key, (len(leak),), jnp.uint32))
     slacks = jnp.maximum(leak - input_of(A), 0)
-    how, guaranteed = precondition(A), slack > len(leak) * float(jnp.finfo(A.dtype).eps)
-    smallest = slack if guaranteed else _estimated(A, how, start_key)
+    how = _conditioned(start_key, A, clusters=False)
     found, worst, iterations, total = [], 0.0, 0, probes
     while total is None or len(found) * BLOCK < total:
         width = BLOCK if total is None else min(BLOCK, total - len(found) * BLOCK)
         y = _draw(jax.random.fold_in(draw_key, len(found)), roots, slacks, width)
-        # Where the leak alone is too weak a preconditioner, clusters are looked for.
-        patience = max_iterations if how.clusters else min(PATIENCE, max_iterations)
-        solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=patience)
+        options = {"tolerance": solve_error, "smallest": how.smallest}
+        patience = max_iterations if how.searched else min(PATIENCE, max_iterations)
+        solved = solve(A, y, how.preconditioner, max_iterations=patience, **options)
         iterations += int(solved.iterations)
+        # Where the leak alone is too weak a preconditioner, clusters are looked for, once.
         if int(solved.code) == SolveCode.NOT_CONVERGED and patience < max_iterations:
-            how = precondition_clusters(start_key, A)
-            smallest = slack if guaranteed else _estimated(A, how, start_key)
-            solved = solve(A, y, how, smallest=smallest, tolerance=solve_error, max_iterations=max_iterations)
+            how = _conditioned(start_key, A, clusters=True)
+            options["smallest"] = how.smallest
+            solved = solve(A, y, how.preconditioner, max_iterations=max_iterations, **options)
             iterations += int(solved.iterations)
         if int(solved.code) != SolveCode.CONVERGED:
             raise InputError(
@@ -274,48 +316,47 @@ def _solved(key, A, leak, error, probes, fewest, slack, solve_error, max_iterati
         worst = max(worst, float(jnp.max(solved.error)))
         found.append((solved.value - y / leak[:, None]) * 0.5**0.5)
         if total is None:
-            total = max(_wanted(_single_error(_covariance(found, leak), A, look_key), error), fewest)
-    covariance = _covariance(found, leak, worst, iterations, how.clusters, guaranteed)
+            total = _wanted(_of_solves(found, leak), A, look_key, error, fewest)
+    covariance = _of_solves(found, leak, worst, iterations, how.preconditioner.clusters, how.guaranteed)
     return _judged(covariance, A, look_key)
 
 
-def _covariance(found, leak, worst=0.0, iterations=0, clusters=0, guaranteed=False):
+def _conditioned(key, A, *, clusters):
+    found = condition(key, A, clusters=clusters)
+    if found is None:
+        raise InputError(SolveCode.NOT_DEFINITE.words)
+    return found
+
+
+def _of_solves(found, leak, worst=0.0, iterations=0, clusters=0, guaranteed=False):
     numbers = (jnp.asarray(0.0), jnp.asarray(worst), jnp.asarray(iterations), jnp.asarray(clusters))
     samples = found[0] if len(found) == 1 else jnp.concatenate(found, axis=1)
-    return SampledCovariance(samples, None, leak, *numbers, symmetric=True, guaranteed=guaranteed, method="solve")
+    return SampledCovariance(
+        samples, None, leak, *numbers, replicas=samples.shape[1], symmetric=True, guaranteed=guaranteed, method="solve"
+    )
 
 
-def _judged(covariance, A, key):
-    """With the error that this many samples have."""
-    error = _single_error(covariance, A, key) / covariance.probes**0.5
-    return eqx.tree_at(lambda found: found.error, covariance, jnp.asarray(error))
-
-
-def _estimated(A, how, key):
-    """Half of the smallest eigenvalue that an iteration sees, in place of a bound."""
-    value = float(smallest_ritz(A, how, jax.random.normal(key, (A.shape[0],), A.dtype)))
-    if not value > 0:
-        raise InputError(SolveCode.NOT_DEFINITE.words)
-    return value / 2
-
-
-def _simulated(key, A, leak, error, probes, fewest):
+def _simulated(key, A, leak, error, probes, fewest, lost):
     look_key, draw_key = jax.random.split(key)
-    enough = None if probes is None else probes
+    blocks = 1 if probes is None else -(-probes // BLOCK)
+    activity = begin_pairs(draw_key, A, leak, width=min(BLOCK, probes or BLOCK))
+    run, activity = simulate_pairs(A, leak, activity, blocks=blocks, lost=lost)
+    if probes is None:
+        more = _wanted(_of_run(run, leak, activity), A, look_key, error, fewest) // BLOCK - 1
+        if more:
+            later, activity = simulate_pairs(A, leak, activity, blocks=more, lost=lost)
+            run = Run(*(jnp.concatenate(parts, axis=1) for parts in zip(run, later, strict=True)))
+    else:
+        run = Run(*(part[:, :probes] for part in run))
+    return _judged(_of_run(run, leak, activity), A, look_key)
 
-    def covariance_of(run):
-        numbers = (jnp.asarray(0.0), jnp.asarray(run.error), jnp.asarray(run.products), jnp.asarray(0))
-        return SampledCovariance(
-            run.states, run.alone, leak, *numbers, symmetric=False, guaranteed=False, method="simulation"
-        )
 
-    run = simulate_pairs(draw_key, A, leak, blocks=1 if enough is None else -(-enough // BLOCK), width=BLOCK)
-    if enough is None:
-        enough = max(_wanted(_single_error(covariance_of(run), A, look_key), error), fewest)
-        if enough > BLOCK:
-            run = simulate_pairs(draw_key, A, leak, blocks=-(-enough // BLOCK), width=BLOCK)
-    run = run._replace(states=run.states[:, :enough], alone=run.alone[:, :enough])
-    return _judged(covariance_of(run), A, look_key)
+def _of_run(run, leak, activity):
+    numbers = (jnp.asarray(0.0), jnp.asarray(activity.error), jnp.asarray(activity.products), jnp.asarray(0))
+    return SampledCovariance(
+        run.states, run.alone, leak, *numbers, replicas=activity.state.shape[1], symmetric=False, guaranteed=False,
+        method="simulation",
+    )  # fmt: skip
 
 
 @jax.jit

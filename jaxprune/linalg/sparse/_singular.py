@@ -4,6 +4,7 @@ import numpy as np
 
 from jaxprune._checks import InputError
 from jaxprune.linalg.sparse._matrix import SparseMatrix, to_scipy
+from jaxprune.linalg.sparse._precondition import slack_rounding, slack_shares
 
 
 def check_singular(A: SparseMatrix) -> None:
@@ -23,14 +24,12 @@ def check_singular(A: SparseMatrix) -> None:
     import scipy.sparse
     import scipy.sparse.csgraph as graphs
 
-    rows = to_scipy(A)
-    leak = -rows.diagonal()
-    slack = leak - (np.asarray(abs(rows).sum(axis=1)).ravel() - np.abs(leak))
-    rounding = 16 * np.finfo(rows.dtype).eps * np.sqrt(np.diff(rows.indptr)) * leak
-    if np.all(slack > rounding):
+    leaking = np.asarray(slack_shares(A) > slack_rounding(A))
+    if np.all(leaking):
         return
+    rows = to_scipy(A)
     count, part = graphs.connected_components(rows, directed=False)
-    bare = np.bincount(part, weights=slack > rounding, minlength=count) == 0
+    bare = np.bincount(part, weights=leaking, minlength=count) == 0
     members = np.flatnonzero(bare[part])
     if not len(members):
         return
@@ -49,6 +48,6 @@ def check_singular(A: SparseMatrix) -> None:
         neuron = int(members[balanced[0]])
         size = int(np.sum(part == part[neuron]))
         raise InputError(
-            f"A is singular: the component of neuron {neuron} ({size} of {len(leak)} neurons) has no slack and is balanced, so "
+            f"A is singular: the component of neuron {neuron} ({size} of {len(leaking)} neurons) has no slack and is balanced, so "
             "one of its patterns never decays: add a slack, for example with networks.dominant_leak(W, slack)."
         )

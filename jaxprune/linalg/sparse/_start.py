@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey
+from jaxprune.linalg.sparse._condition import condition
 from jaxprune.linalg.sparse._matrix import SparseMatrix, diagonal_of
-from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
+from jaxprune.linalg.sparse._precondition import Preconditioner
 from jaxprune.linalg.sparse._singular import check_singular
-from jaxprune.linalg.sparse._solve import SolveCode, smallest_ritz, solve
+from jaxprune.linalg.sparse._solve import SolveCode, solve
 
 PATIENCE = 25
 """Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
@@ -49,23 +50,19 @@ def find_start(key: PRNGKey, A: SparseMatrix, columns: int) -> Start | None:
     leak = -diagonal_of(A)
     if not bool(jnp.all(leak > 0)):
         return None
-    look_key, draw_key, cluster_key = jax.random.split(key, 3)
-    how, slack = precondition(A), float(least_slack(A))
-    guaranteed = slack > len(leak) * float(jnp.finfo(A.dtype).eps)
-    smallest = slack if guaranteed else _seen(look_key, A, how)
-    if smallest is None or (not guaranteed and _has_no_slack(A)):
+    look_key, draw_key = jax.random.split(key)
+    known = condition(look_key, A, clusters=False)
+    if known is None or (not known.guaranteed and _has_no_slack(A)):
         return None
     y = jnp.sqrt(leak)[:, None] * jax.random.normal(draw_key, (len(leak), columns), A.dtype)
-    found = solve(A, y, how, smallest=smallest, tolerance=CLOSE, max_iterations=PATIENCE)
+    found = solve(A, y, known.preconditioner, smallest=known.smallest, tolerance=CLOSE, max_iterations=PATIENCE)
     if int(found.code) == SolveCode.NOT_DEFINITE:
         return None
     if int(found.code) == SolveCode.NOT_CONVERGED:
-        how = precondition_clusters(cluster_key, A)
-        if how.clusters and not guaranteed:
-            smallest = _seen(look_key, A, how)
-            if smallest is None:
-                return None
-    return Start(found.value, how, smallest, guaranteed, int(found.iterations))
+        known = condition(look_key, A, clusters=True)
+        if known is None:
+            return None
+    return Start(found.value, *known[:3], int(found.iterations))
 
 
 def _has_no_slack(A):
@@ -75,9 +72,3 @@ def _has_no_slack(A):
     except InputError:
         return True
     return False
-
-
-def _seen(key, A, how):
-    """Half of the smallest eigenvalue that an iteration sees; None if that is not positive."""
-    value = float(smallest_ritz(A, how, jax.random.normal(key, (A.shape[0],), A.dtype), steps=min(60, A.shape[0])))
-    return value / 2 if value > 0 else None
