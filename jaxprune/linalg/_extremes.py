@@ -13,12 +13,13 @@ from jaxprune.linalg.sparse import (
     AnySparse,
     SlowModes,
     as_sparse,
-    asymmetry,
     diagonal_of,
+    dominance_slack,
     input_of,
     is_sparse,
     sparse_abscissa,
     sparse_modes,
+    symmetric_up_to_rounding,
 )
 
 DENSE = 500
@@ -35,16 +36,21 @@ class Stability(NamedTuple):
     Attributes:
       abscissa: largest real part of its eigenvalues, in 1/time.
       rounding: size below which it is not told from zero.
-      stable: whether the abscissa is below minus that.
+      stable: whether the abscissa is known to be below minus that.
+      known: whether the abscissa is known. A large sparse network's is not where neither dominance nor an iteration that came to
+        its end tells; what was found is then a lower bound at best.
     """
 
     abscissa: float
     rounding: float
     stable: bool
+    known: bool = True
 
     @property
     def words(self) -> str:
-        """Stable, marginal (not told from zero) or unstable."""
+        """Stable, marginal (not told from zero), unstable or not known."""
+        if not self.known:
+            return "not known: the iteration did not converge"
         if self.stable:
             return "stable"
         return "unstable" if self.abscissa > self.rounding else "marginal"
@@ -134,11 +140,14 @@ def slow_modes(A: Any, count: int) -> Modes | SlowModes:
 
 
 def _of_sparse(A):
-    found = sparse_abscissa(A, symmetric=asymmetry(A) is None)
+    found = sparse_abscissa(A, symmetric=symmetric_up_to_rounding(A))
     # The longest row, and not all neurons, adds up to an entry of a product.
     longest = float(jnp.max(jnp.diff(A.indptr)))
     rounding = longest * float(jnp.finfo(A.dtype).eps * jnp.max(input_of(A) + jnp.abs(diagonal_of(A))))
-    return Stability(found.abscissa, rounding, found.abscissa < -rounding)
+    dominant = float(dominance_slack(A)) > rounding
+    # What grows was found to grow, whether or not the search for something faster came to its end.
+    known = found.settled or dominant or found.abscissa > rounding
+    return Stability(found.abscissa, rounding, dominant or (found.settled and found.abscissa < -rounding), known)
 
 
 def _entries(A) -> Any:

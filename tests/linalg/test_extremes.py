@@ -8,7 +8,7 @@ from helpers import FAMILIES, weights
 
 import jaxprune
 from jaxprune import linalg, networks
-from jaxprune.linalg import _extremes
+from jaxprune.linalg import _extremes, sparse
 
 
 @pytest.fixture
@@ -73,6 +73,19 @@ def test_many_equal_modes(iterated):
     assert linalg.stability(-2 * jnp.eye(50)).abscissa == -2
     A = jnp.diag(jnp.full(49, 0.5), -1) - jnp.eye(50)
     assert linalg.stability(A).abscissa == pytest.approx(-1, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("leak", "seen", "words"), [(0.5, -0.1, "not known"), (0.5, 0.1, "unstable"), (4.0, -2.0, "stable")]
+)
+def test_what_an_iteration_did_not_find_is_not_called_stable(leak, seen, words, monkeypatch):
+    """Unless dominance tells, or what was found grows."""
+    ring = jnp.roll(jnp.eye(9), 1, axis=0)
+    A = sparse.as_sparse("A", ring + ring.T - leak * jnp.eye(9))
+    monkeypatch.setattr(_extremes, "sparse_abscissa", lambda A, *, symmetric: sparse.Abscissa(seen, 0.1, False))
+    found = linalg.stability(A)
+    assert found.words.startswith(words)
+    assert (found.stable, found.known) == (words == "stable", words != "not known")
 
 
 def test_errors():

@@ -17,12 +17,12 @@ from jaxprune.linalg.sparse._matrix import (
     AnySparse,
     SparseMatrix,
     as_sparse,
-    asymmetry,
     diagonal_of,
     dominance_slack,
     from_scipy,
     longest_row,
     resolve_sparse_symmetry,
+    symmetric_up_to_rounding,
     to_scipy,
 )
 from jaxprune.linalg.sparse._modes import sparse_abscissa
@@ -172,7 +172,7 @@ def check_sparse_pair(A: AnySparse, B: AnySparse) -> tuple[SparseMatrix, SparseM
 def resolve_pair_symmetry(symmetric: bool | None, A: SparseMatrix, B: SparseMatrix) -> bool:
     """Whether both of a pair are symmetric; the caller's word is checked."""
     if symmetric is None:
-        return asymmetry(A) is None and asymmetry(B) is None
+        return symmetric_up_to_rounding(A) and symmetric_up_to_rounding(B)
     return resolve_sparse_symmetry(symmetric, A) and resolve_sparse_symmetry(symmetric, B, "B")
 
 

@@ -130,11 +130,13 @@ def sparse_abscissa(A: SparseMatrix, *, symmetric: bool) -> Abscissa:
         if found.settled and -float(found.eigenvalues[0]) < -highest * (1 + NEAR):
             return Abscissa(float(found.eigenvalues[0]), float(found.residuals[0]), True)
     if not symmetric and A.shape[0] > SMALL:
-        values, vectors, _ = _arpack(to_scipy(A), 1 + MORE, ROUGHLY**2, SOON)
+        # Where dominance promises nothing, it pays to look longer.
+        restarts = SOON if highest < 0 else RESTARTS
+        values, vectors, _, settled = _arpack(to_scipy(A), 1 + MORE, ROUGHLY**2, restarts)
         if not len(values):
             return Abscissa(highest if highest < 0 else np.nan, np.nan, False)
         residual = np.linalg.norm(to_scipy(A) @ vectors[:, 0] - values[0] * vectors[:, 0])
-        return Abscissa(float(values[0].real), float(residual), True)
+        return Abscissa(float(values[0].real), float(residual), settled)
     found = sparse_modes(A, 1, symmetric=symmetric, tolerance=ROUGHLY)
     return Abscissa(float(jnp.max(found.eigenvalues.real)), float(found.residuals[0]), found.settled)
 
@@ -172,29 +174,30 @@ def _whole(A, count, symmetric):
 
 
 def _arnoldi(A, count):
-    values, vectors, products = _arpack(to_scipy(A), count + MORE)
+    values, vectors, products, settled = _arpack(to_scipy(A), count + MORE)
     if not len(values):
         raise InputError("no mode of A was found by iteration: its slowest modes lie too close together.")
-    found, rows, _ = _arpack(to_scipy(A).T.tocsr(), count + 2 * MORE)
+    found, rows, _, _ = _arpack(to_scipy(A).T.tocsr(), count + 2 * MORE)
     values, vectors = values[:count], vectors[:, :count]
     apart = np.abs(values[:, None] - found[None, :])
     same = apart.min(axis=1) < 1e-6 * np.abs(values).max()
     left = np.where(same[:, None], rows.T[apart.argmin(axis=1)], np.nan)
-    return _of(A, values, vectors, left, products)
+    return _of(A, values, vectors, left, products)._replace(settled=settled)
 
 
 def _arpack(rows: Any, count: int, tolerance: float = 0.0, restarts: int = RESTARTS) -> Any:
-    """Eigenvalues of largest real part, slowest first, with vectors; as many as were found."""
+    """Eigenvalues of largest real part, slowest first, with vectors; as many as were found, and whether it were all."""
     import scipy.sparse.linalg as iterative
 
+    settled = True
     try:
         options: Any = {"v0": np.ones(rows.shape[0], rows.dtype), "tol": tolerance, "ncv": max(4 * count, 60)}
         found: Any = iterative.eigs(rows, count, which="LR", maxiter=restarts, **options)
     except iterative.ArpackNoConvergence as error:
-        found = error.eigenvalues, error.eigenvectors
+        found, settled = (error.eigenvalues, error.eigenvectors), False
     values, vectors = found
     order = np.lexsort((-values.imag, -values.real))
-    return values[order], vectors[:, order], max(4 * count, 60)
+    return values[order], vectors[:, order], max(4 * count, 60), settled
 
 
 def _of(A, values, vectors, left, iterations):

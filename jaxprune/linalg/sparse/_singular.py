@@ -48,6 +48,6 @@ def check_singular(A: SparseMatrix) -> None:
         neuron = int(members[balanced[0]])
         size = int(np.sum(part == part[neuron]))
         raise InputError(
-            f"A is singular: the component of neuron {neuron} ({size} of {len(leaking)} neurons) has no slack and is balanced, so "
-            "one of its patterns never decays: add a slack, for example with networks.dominant_leak(W, slack)."
+            f"A is singular: the component of neuron {neuron} ({size} of {len(leaking)} neurons) has no slack and is balanced, "
+            "so one of its patterns never decays: add a slack, for example with networks.dominant_leak(W, slack)."
         )

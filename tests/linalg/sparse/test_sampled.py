@@ -1,5 +1,6 @@
 """Sampled covariances against exact ones, and networks that have none."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from jaxprune import InputError, linalg, networks
 from jaxprune.linalg import sparse
+from jaxprune.linalg.sparse import _sampled, _simulate
 
 KEY = jax.random.key(3)
 
@@ -90,6 +92,79 @@ def test_no_slack_at_all_is_fine_while_inhibition_frustrates_the_network():
     assert np.median(np.abs(found / variance[there] - 1)) < 0.05
 
 
+def slow_clusters():
+    """Four excitatory clusters, weakly joined, whose patterns are five hundred times slower than a neuron alone."""
+    W = jnp.abs(networks.clustered(jax.random.key(4), (40, 30, 20, 20), bridges=12))
+    return networks.dominant_leak(W, 2e-3 * mean_input(W))
+
+
+def test_a_simulation_loses_nothing_of_slow_modes():
+    """Under the same noise, a loose tolerance of the steps gives the slow patterns that a strict one gives."""
+    A = slow_clusters()
+    S, patterns = sparse.as_sparse("A", A), np.linalg.eigh(np.asarray(A))[1][:, -4:]
+    leak = -sparse.diagonal_of(S)
+    begun = _simulate.begin_pairs(KEY, S, leak, width=16)
+    loose, strict = (_simulate.simulate_pairs(S, leak, begun, blocks=1, lost=lost) for lost in (1e-2, 1e-7))
+    assert strict[1].error < 1e-6 < loose[1].error <= 1e-2
+    sizes = [np.mean((patterns.T @ np.asarray(run.states)) ** 2, axis=1) for run, _ in (loose, strict)]
+    np.testing.assert_allclose(*sizes, rtol=1e-3)
+
+
+def test_a_simulation_goes_on_from_where_it_was():
+    S = sparse.as_sparse("A", directed() - 3 * jnp.eye(120))
+    leak = -sparse.diagonal_of(S)
+    begun = _simulate.begin_pairs(KEY, S, leak, width=4)
+    whole, _ = _simulate.simulate_pairs(S, leak, begun, blocks=3)
+    first, now = _simulate.simulate_pairs(S, leak, begun, blocks=1)
+    rest, _ = _simulate.simulate_pairs(S, leak, now, blocks=2)
+    np.testing.assert_array_equal(whole.states, jnp.concatenate([first.states, rest.states], axis=1))
+
+
+def test_errors_are_judged_by_independent_replicas():
+    """Snapshots of one replica that are all the same tell no more than one of them; and chance leaves no variance below zero."""
+    S = sparse.as_sparse("A", directed())
+    covariance = linalg.sampled_covariance(KEY, S, probes=16)
+    thrice = eqx.tree_at(
+        lambda C: (C.samples, C.alone), covariance, (jnp.tile(covariance.samples, 3), jnp.tile(covariance.alone, 3))
+    )
+    once, again = (sparse.differences(C, S) for C in (covariance, thrice))
+    for name in ("variance", "error"):
+        np.testing.assert_allclose(getattr(again, name), getattr(once, name), rtol=1e-9)
+    # Of a part of the last snapshot as well: 40 samples of 16 replicas.
+    assert np.isclose(*(np.sum(part) for part in covariance.mean_over(jnp.ones((2, 40)))[1:]), 0)
+    assert "16 independent replicas" in covariance.words
+    louder = eqx.tree_at(lambda C: C.alone, covariance, 2 * covariance.alone)
+    found, off = sparse.differences(louder, S), np.asarray(sparse.rows_of(S) != S.indices)
+    np.testing.assert_allclose(np.min((found.variance / found.error)[off]), 0.25)
+    assert float(_sampled._relative_error(louder, S, KEY)) > 1
+    assert float(louder.variances.min()) > 0
+
+
+def test_samples_come_in_blocks_and_fit_into_memory(monkeypatch):
+    S = sparse.as_sparse("A", symmetric())
+    assert linalg.sampled_covariance(KEY, S, error=0.5, fewest=17).probes == 32
+    assert linalg.sampled_covariance(KEY, S, probes=17).probes == 17
+    monkeypatch.setattr("jaxprune._memory.memory_limit", lambda: 4 * 8 * (S.data.size + 200 * 64))
+    for options, count in (({"fewest": 100}, 100), ({"probes": 80}, 80), ({"error": 0.001}, 1024)):
+        with pytest.raises(InputError, match=f"{count} samples of 200 neurons needs"):
+            linalg.sampled_covariance(KEY, S, **options)
+
+
+def test_clusters_are_looked_for_once(monkeypatch):
+    """Also where there are none."""
+    calls = []
+    monkeypatch.setattr(_sampled, "PATIENCE", 1)
+    known = _sampled.condition
+
+    def counted(key, A, *, clusters):
+        calls.append(clusters)
+        return known(key, A, clusters=clusters)
+
+    monkeypatch.setattr(_sampled, "condition", counted)
+    linalg.sampled_covariance(KEY, sparse.as_sparse("A", symmetric()), probes=48)
+    assert calls == [False, True]
+
+
 def camps(slack, frustrated):
     """A component of two camps with inhibition between them, beside another that leaks."""
     W = np.zeros((9, 9))
@@ -120,6 +195,9 @@ def test_a_balanced_component_without_slack_is_refused():
         (directed, {"method": "solve"}, "not symmetric"),
         (directed, {"probes": 1}, "probes is 1"),
         (symmetric, {"error": 0.0}, "error is 0"),
+        (symmetric, {"solve_error": 0.0}, "solve_error is 0"),
+        (symmetric, {"fewest": 0}, "fewest is 0"),
+        (symmetric, {"max_iterations": 0}, "max_iterations is 0"),
         (symmetric, {"max_iterations": 2}, r"after 2 iterations .* 0.025 is wanted"),
     ],
 )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg as iterative
 
 from jaxprune import InputError, linalg, networks
 from jaxprune.linalg import Guarantee, sparse
@@ -215,8 +216,17 @@ def test_the_abscissa_of_a_directed_network(monkeypatch):
     found = sparse.sparse_abscissa(A, symmetric=False)
     assert found.settled
     np.testing.assert_allclose(found.abscissa, np.linalg.eigvals(np.asarray(D)).real.max(), rtol=1e-5)
+    values = np.linalg.eigvals(np.asarray(D))[:1]
+
+    def cut_short(*_, **__):
+        raise iterative.ArpackNoConvergence("%s", values, np.ones((90, 1)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(iterative, "eigs", cut_short)
+        assert not sparse.sparse_abscissa(A, symmetric=False).settled
+        assert not sparse.sparse_modes(A, 1).settled
     # Where nothing is found, dominance promises this much; and without it, nothing is known.
-    monkeypatch.setattr(_modes, "_arpack", lambda *_: (np.zeros(0), np.zeros((90, 0)), 60))
+    monkeypatch.setattr(_modes, "_arpack", lambda *_: (np.zeros(0), np.zeros((90, 0)), 60, False))
     lost = sparse.sparse_abscissa(A, symmetric=False)
     assert not lost.settled
     np.testing.assert_allclose(lost.abscissa, -linalg.dominance_slack(D), rtol=1e-9)

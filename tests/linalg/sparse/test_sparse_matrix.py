@@ -62,6 +62,26 @@ def test_one_entry_off_by_a_millionth_is_seen():
     assert sparse.asymmetry(sparse.as_sparse("A", skewed)).difference == pytest.approx(1e-6)
 
 
+@pytest.mark.parametrize("size", [1e-4, 1.0])
+def test_a_weak_directed_synapse_beside_large_leaks_in_single_precision(size):
+    """Compared entry by entry: neither the number of neurons nor the leak covers it up; rounding of an entry does no harm."""
+    n = 2000
+    ring = scipy.sparse.diags_array(np.full(n - 1, size, np.float32), offsets=1, shape=(n, n))
+    leak = scipy.sparse.eye_array(n, dtype=np.float32) * np.float32(100)
+    rounded = (ring.T * np.float32(1 + 4e-7)).astype(np.float32)
+    symmetric, directed = (sparse.as_sparse("A", (ring + other - leak).tocsr()) for other in (rounded, 0.99 * rounded))
+    assert sparse.symmetric_up_to_rounding(symmetric)
+    assert sparse.asymmetry(symmetric) is None
+    assert sparse.asymmetry(directed).difference == pytest.approx(0.01 * size, rel=1e-2)
+    one_way = sparse.as_sparse("A", (ring - leak).tocsr())
+    assert sparse.asymmetry(one_way).difference == pytest.approx(size)
+
+
+def test_padding_of_a_list_of_entries_is_left_out():
+    padded = BCOO.fromdense(jnp.asarray(A), nse=12)
+    np.testing.assert_array_equal(sparse.as_sparse("A", padded).todense(), A)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
