@@ -24,10 +24,8 @@ from jaxprune.linalg.sparse import (
     is_sparse,
     resolve_pair_symmetry,
     sampled_covariance,
-    sparse_certificate,
-    sparse_modes,
-    sparse_response,
 )
+from jaxprune.linalg.sparse.parts import certificate_of, modes_of, response_of
 
 DENSE = 3000
 """Neurons up to which a sparse network that is not symmetric is made dense for its H2 error."""
@@ -156,19 +154,19 @@ def estimate_measures(
 def _of_sparse(key: PRNGKey, A: Any, B: Any, found: Any, slow: int) -> SparseEstimates:
     A, B = check_sparse_pair(A, B)
     symmetric = resolve_pair_symmetry(None, A, B)
-    known = sparse_modes(A, slow) if found is None else found
+    known = modes_of(A, slow, symmetric) if found is None else found
     along = np.asarray(mode_errors(known, B)[0])
     how = f"{len(along)} slowest modes, by iteration"
     # What a mode is off by changes the form along it by about the same share.
     off = np.asarray(known.residuals / jnp.abs(known.eigenvalues))
-    h2, stationary, path = sparse_response(key, A, B, symmetric=True)[:3] if symmetric else _of_directed(key, A, B)
+    h2, stationary, path = response_of(key, A, B)[:3] if symmetric else _of_directed(key, A, B)
     return SparseEstimates(
         h2=h2,
         slow_modes=Estimate(float(along.mean()), 0.0, float(off.mean()), how),
         worst_mode=Estimate(float(along.max()), 0.0, float(off.max()), how),
         stationary=stationary,
         path=path,
-        certificate=sparse_certificate(A, B, symmetric=symmetric),
+        certificate=certificate_of(A, B, symmetric),
     )
 
 

@@ -32,6 +32,8 @@ from jaxprune.linalg.sparse._start import Start, find_start
 
 ENDS = 4
 """Vectors at either end."""
+TOLERANCE, MOST = 3e-3, 200
+"""Of the residual, as a share of epsilon, and the most iterations, where no numbers are given."""
 SMALL = 64
 """Neurons up to which all eigenvalues of the pencil are computed."""
 ABOVE = (1e-9, 1e-7, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
@@ -50,6 +52,11 @@ class CertificateCode(Code):
         "proven.",
     )
     NOT_CONVERGED = 2, "an estimate that had not converged: epsilon is at least this; allow more iterations."
+    NOT_PROVEN = (
+        4,
+        "an estimate, as the proof that was asked for failed: epsilon is at least this, but no factorisation shows that a number "
+        "at most a tenth above it bounds all eigenvalues; ask for a smaller tolerance or more iterations.",
+    )
     NONE = 3, "none: minus the symmetric part of A is not positive definite, so no such number exists."
 
 
@@ -61,6 +68,7 @@ class SparseCertificate(NamedTuple):
         an upper bound if proven, else a lower one; NaN where no such number exists.
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
+      guaranteed: whether that is proven; else it rests on an estimate of the smallest eigenvalue of A.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
       abscissa: largest real part of the eigenvalues of B, in 1/time, as far as the iteration sees (`sparse.Abscissa`).
       dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
@@ -76,6 +84,7 @@ class SparseCertificate(NamedTuple):
     epsilon: float
     proven: bool
     residual: float
+    guaranteed: bool
     theta_min: float
     theta_max: float
     abscissa: float
@@ -92,7 +101,8 @@ class SparseCertificate(NamedTuple):
         """How well epsilon is known, in one sentence."""
         if self.code in (CertificateCode.PROVEN, CertificateCode.NONE):
             return f"epsilon {self.epsilon:.4g}, {CertificateCode(self.code).words}"
-        return f"epsilon {self.epsilon:.4g}, residual {self.residual:.2g}, {CertificateCode(self.code).words}"
+        about = "" if self.guaranteed else "about "
+        return f"epsilon {self.epsilon:.4g}, residual {about}{self.residual:.2g}, {CertificateCode(self.code).words}"
 
 
 def sparse_certificate(
@@ -101,8 +111,8 @@ def sparse_certificate(
     *,
     symmetric: bool | None = None,
     prove: bool | None = None,
-    tolerance: float = 3e-3,
-    max_iterations: int = 200,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST,
 ) -> SparseCertificate:
     r"""Measure the spectral error of a large pruned network B against its original A, as `certify` does, without a dense matrix.
 
@@ -139,11 +149,24 @@ def sparse_certificate(
     A, B = check_sparse_pair(A, B)
     check_positive("tolerance", tolerance)
     check_whole("max_iterations", max_iterations, least=1)
-    both = resolve_pair_symmetry(symmetric, A, B)
+    return certificate_of(A, B, resolve_pair_symmetry(symmetric, A, B), prove, tolerance, max_iterations)
+
+
+def certificate_of(
+    A: SparseMatrix,
+    B: SparseMatrix,
+    both: bool,
+    prove: bool | None = None,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST,
+) -> SparseCertificate:
+    """What `sparse_certificate` does, of a pair that is known to be symmetric, or not."""
     first, second = (A, B) if both else (symmetric_part(A), symmetric_part(B))
     found = _deviation(first, second, tolerance, max_iterations)
     if not np.isnan(found["epsilon"]):
         bound = _proof(first, second, found["epsilon"], prove)
+        if bound is None and prove:
+            found["code"] = int(CertificateCode.NOT_PROVEN)
         if bound is not None:
             found |= {"epsilon": bound, "proven": True, "code": CertificateCode.PROVEN}
     slack = float(dominance_slack(B))
@@ -194,6 +217,7 @@ def _deviation(A: SparseMatrix, B: SparseMatrix, tolerance: float, most: int) ->
         if values is None:
             return _nothing()
         low, high, iterations, code, residual = values[0], values[-1], 0, CertificateCode.ESTIMATED, 0.0
+        guaranteed = True
     elif start is None:
         return _nothing()
     else:
@@ -205,15 +229,16 @@ def _deviation(A: SparseMatrix, B: SparseMatrix, tolerance: float, most: int) ->
         code = CertificateCode.ESTIMATED if bool(found.settled) else CertificateCode.NOT_CONVERGED
         end = 0 if 1 - low > high - 1 else -1
         residual = _norm_in_inverse(A, found.residuals[:, end], start, tolerance)
+        guaranteed = start.guaranteed
     return {
         "epsilon": float(max(1 - low, high - 1)), "residual": residual, "theta_min": float(low), "theta_max": float(high),
-        "iterations": iterations, "proven": False, "code": int(code),
+        "iterations": iterations, "proven": False, "guaranteed": guaranteed, "code": int(code),
     }  # fmt: skip
 
 
 def _nothing():
     return dict.fromkeys(("epsilon", "residual", "theta_min", "theta_max"), np.nan) | {
-        "iterations": 0, "proven": False, "code": int(CertificateCode.NONE),
+        "iterations": 0, "proven": False, "guaranteed": False, "code": int(CertificateCode.NONE),
     }  # fmt: skip
 
 

@@ -29,6 +29,8 @@ SMALL = 300
 """Neurons up to which all modes are found at once."""
 RESTARTS = 300
 """Restarts of the Arnoldi method."""
+TOLERANCE, MOST = 1e-4, 300
+"""Of the residuals of a symmetric network's modes, and the most iterations."""
 ROUGHLY, SOON, NEAR = 1e-3, 30, 0.01
 """For an abscissa alone: tolerance; iterations or restarts; and how near the bound by dominance it ends a search."""
 
@@ -71,8 +73,8 @@ def sparse_modes(
     count: int,
     *,
     symmetric: bool | None = None,
-    tolerance: float = 1e-4,
-    max_iterations: int = 300,
+    tolerance: float = TOLERANCE,
+    max_iterations: int = MOST,
 ) -> SlowModes:
     r"""The slowest modes of a large network, without any other.
 
@@ -102,7 +104,13 @@ def sparse_modes(
     check_whole("count", count, least=1)
     check_positive("tolerance", tolerance)
     check_whole("max_iterations", max_iterations, least=1)
-    symmetric = resolve_sparse_symmetry(symmetric, A)
+    return modes_of(A, count, resolve_sparse_symmetry(symmetric, A), tolerance, max_iterations)
+
+
+def modes_of(
+    A: SparseMatrix, count: int, symmetric: bool, tolerance: float = TOLERANCE, max_iterations: int = MOST
+) -> SlowModes:
+    """What `sparse_modes` does, of a matrix that is known to be symmetric or not."""
     if A.shape[0] <= max(SMALL, 8 * (count + MORE)):
         return _whole(A, count, symmetric)
     if not symmetric:
@@ -137,7 +145,7 @@ def sparse_abscissa(A: SparseMatrix, *, symmetric: bool) -> Abscissa:
             return Abscissa(highest if highest < 0 else np.nan, np.nan, False)
         residual = np.linalg.norm(to_scipy(A) @ vectors[:, 0] - values[0] * vectors[:, 0])
         return Abscissa(float(values[0].real), float(residual), settled)
-    found = sparse_modes(A, 1, symmetric=symmetric, tolerance=ROUGHLY)
+    found = modes_of(A, 1, symmetric, ROUGHLY)
     return Abscissa(float(jnp.max(found.eigenvalues.real)), float(found.residuals[0]), found.settled)
 
 

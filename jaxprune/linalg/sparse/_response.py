@@ -1,6 +1,6 @@
 r"""The H2 error and the information lost of a large symmetric network, from what a few random patterns become in both."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from jaxprune.linalg.sparse._matrix import AnySparse, SparseMatrix
 from jaxprune.linalg.sparse._solve import solve
 from jaxprune.linalg.sparse._start import Start, find_start
 
+PROBES, STEPS = 8, 10
+"""Patterns, and steps of the block Lanczos method, where no numbers are given."""
 GROUP = 4
 """Patterns that are followed together; the vectors of one such group fill the memory."""
 POWERS = 2
@@ -24,8 +26,8 @@ POWERS = 2
 LESS = 3
 """Steps fewer, with which the result is compared."""
 SOLVED = 0.01
-"""Relative error of these solves in the energy norm: it decides how good the space is, and its square what the path's rate is
-short of."""
+"""Wanted relative error of these solves in the energy norm. It decides how good the space is, and the square of what is reached
+is what the path's rate is short of."""
 MOST = 1000
 """Most iterations of a solve."""
 
@@ -36,7 +38,7 @@ class Estimate(NamedTuple):
     Attributes:
       value: the estimate.
       error: its standard error, by the scatter over random patterns; zero where there was no chance, NaN where it is not known.
-      unsettled: by how much it still moved in the last steps of the iteration.
+      unsettled: by how much it still moved in the last steps of the iteration, with what solves leave open.
       estimator: how it was found, in words.
     """
 
@@ -72,8 +74,8 @@ def sparse_response(
     B: AnySparse,
     *,
     symmetric: bool | None = None,
-    probes: int = 8,
-    steps: int = 10,
+    probes: int = PROBES,
+    steps: int = STEPS,
 ) -> Response:
     r"""Estimate the H2 error and the information lost of a large symmetric network, without a dense matrix or a time step.
 
@@ -118,6 +120,11 @@ def sparse_response(
             "A or B is not symmetric: the response of a large network is estimated for symmetric ones alone; make the "
             "matrices dense for estimate_h2, if they are small enough."
         )
+    return response_of(key, A, B, probes, steps)
+
+
+def response_of(key: PRNGKey, A: SparseMatrix, B: SparseMatrix, probes: int = PROBES, steps: int = STEPS) -> Response:
+    """What `sparse_response` does, of matrices that are known to be symmetric."""
     width = (1 + POWERS) * min(GROUP, probes)
     check_memory(
         f"the space of {steps} steps for {A.shape[0]} neurons",
@@ -142,18 +149,22 @@ def sparse_response(
 
 
 def _of_group(A, B, z, starts, steps):
-    """Per pattern, for all steps and for fewer: own norm, that of the difference, the trace and the logarithms; the path."""
-    spaces, products = [], 0
+    """Per pattern, for all steps and for fewer: own norm, that of the difference, the trace and the logarithms; the path.
+
+    And what the solves leave open, as shares of energy norms: those of the spaces, and that of the path.
+    """
+    spaces, products, open_of_spaces = [], 0, np.zeros(z.shape[1])
     for X, start in zip((A, B), starts, strict=True):
         columns, count = [z], 0
         for _ in range(POWERS):
-            x, used = _solved(X, columns[-1], start)
+            x, used, left = _solved(X, columns[-1], start)
             columns.append(x)
             count += used
+            open_of_spaces = np.maximum(open_of_spaces, left)
         spaces.append(krylov(X, jnp.concatenate(columns, axis=1), steps))
         products += count + steps
     change = A @ z - B @ z
-    x, used = _solved(A, change, starts[0])
+    x, used, open_of_path = _solved(A, change, starts[0])
     path = np.sum(np.asarray(change * x), axis=0)
     overlap = np.asarray(spaces[0].basis @ spaces[1].basis.T)
     inside = [np.asarray(space.basis @ z) for space in spaces]
@@ -162,7 +173,8 @@ def _of_group(A, B, z, starts, steps):
     rows = [
         _in_small(spaces, overlap, inside, image, width * count) for count in (steps, steps - LESS)
     ]  # two times four numbers for each pattern
-    return np.concatenate([np.concatenate(rows), path[None]]), products + used
+    rows.append(np.stack([path, open_of_spaces, open_of_path]))
+    return np.concatenate(rows), products + used
 
 
 def _in_small(spaces: list[Krylov], overlap: np.ndarray, inside: list[np.ndarray], image: np.ndarray, size: int):
@@ -178,14 +190,16 @@ def _in_small(spaces: list[Krylov], overlap: np.ndarray, inside: list[np.ndarray
     return np.stack([own, apart, trace, logs])
 
 
-def _solved(A: SparseMatrix, y: Float[Array, "neuron probe"], start: Start) -> tuple[Float[Array, "neuron probe"], int]:
-    """The solution of each column, to a small share of its energy norm."""
+def _solved(A: SparseMatrix, y: Float[Array, "neuron probe"], start: Start) -> tuple[Any, int, np.ndarray]:
+    """The solution of each column, the products that it took, and the share of its squared energy norm that is left open."""
     size = jnp.sqrt(jnp.sum(y**2 * start.preconditioner.inverse[:, None], axis=0))
     size = jnp.where(size > 0, size, 1)
     found = solve(
         A, y / size[None, :], start.preconditioner, smallest=start.smallest, tolerance=SOLVED, max_iterations=MOST
     )
-    return found.value * size[None, :], int(found.iterations)
+    norm, left = jnp.sum(y * found.value, axis=0) / size, found.error**2
+    share = jnp.where(left > 0, left / jnp.maximum(norm + left, jnp.finfo(A.dtype).tiny), 0)
+    return found.value * size[None, :], int(found.iterations), np.asarray(share)
 
 
 def _judged(seen: np.ndarray, n: int, how: str) -> tuple[Estimate, Estimate, Estimate]:
@@ -202,15 +216,16 @@ def _judged(seen: np.ndarray, n: int, how: str) -> tuple[Estimate, Estimate, Est
     def spread(values):
         return float(np.std(values, ddof=1) / np.sqrt(count))
 
-    now, before, path = seen[:4], seen[4:8], seen[8] / (4 * n)
+    now, before, path, (of_spaces, of_path) = seen[:4], seen[4:8], seen[8] / (4 * n), seen[9:].max(axis=1)
     h2 = h2_of(now)
     h2_error = spread(now[1] - h2**2 * now[0]) / (2 * h2 * now[0].mean()) if h2 > 0 else 0.0
     stationary = stationary_of(now)
     return (
-        Estimate(float(h2), h2_error, float(abs(h2 - h2_of(before))), f"block Lanczos, {how}"),
+        Estimate(float(h2), h2_error, float(abs(h2 - h2_of(before)) + of_spaces * h2), f"block Lanczos, {how}"),
         Estimate(
-            float(stationary.mean()), spread(stationary), float(abs(stationary.mean() - stationary_of(before).mean())),
+            float(stationary.mean()), spread(stationary),
+            float(abs(stationary.mean() - stationary_of(before).mean()) + of_spaces * abs(stationary.mean())),
             f"block Lanczos, {how}",
         ),
-        Estimate(float(path.mean()), spread(path), float(SOLVED**2 * path.mean()), f"one solve each of {count} patterns"),
+        Estimate(float(path.mean()), spread(path), float(of_path * path.mean()), f"one solve each of {count} patterns"),
     )  # fmt: skip

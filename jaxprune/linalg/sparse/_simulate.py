@@ -132,7 +132,7 @@ def simulate_pairs(
             f"takes {burn:,} steps: increase the leak, or ask for fewer samples."
         )
     allowed = jnp.asarray(max(lost * rate * h, 4 * float(jnp.finfo(A.dtype).eps)), A.dtype)
-    state, seen = activity[:4], []
+    state, seen = (activity.state, activity.alone, activity.products, activity.change), []
     for block in range(activity.blocks, activity.blocks + blocks):
         steps = jnp.asarray(apart if block else burn)
         key = jax.random.fold_in(activity.key, block)
@@ -141,7 +141,10 @@ def simulate_pairs(
     if not bool(jnp.all(jnp.isfinite(state[0]))):
         raise InputError("A is unstable: its simulated activity grows without limit. Increase the leak.")
     run = Run(*(jnp.concatenate(part, axis=1) for part in zip(*seen, strict=True)))
-    return run, Activity(*state, *activity[4:])._replace(blocks=activity.blocks + blocks)
+    x, alone, products, change = state
+    return run, activity._replace(
+        state=x, alone=alone, products=products, change=change, blocks=activity.blocks + blocks
+    )
 
 
 def _slowest_rate(A, leak):

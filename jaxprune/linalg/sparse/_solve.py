@@ -36,7 +36,8 @@ class Solved(NamedTuple):
 
     Attributes:
       value: x.
-      error: upper bound of $\\|x - x_{exact}\\|_M$, $M = -A$, for each column.
+      error: of each column, $\\|x - x_{exact}\\|_M$ with $M = -A$ at most; about that where the smallest eigenvalue that was
+        passed is an estimate.
       iterations: number of them; each multiplies A once with the whole block.
       code: a `SolveCode`.
     """

@@ -95,6 +95,16 @@ def test_nothing_false_is_proven(monkeypatch):
     assert not _proof.proven_definite(scipy.sparse.csr_array(second), np.full(N, 1e6), form)
 
 
+def test_a_proof_that_fails_says_so_and_an_estimated_residual_too(monkeypatch):
+    monkeypatch.setattr(_certificate, "proven_definite", lambda *_: False)
+    found = sparse.sparse_certificate(SPARSE_A, SPARSE_B, prove=True)
+    assert (found.code, found.proven) == (Code.NOT_PROVEN, False)
+    assert "proof that was asked for failed" in found.words
+    assert "residual about" not in found.words
+    assert found.guaranteed
+    assert "residual about" in found._replace(guaranteed=False).words
+
+
 def test_a_narrow_band_is_proven_however_many_neurons():
     n = 20_000
     order = np.random.default_rng(0).permutation(n)

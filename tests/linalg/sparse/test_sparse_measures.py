@@ -10,6 +10,7 @@ import scipy.sparse
 
 from jaxprune import InputError, linalg, networks
 from jaxprune.linalg import _estimates, sparse
+from jaxprune.linalg.sparse import _certificate, _matrix, _response
 from jaxprune.linalg.sparse._krylov import krylov
 
 N = 320
@@ -42,6 +43,19 @@ def test_the_response_within_five_standard_errors(which):
         assert "16 patterns" in estimate.words
 
 
+def test_what_solves_leave_open_is_unsettled(monkeypatch):
+    A, B = sparse_pair(*PAIRS["slow"])
+    found = []
+    for most in (1000, 3):
+        monkeypatch.setattr(_response, "MOST", most)
+        found.append(sparse.sparse_response(jax.random.key(0), A, B, probes=4, symmetric=True))
+    solved, cut_short = found
+    assert solved.path.unsettled < 1e-3 * solved.path.value
+    assert cut_short.path.value < solved.path.value
+    assert cut_short.path.unsettled > 0.1 * cut_short.path.value
+    assert cut_short.h2.unsettled > 0.1 * cut_short.h2.value
+
+
 def test_patterns_are_followed_exactly():
     """With the same patterns and without chance: the exact integrals for each pattern, slow modes included."""
     A, B = PAIRS["slow"]
@@ -60,7 +74,11 @@ def test_patterns_are_followed_exactly():
     np.testing.assert_allclose(found.stationary.value, (trace - logs - 4 * N) / (8 * N), rtol=1e-3)
 
 
-def test_all_measures_of_a_sparse_network():
+def test_all_measures_of_a_sparse_network(monkeypatch):
+    looked = []
+    known = _matrix.symmetric_up_to_rounding
+    monkeypatch.setattr(_matrix, "symmetric_up_to_rounding", lambda A: looked.append("again") or known(A))
+    monkeypatch.setattr(_certificate, "symmetric_up_to_rounding", lambda A: looked.append("once") or known(A))
     A, B = PAIRS["slack"]
     exact = linalg.measure(A, B)
     found = linalg.estimate_measures(jax.random.key(0), *(scipy.sparse.csr_array(np.asarray(X)) for X in (A, B)))
@@ -72,6 +90,7 @@ def test_all_measures_of_a_sparse_network():
     assert abs(found.h2.value - exact.h2) < 5 * found.h2.error + found.h2.unsettled
     assert found.certificate.proven
     assert len(found.words.splitlines()) == 6
+    assert looked == ["once", "once"]
     again = linalg.estimate_measures(jax.random.key(0), *sparse_pair(A, B))
     assert again == found
     estimate: Any = linalg.estimate_measures
