@@ -352,7 +352,8 @@ def _simulated(key, A, leak, error, probes, fewest, lost):
 
 
 def _of_run(run, leak, activity):
-    numbers = (jnp.asarray(0.0), jnp.asarray(activity.error), jnp.asarray(activity.products), jnp.asarray(0))
+    # A standard deviation is off by half of what a variance is.
+    numbers = (jnp.asarray(0.0), jnp.asarray(activity.error / 2), jnp.asarray(activity.products), jnp.asarray(0))
     return SampledCovariance(
         run.states, run.alone, leak, *numbers, replicas=activity.state.shape[1], symmetric=False, guaranteed=False,
         method="simulation",

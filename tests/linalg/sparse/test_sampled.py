@@ -181,6 +181,9 @@ def camps(slack, frustrated):
 def test_a_balanced_component_without_slack_is_refused():
     with pytest.raises(InputError, match=r"component of neuron 0 \(6 of 9 neurons\) has no slack and is balanced"):
         linalg.sampled_covariance(KEY, camps(0.0, False))
+    rounded = camps(-60 * np.finfo(float).eps, False)  # 12 units of rounding of the leak: told from zero by nobody
+    with pytest.raises(InputError, match="has no slack and is balanced"):
+        linalg.sampled_covariance(KEY, rounded)
     for well in (camps(1e-3, False), camps(0.0, True)):
         assert linalg.sampled_covariance(KEY, well, probes=4).probes == 4
 

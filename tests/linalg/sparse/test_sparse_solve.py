@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse
 
 from jaxprune import InputError, networks
 from jaxprune.linalg import sparse
+from jaxprune.linalg.sparse import _condition
 
 
 def bridged(clusters=12, size=40, slack=1e-6):
@@ -94,6 +96,16 @@ def test_the_smallest_ritz_value_is_that_of_the_preconditioned_matrix():
     start = jax.random.normal(jax.random.key(2), (len(M),))
     found = float(sparse.smallest_ritz(SPARSE, sparse.precondition(SPARSE), start, steps=400))
     assert exact * (1 - 1e-6) <= found <= 1.01 * exact
+
+
+def test_a_bound_is_proven_however_many_neurons():
+    """A row's sum is off by the rounding of its own entries alone."""
+    n = 20_000
+    ring = scipy.sparse.diags_array(np.ones(n - 1, np.float32), offsets=1, shape=(n, n))
+    rows = ring + ring.T - scipy.sparse.diags_array(np.full(n, 2.002, np.float32))
+    found = _condition.condition(jax.random.key(0), sparse.as_sparse("A", rows.tocsr()), clusters=False)
+    assert found.guaranteed
+    assert found.smallest == pytest.approx(0.002 / 2.002, rel=1e-3)
 
 
 def test_what_cannot_be_solved_says_so():
