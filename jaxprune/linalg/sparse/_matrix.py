@@ -223,6 +223,7 @@ class Asymmetry(NamedTuple):
 def symmetric_up_to_rounding(A: SparseMatrix) -> bool:
     r"""Whether entries $a_{ij}$ and $a_{ji}$ are the same, each up to a few units of its own rounding.
 
+    What is below the rounding of the largest synapse of both neurons counts as nothing; the leak does not count here.
     First by products with a random vector of +-1, $|A x - A^T x|$, which tell most other
     matrices; only what passes is transposed.
 
@@ -231,16 +232,19 @@ def symmetric_up_to_rounding(A: SparseMatrix) -> bool:
       False
     """
     rows = to_scipy(A)
-    if _surely_not_symmetric(rows):
+    largest = _largest_of_rows(rows)
+    if _surely_not_symmetric(rows, largest):
         return False
     mirrored = rows.T.tocsr()
     if not (np.array_equal(rows.indptr, mirrored.indptr) and np.array_equal(rows.indices, mirrored.indices)):
-        return _worst(rows, mirrored) is None
+        return _worst(rows, mirrored, largest) is None
     first, second = rows.data, mirrored.data
     if np.array_equal(first, second):
         return True
-    allowed = SAME * np.finfo(rows.dtype).eps * np.maximum(np.abs(first), np.abs(second))
-    return bool(np.all(np.abs(first - second) <= allowed))
+    eps = np.finfo(rows.dtype).eps
+    apart = np.flatnonzero(np.abs(first - second) > SAME * eps * np.maximum(np.abs(first), np.abs(second)))
+    post, pre = np.searchsorted(rows.indptr, apart, side="right") - 1, rows.indices[apart]
+    return bool(np.all(np.abs(first - second)[apart] <= eps * np.minimum(largest[post], largest[pre])))
 
 
 def asymmetry(A: SparseMatrix) -> Asymmetry | None:
@@ -253,7 +257,7 @@ def asymmetry(A: SparseMatrix) -> Asymmetry | None:
     if symmetric_up_to_rounding(A):
         return None
     rows = to_scipy(A)
-    return _worst(rows, rows.T.tocsr())
+    return _worst(rows, rows.T.tocsr(), _largest_of_rows(rows))
 
 
 def resolve_sparse_symmetry(symmetric: bool | None, A: SparseMatrix, name: str = "A") -> bool:
@@ -284,24 +288,34 @@ def check_sparse_leak(name: str, diagonal: Float[Array, " neuron"], remedy: str 
         )
 
 
-def _surely_not_symmetric(rows):
+def _largest_of_rows(rows):
+    """The largest synapse of each neuron."""
+    post = np.repeat(np.arange(rows.shape[0], dtype=rows.indices.dtype), np.diff(rows.indptr))
+    synapses = np.where(rows.indices == post, 0, np.abs(rows.data))
+    return scipy.sparse.csr_array((synapses, rows.indices, rows.indptr), shape=rows.shape).max(axis=1).toarray().ravel()
+
+
+def _surely_not_symmetric(rows, largest):
     """Whether products differ by more than they can where all entries are the same up to rounding."""
     x = np.random.default_rng(0).choice([-1.0, 1.0], rows.shape[0])
     sizes = scipy.sparse.csr_array((np.abs(rows.data), rows.indices, rows.indptr), shape=rows.shape) @ np.ones(len(x))
-    longest = np.diff(rows.indptr).max()
-    share = 2 * SAME * np.finfo(rows.dtype).eps + 2 * (longest + 2) * np.finfo(float).eps
-    return bool(np.any(np.abs(rows @ x - rows.T @ x) > share * sizes))
+    counts = np.diff(rows.indptr) + np.bincount(rows.indices, minlength=len(x))
+    eps = np.finfo(rows.dtype).eps
+    share = 2 * SAME * eps + 2 * counts.max() * np.finfo(float).eps
+    return bool(np.any(np.abs(rows @ x - rows.T @ x) > share * sizes + eps * counts * largest))
 
 
-def _worst(rows, mirrored):
+def _worst(rows, mirrored, largest):
     """The largest of the differences that are no rounding."""
+    eps = np.finfo(rows.dtype).eps
     apart = abs(rows - mirrored)
-    beyond = (apart - SAME * np.finfo(rows.dtype).eps * abs(rows).maximum(abs(mirrored))) > 0
+    beyond = (apart - SAME * eps * abs(rows).maximum(abs(mirrored))) > 0
     apart = apart.multiply(beyond).tocoo()
-    if not apart.nnz:
+    sizes = np.where(apart.data > eps * np.minimum(largest[apart.row], largest[apart.col]), apart.data, 0)
+    if not sizes.any():
         return None
-    worst = int(np.argmax(apart.data))
-    return Asymmetry(float(apart.data[worst]), int(apart.row[worst]), int(apart.col[worst]))
+    worst = int(np.argmax(sizes))
+    return Asymmetry(float(sizes[worst]), int(apart.row[worst]), int(apart.col[worst]))
 
 
 def _bcsr(data, indices, indptr, neurons):

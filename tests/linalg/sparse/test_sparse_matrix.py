@@ -77,6 +77,16 @@ def test_a_weak_directed_synapse_beside_large_leaks_in_single_precision(size):
     assert sparse.asymmetry(one_way).difference == pytest.approx(size)
 
 
+def test_what_is_below_the_rounding_of_synapses_counts_as_nothing():
+    entries = np.asarray(weights("clustered")).copy()
+    post, pre = np.argwhere(np.triu(entries == 0, 1))[0]
+    for size, symmetric in ((1e-18, True), (1e-12, False)):
+        entries[post, pre] = size
+        one_way = sparse.as_sparse("A", entries)
+        assert sparse.symmetric_up_to_rounding(one_way) == symmetric
+        assert (sparse.asymmetry(one_way) is None) == symmetric
+
+
 def test_padding_of_a_list_of_entries_is_left_out():
     padded = BCOO.fromdense(jnp.asarray(A), nse=12)
     np.testing.assert_array_equal(sparse.as_sparse("A", padded).todense(), A)
