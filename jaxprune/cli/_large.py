@@ -44,7 +44,7 @@ def score(key: jax.Array, A: SparseMatrix, B: SparseMatrix, samples: SampledCova
 
 
 def path_rate(A: SparseMatrix, B: SparseMatrix, samples: SampledCovariance) -> float:
-    """Information lost of trajectories, per neuron and time, from samples of the original's activity."""
+    """Information lost of trajectories, per neuron and time, from a simulation of the original."""
     lost = times(A, samples.samples) - times(B, samples.samples)
     return float(jnp.mean(lost**2) / 2)
 

@@ -89,6 +89,11 @@ def prune(
     large = is_sparse(A)
     symmetric = None if large else linalg.is_symmetric(A)
     before = linalg.stability(A)
+    if not before.known:
+        raise InputError(
+            f"{matrix} may be unstable: the search for its slowest mode did not converge (so far {before.abscissa:.4g}). Pass "
+            "--leak scaled or dominant, which prove that it is stable."
+        )
     if not before.stable:
         raise InputError(
             f"{matrix} is singular or unstable (spectral abscissa {before.abscissa:.4g}): its activity never comes to rest, and "

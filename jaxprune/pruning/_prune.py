@@ -355,6 +355,7 @@ def _warn_of_growth(B):
     found = stability(B)
     if not found.stable:
         how = "is unstable" if found.abscissa > found.rounding else "is marginal: it decays to nothing only by rounding"
+        how = how if found.known else "may be unstable: the search for its slowest mode did not converge"
         warnings.warn(
             f"the pruned network {how} (spectral abscissa {found.abscissa:.3g}): keep more, strengthen with diagonal='matched', "
             "or take a rule that adjusts the survivors, such as 'noise+compensation'.",

@@ -289,7 +289,7 @@ def test_stable_rules_come_before_others_whatever_their_error(tmp_path, monkeypa
     tried = _choice.try_rules(jax.random.key(0), A, activity, 0.2, None)
     stable = [one.stability.stable for one in tried]
     assert stable == sorted(stable, reverse=True)
-    assert (tried[-1].options, tried[-1].h2, stable[-1]) == ("--rule noise", 0.0, False)
+    assert (tried[-1].options, tried[-1].score, stable[-1]) == ("--rule noise", 0.0, False)
 
 
 def edges(path, neurons=15, seed=0):

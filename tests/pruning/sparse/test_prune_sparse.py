@@ -85,7 +85,7 @@ def test_compensation_is_nearly_that_of_the_exact_covariance(name, keep):
     start, ours, exact = lost(untouched.matrix.todense()), lost(found.matrix.todense()), lost(best)
     assert exact <= ours < start
     # A row regresses some keep x 60 inputs on as many samples as there are.
-    assert (ours - exact) / (start - exact) < {"symmetric": 0.35, "directed": 0.7}[name]
+    assert (ours - exact) / (start - exact) < {"symmetric": 0.35, "directed": 0.8}[name]
 
 
 @both
