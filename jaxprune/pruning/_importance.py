@@ -10,9 +10,9 @@ from jaxprune.linalg.sparse import (
     SampledCovariance,
     SparseMatrix,
     as_sparse,
-    differences,
     is_sparse,
     rows_of,
+    variances_seen,
     with_data,
 )
 from jaxprune.pruning._kinds import without_diagonal
@@ -74,7 +74,7 @@ def _of_synapses(A, C, exponent):
         raise InputError(
             f"C is of {len(C.leak)} neurons and A of {A.shape[0]}: pass the covariance of the same network."
         )
-    seen = differences(C, A).variance
+    seen = variances_seen(C, A)
     return with_data(A, jnp.where(rows_of(A) == A.indices, 0, jnp.abs(A.data) * seen**exponent))
 
 

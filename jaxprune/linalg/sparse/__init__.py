@@ -34,7 +34,13 @@ from jaxprune.linalg.sparse._matrix import (
 from jaxprune.linalg.sparse._modes import Abscissa, SlowModes, sparse_abscissa, sparse_modes
 from jaxprune.linalg.sparse._precondition import Preconditioner, least_slack, precondition, precondition_clusters
 from jaxprune.linalg.sparse._response import Estimate, Response, sparse_response
-from jaxprune.linalg.sparse._sampled import Differences, SampledCovariance, differences, sampled_covariance
+from jaxprune.linalg.sparse._sampled import (
+    Differences,
+    SampledCovariance,
+    differences,
+    sampled_covariance,
+    variances_seen,
+)
 from jaxprune.linalg.sparse._singular import check_singular
 from jaxprune.linalg.sparse._solve import SolveCode, Solved, smallest_ritz, solve
 
@@ -86,5 +92,6 @@ __all__ = [
     "symmetric_up_to_rounding",
     "times",
     "to_scipy",
+    "variances_seen",
     "with_data",
 ]

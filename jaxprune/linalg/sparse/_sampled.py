@@ -37,7 +37,7 @@ LOOKED_AT = 200_000
 """Synapses from which the error is judged."""
 PATIENCE = 40
 """Iterations after which the leak alone is held to be too weak a preconditioner, and clusters are looked for."""
-CHUNK = 1 << 17
+CHUNK = 1 << 16
 """Synapses whose variances are computed together."""
 LEAST = 0.25
 """Of its standard error: what a variance is at least, as chance may leave less than nothing of it."""
@@ -228,14 +228,24 @@ def differences(
     Returns:
       Variances and their standard errors, for unit noise.
     """
-    rows = rows_of(A)
     if entries is None:
         entries = jnp.arange(A.data.size, dtype=A.indices.dtype)
-    return _differences(covariance, rows, A.indices, A.data, entries)
+    return Differences(*_differences(covariance, A, entries, True))
 
 
-@jax.jit
-def _differences(covariance, rows, columns, weights, entries):
+def variances_seen(covariance: SampledCovariance, A: SparseMatrix) -> Float[Array, " synapse"]:
+    """The variances of `differences` of all entries, without their errors: in less than half the time.
+
+    Args:
+      covariance: from `sampled_covariance`.
+      A: the network.
+    """
+    return _differences(covariance, A, jnp.arange(A.data.size, dtype=A.indices.dtype), False)[0]
+
+
+@partial(jax.jit, static_argnums=3)
+def _differences(covariance, A, entries, errors):
+    rows, columns, weights = rows_of(A), A.indices, A.data
     Z, alone, leak = covariance.samples, covariance.alone, covariance.leak
     count = len(entries)
 
@@ -249,12 +259,15 @@ def _differences(covariance, rows, columns, weights, entries):
         known = (1 / leak[i] + 1 / leak[j]) / 2
         if covariance.symmetric:
             known = known - jnp.abs(w) / (leak[i] * leak[j])
+        if alone is None and not errors:
+            # Nothing is subtracted, so that chance cannot leave less than nothing.
+            return (jnp.where(i == j, 0, known + jnp.mean(seen, axis=1)),)
         mean, spread = covariance.mean_over(seen)
-        variance = jnp.maximum(known + mean, LEAST * spread)
+        variance = known + mean if alone is None else jnp.maximum(known + mean, LEAST * spread)
         return jnp.where(i == j, 0, variance), jnp.where(i == j, 0, spread)
 
     found = lax.map(some, jnp.arange(-(-count // CHUNK)))
-    return Differences(*(part.reshape(-1)[:count] for part in found))
+    return [part.reshape(-1)[:count] for part in found]
 
 
 def _check_room(A, count):
