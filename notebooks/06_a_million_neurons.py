@@ -14,7 +14,7 @@
 # A network of a million neurons has $10^{12}$ possible synapses. Nothing of that size is ever made here: the network is a list
 # of its synapses, its activity is sampled, and everything that is said of the pruned network comes with an error.
 #
-# The whole notebook takes about five minutes and 8 GB with a million neurons. Take fewer to look around.
+# With a million neurons it takes some minutes and several GB. Take fewer to look around.
 
 # %%
 import os
