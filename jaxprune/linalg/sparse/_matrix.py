@@ -18,8 +18,8 @@ SparseMatrix = BCSR
 `indptr`. Entries of a row are in order, once each, and not zero."""
 
 LARGE = 4000
-"""Neurons up to which a sparse network is treated as a dense one, with exact covariances. Samples are quicker from about 1,000
-neurons on (at 4,000 by a factor of sixty), but up to here the exact way takes less than a minute, and has no sampling error."""
+"""Neurons up to which a sparse network is treated as a dense one, with exact covariances. Samples are quicker long before that,
+but have a sampling error; up to here the exact way takes a minute at most."""
 SAME = 8
 """Units of rounding by which two entries may differ that are held to be the same."""
 
