@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 LEAST = 0.1
-"""Seconds that a program takes to compile from which it is kept: others are compiled as fast as they are read."""
+"""Seconds that a program takes to compile from which it is kept: others are compiled as fast as they are read.
+
+JAX's own setting of it, `SETTING`, comes first."""
+SETTING = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 DAYS = 90
 """A program is dropped after so many, and compiled again where it is still used."""
 PROCESSORS = Path("/proc/cpuinfo")
@@ -39,7 +42,8 @@ def keep_programs() -> None:
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         return
     jax.config.update("jax_compilation_cache_dir", str(place))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST)
+    if SETTING not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST)
 
 
 def folder() -> Path:

@@ -13,7 +13,7 @@ from helpers import dominant
 
 from jaxprune.cli import _cache
 
-SETTINGS = {"JAX_ENABLE_COMPILATION_CACHE", "JAX_COMPILATION_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL"}
+SETTINGS = {"JAX_ENABLE_COMPILATION_CACHE", "JAX_COMPILATION_CACHE_DIR", _cache.SETTING, "TF_CPP_MIN_LOG_LEVEL"}
 
 
 def python(*arguments, **settings):
@@ -27,9 +27,11 @@ def python(*arguments, **settings):
 def test_a_second_command_reads_what_the_first_compiled_and_finds_the_same_bits(run, tmp_path):
     np.save(tmp_path / "A.npy", dominant("clustered"))
     options = ("prune", tmp_path / "A.npy", "--rule", "noise", "--keep", "0.5", "--out")
+    # On a fast machine no program of so small a network takes long enough to be kept without being asked for.
+    settings = {"XDG_CACHE_HOME": str(tmp_path / "cache"), _cache.SETTING: "0"}
     kept = []
     for name in ("first", "second"):
-        done = python("-m", "jaxprune.cli", *options, tmp_path / f"{name}.npy", XDG_CACHE_HOME=str(tmp_path / "cache"))
+        done = python("-m", "jaxprune.cli", *options, tmp_path / f"{name}.npy", **settings)
         assert "error" not in done.stderr.lower()
         kept.append({path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*-cache")})
     assert kept[0]
@@ -46,6 +48,12 @@ def test_turned_off_or_without_a_folder_nothing_is_kept_or_said(change, tmp_path
     done = python("-c", SHOW, **{"XDG_CACHE_HOME": str(tmp_path)} | change)
     assert (done.stdout, done.stderr) == ("None\n", "")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("change", "seconds"), [({}, _cache.LEAST), ({_cache.SETTING: "7"}, 7.0)])
+def test_programs_are_kept_from_a_tenth_of_a_second_or_what_the_user_says(change, seconds, tmp_path):
+    show = SHOW.replace("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    assert float(python("-c", show, XDG_CACHE_HOME=str(tmp_path), **change).stdout) == seconds
 
 
 def test_who_has_imported_jax_decides():
