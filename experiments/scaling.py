@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import rich.console
 import rich.table
+import scipy.sparse
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -170,7 +171,7 @@ def _one(config, network, neurons) -> _study.Row:
         "slack": certificate.dominance_slack,
     }
     row |= _against_longer(config, A, covariance, importance)
-    row |= _slow_modes(config, A, pruned.matrix)
+    row |= _slow_modes(config, A, pruned)
     row |= _against_exact(config, network, A, importance, certificate, pruned)
     return row
 
@@ -184,12 +185,19 @@ def _against_longer(config, A, covariance, importance):
     return {"longer_median": float(np.median(off)), "longer_worst": float(np.max(off))}
 
 
-def _slow_modes(config, A, B):
-    """Mean and worst mode-wise error of the slowest modes."""
+def _slow_modes(config, A, pruned):
+    """Mean and worst mode-wise error of the slowest modes; of the mask alone and of no synapses, as controls."""
+    names = ("slow_modes", "worst_mode", "slow_modes_mask", "slow_modes_empty")
     if A.shape[0] > 300_000:
-        return {"slow_modes": np.nan, "worst_mode": np.nan}
-    errors = np.asarray(linalg.mode_errors(linalg.slow_modes(A, config.modes), B)[0])
-    return {"slow_modes": float(errors.mean()), "worst_mode": float(errors.max())}
+        return dict.fromkeys(names, np.nan)
+    modes = linalg.slow_modes(A, config.modes)
+    own, A = sparse.to_scipy(A).diagonal(), sparse.to_scipy(A)
+    empty = scipy.sparse.diags_array(own).tocsr()
+    masked = sparse.to_scipy(pruned.mask).multiply(A - empty) + empty
+    errors, mask, nothing = (
+        np.asarray(linalg.mode_errors(modes, sparse.as_sparse("B", B))[0]) for B in (pruned.matrix, masked, empty)
+    )
+    return dict(zip(names, map(float, (errors.mean(), errors.max(), mask.mean(), nothing.mean())), strict=True))
 
 
 def _against_exact(config, network, A, importance, certificate, pruned):
@@ -216,13 +224,13 @@ def slope(results: xr.Dataset) -> float:
 
 def show(results: xr.Dataset) -> None:
     """Print the tables."""
-    console = rich.console.Console(width=140)
+    console = rich.console.Console(width=160)
     times = rich.table.Table(
         "network", "neurons", "synapses", *[f"{step}, s" for step in STEPS], "all, s", "first, s", "GB"
     )
     errors = rich.table.Table(
         "network", "neurons", "samples", "products", "stated error", "4 x longer: median", "epsilon", "residual", "proven",
-        "slow modes", "worst",
+        "slow modes", "worst", "mask alone", "empty",
     )  # fmt: skip
     for network in results.network.values:
         for neurons in results.neurons.values:
@@ -240,6 +248,7 @@ def show(results: xr.Dataset) -> None:
             errors.add_row(
                 *size, cell("probes", 4), cell("products", 5), cell("stated_error", 2), cell("longer_median", 2), cell("epsilon"),
                 cell("residual", 1), "yes" if at.proven else "no", cell("slow_modes", 2), cell("worst_mode", 2),
+                cell("slow_modes_mask", 2), cell("slow_modes_empty", 2),
             )  # fmt: skip
     console.print(times)
     console.print(errors)
