@@ -32,8 +32,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from jaxprune import InputError, networks, provenance
 from jaxprune.files import write_whole
+from jaxprune.plot import figure_settings, rule_style, save_figure
 from jaxprune.pruning import FragmentationWarning, UnstableWarning
-from jaxprune.sweep import figure_settings, rule_style, save_figure
 
 RESULTS = Path(__file__).parent / "results"
 MAPS, MANY_MAPS = Path("/proc/self/maps"), 20_000

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
-from jaxprune.sweep import median_interval, rule_style
+from jaxprune.plot import rule_style
+from jaxprune.sweep import median_interval
 
 ROWWISE = "noise+compensation, row by row"
 RULES = (

@@ -30,7 +30,8 @@ from matplotlib.figure import Figure
 from experiments import _measures, _study
 from jaxprune import InputError, dynamics, linalg, networks, pruning
 from jaxprune.linalg import parts
-from jaxprune.sweep import median_interval, plot_median, rule_style
+from jaxprune.plot import plot_median, rule_style
+from jaxprune.sweep import median_interval
 
 WORM, FLY = "C. elegans", "Drosophila larva"
 CONNECTOMES = {

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from experiments import _dbm, _study
 from jaxprune import boltzmann
 from jaxprune.boltzmann import Pictures
+from jaxprune.plot import plot_pictures
 
 BEFORE = "before pruning"
 DIMS = ("machine", "row", "column")
@@ -95,7 +96,7 @@ def draw(results: xr.Dataset) -> Figure:
     for part, name in zip(parts[:, 0], names, strict=True):
         at = results.sel(machine=name)
         axes = part.subplots(1, 3, width_ratios=(1.6, 1, 5.5))
-        boltzmann.plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), axes)
+        plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), axes)
         for ax, title in zip(axes, ("weights of units, red excites", "information of pixels", "samples"), strict=True):
             ax.set_title(title, fontsize=8)
         first = at.isel(row=0, column=0)

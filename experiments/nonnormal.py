@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 
 from experiments import _measures, _study
 from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.sweep import median_interval, plot_median, rule_style
+from jaxprune.plot import plot_median, rule_style
+from jaxprune.sweep import median_interval
 
 CONTROLS = ("noise+keep", "weight+keep", "noise+abscissa", "weight+abscissa", "empty")
 ORIGINAL = pruning.Strengthen(diagonal="original")

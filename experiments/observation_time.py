@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from jaxprune import dynamics, linalg, pruning
-from jaxprune.sweep import rule_style
+from jaxprune.plot import rule_style
 
 RULES = {"noise": pruning.NoisePrune(), "noise+compensation": pruning.named_rule("noise+compensation")}
 MEASURES = {

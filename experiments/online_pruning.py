@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 
 from experiments import _measures, _study
 from jaxprune import dynamics, linalg, pruning
-from jaxprune.sweep import median_interval, plot_median
+from jaxprune.plot import plot_median
+from jaxprune.sweep import median_interval
 
 WAYS = {
     "one-shot, exact": {"color": "#777777", "marker": "^", "linestyle": "--"},

@@ -1,7 +1,7 @@
 """Prune networks by rules that use only what each synapse can see, and certify what survives.
 
-The packages, from the ground up: `data`, `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `boltzmann`, `deep`, `sweep`, and
-the command line `cli`. They are imported when they are first used.
+The packages, from the ground up: `data`, `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `boltzmann`, `deep`, `sweep`,
+`plot`, and the command line `cli`. They are imported when they are first used.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     __version__: str
 
-    from jaxprune import boltzmann, cli, data, deep, dynamics, files, linalg, networks, pruning, rnn, sweep
+    from jaxprune import boltzmann, cli, data, deep, dynamics, files, linalg, networks, plot, pruning, rnn, sweep
     from jaxprune._checks import InputError
     from jaxprune._provenance import fingerprint, provenance
     from jaxprune.pruning import Pruned, prune
@@ -27,6 +27,7 @@ __all__ = [
     "fingerprint",
     "linalg",
     "networks",
+    "plot",
     "provenance",
     "prune",
     "pruning",

@@ -32,7 +32,7 @@ import numpy as np
 
 import jaxprune
 from jaxprune import linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune.plot import figure_settings, rule_style
 
 plt.rcParams.update(figure_settings())
 scale = 1 if os.environ.get("JAXPRUNE_FAST") else 4  # a small network when only checking that the notebook runs

@@ -29,7 +29,7 @@ import scipy.stats
 
 import jaxprune
 from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.sweep import figure_settings, rule_style
+from jaxprune.plot import figure_settings, rule_style
 
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs

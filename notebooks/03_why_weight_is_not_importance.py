@@ -33,7 +33,7 @@ import scipy.stats
 from jaxprune import boltzmann
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.data import binarise, digits
-from jaxprune.sweep import figure_settings
+from jaxprune.plot import figure_settings
 
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a short training when only checking that the notebook runs

@@ -31,7 +31,7 @@ import optax
 
 from jaxprune import deep
 from jaxprune.data import digits, inputs
-from jaxprune.sweep import figure_settings
+from jaxprune.plot import figure_settings, plot_accuracy, plot_density
 
 plt.rcParams.update(figure_settings())
 epochs = 5 if os.environ.get("JAXPRUNE_FAST") else 60  # a short training when only checking that the notebook runs
@@ -94,8 +94,8 @@ for name, rule in rules.items():
     print(f"{name}: {density[-1]:.1%} of the synapses, accuracy {curve[-1]:.1%}")
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.3), layout="constrained")
-deep.plot_accuracy(curves, axes[0])
-deep.plot_density(densities, axes[1])
+plot_accuracy(curves, axes[0])
+plot_density(densities, axes[1])
 plt.show()
 
 # %% [markdown]

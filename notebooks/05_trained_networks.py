@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from jaxprune import pruning, rnn
-from jaxprune.sweep import figure_settings
+from jaxprune.plot import figure_settings
 
 plt.rcParams.update(figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs

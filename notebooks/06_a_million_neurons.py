@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from jaxprune import linalg, networks, prune, pruning
-from jaxprune.sweep import figure_settings
+from jaxprune.plot import figure_settings
 
 plt.rcParams.update(figure_settings())
 neurons = 6_000 if os.environ.get("JAXPRUNE_FAST") else 1_000_000

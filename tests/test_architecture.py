@@ -10,7 +10,7 @@ import pytest
 import jaxprune
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "cli")
+FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "plot", "cli")
 """From the ground up; `networks` stands on the spectra of `linalg`, and nothing else of it."""
 KNOWS = {
     "data": set(),
@@ -22,7 +22,8 @@ KNOWS = {
     "boltzmann": {"pruning"},
     "deep": {"dynamics", "pruning"},
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
-    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "data"},
+    "plot": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep"},
+    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "plot", "data"},
 }
 MODULES = sorted((ROOT / "jaxprune").rglob("*.py"))
 OUTSIDE = [path for folder in ("experiments", "notebooks") for path in sorted((ROOT / folder).glob("*.py"))]

@@ -40,6 +40,7 @@ def test_every_public_function_and_class_has_a_docstring():
         "dynamics",
         "linalg",
         "networks",
+        "plot",
         "pruning",
         "pruning.adjust",
         "rnn",

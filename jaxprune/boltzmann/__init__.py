@@ -14,7 +14,6 @@ from jaxprune.boltzmann._evaluate import (
     reconstruction_error,
     top_code,
 )
-from jaxprune.boltzmann._figures import Pictures, pictures, plot_pictures, plot_sessions, tile
 from jaxprune.boltzmann._files import load_machine, save_machine
 from jaxprune.boltzmann._gibbs import gibbs_sweep, run_gibbs, start_chains
 from jaxprune.boltzmann._importance import (
@@ -32,6 +31,7 @@ from jaxprune.boltzmann._likelihood import independent_log_likelihood, log_likel
 from jaxprune.boltzmann._machine import BoltzmannMachine, dbm, rbm, receptive_fields, visible_bias
 from jaxprune.boltzmann._mean_field import MeanField, MeanFieldCode, mean_field
 from jaxprune.boltzmann._moments import Moments, Sampled, fisher_matrix, moments_of, sample_moments, statistics
+from jaxprune.boltzmann._pictures import Pictures, pictures, tile
 from jaxprune.boltzmann._prune import Deleted, Exhausted, choose, delete_units, isolate_units, remove, units_left
 from jaxprune.boltzmann._sessions import (
     SessionInfo,
@@ -91,8 +91,6 @@ __all__ = [
     "mean_log_likelihood",
     "moments_of",
     "pictures",
-    "plot_pictures",
-    "plot_sessions",
     "pretrain",
     "prune_in_sessions",
     "prune_session",

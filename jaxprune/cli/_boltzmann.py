@@ -11,7 +11,7 @@ import numpy as np
 import rich.console
 import rich.table
 
-from jaxprune import boltzmann, sweep
+from jaxprune import boltzmann, plot
 from jaxprune._checks import InputError, check_seed, check_whole
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
@@ -141,7 +141,7 @@ def prune_boltzmann(
     }  # fmt: skip
     figure = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
-    sweep.save_figure(figure, picture)
+    plot.save_figure(figure, picture)
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
@@ -208,13 +208,13 @@ def _draw(key, rows, state, side, judge):
 
     moments, chains = boltzmann.sample_moments(key, state.model, samples=10_000, chains=state.chains)
     shares = boltzmann.judge_samples(judge, chains).classes
-    with mpl.rc_context(sweep.figure_settings()):
+    with mpl.rc_context(plot.figure_settings()):
         figure = Figure(figsize=(12, 6.5), layout="constrained")
         axes = figure.subplots(2, 3)
-        boltzmann.plot_sessions(rows, axes[0, :2])
+        plot.plot_sessions(rows, axes[0, :2])
         axes[0, 2].bar([str(label) for label in judge.fitted.classes_], 100 * shares)
         axes[0, 2].set(xlabel="class", ylabel="share of samples, %")
-        boltzmann.plot_pictures(boltzmann.pictures(state.model, chains, moments, side), axes[1])
+        plot.plot_pictures(boltzmann.pictures(state.model, chains, moments, side), axes[1])
     return figure
 
 

@@ -13,7 +13,7 @@ import rich.console
 import rich.progress
 import rich.table
 
-from jaxprune import deep, sweep
+from jaxprune import deep, plot
 from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_seed, check_whole
 from jaxprune.cli._common import check_outputs, write_report
 from jaxprune.cli._notes import beside, read_notes
@@ -115,7 +115,7 @@ def train_sparse(
     }  # fmt: skip
     figure = _draw(results, state, network, shape)
     deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
-    sweep.save_figure(figure, picture)
+    plot.save_figure(figure, picture)
     write_report(report, facts)
     for path in places.values():
         path.unlink(missing_ok=True)
@@ -173,17 +173,17 @@ def _draw(results, state, network, shape):
     import matplotlib as mpl  # only now: no one waits for it who has mistyped something
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(sweep.figure_settings()):
+    with mpl.rc_context(plot.figure_settings()):
         figure = Figure(figsize=(11 if network == "dense" else 8, 3.4), layout="constrained")
         axes = figure.subplots(1, 3 if network == "dense" else 2)
-        deep.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])
+        plot.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])
         parts = np.array([row["layers"] for row in results["sparse"][1]]).T.tolist()
-        deep.plot_density(dict(zip(deep.names(state.model), parts, strict=True)), axes[1])
+        plot.plot_density(dict(zip(deep.names(state.model), parts, strict=True)), axes[1])
         if network == "dense":
             # The network takes channels first.
             channels_first = (shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
             mask = np.asarray(state.rule.masks.layers[0].weight).reshape(-1, *channels_first)
-            deep.plot_inputs(mask.sum(axis=1).reshape(len(mask), -1), shape[:2], axes[2])
+            plot.plot_inputs(mask.sum(axis=1).reshape(len(mask), -1), shape[:2], axes[2])
     return figure
 
 

@@ -14,7 +14,7 @@ import rich.progress
 import rich.table
 import tyro
 
-from jaxprune import sweep
+from jaxprune import plot, sweep
 from jaxprune._checks import InputError, check_whole
 from jaxprune.cli import _stop
 from jaxprune.files import write_whole
@@ -61,7 +61,7 @@ def run_sweep(
     print(f"\nresults {out}   figure {figure}   table {table}")
 
 
-def plot(store: tyro.conf.Positional[str], out: Path | None = None, overwrite: bool = False) -> None:
+def draw(store: tyro.conf.Positional[str], out: Path | None = None, overwrite: bool = False) -> None:
     """Draw the figure and print the table of a stored sweep again, finished or not.
 
     Args:
@@ -101,7 +101,7 @@ def check(store: tyro.conf.Positional[str]) -> None:
         sys.exit(1)
 
 
-COMMANDS = {"sweep": run_sweep, "plot": plot, "check": check}
+COMMANDS = {"sweep": run_sweep, "plot": draw, "check": check}
 
 
 WIDTH = 130
@@ -220,7 +220,7 @@ def _report(store, results, figure, table):
     rows = sweep.rows(summary)
     with tempfile.TemporaryDirectory() as folder:
         made = {figure: Path(folder) / "figure.png"}
-        sweep.save_figure(sweep.plot_sweep(results), made[figure])
+        plot.save_figure(plot.plot_sweep(results), made[figure])
         if table is not None:
             made[table] = Path(folder) / "table.csv"
             sweep.write_table(rows, made[table])

@@ -4,7 +4,6 @@ from jaxprune.deep._after import LayerReport, PrunedLayers, prune_layers
 from jaxprune.deep._compact import compact
 from jaxprune.deep._cost import LayerCost, Times, cost, inference_times
 from jaxprune.deep._export import save_model, state_dict
-from jaxprune.deep._figures import plot_accuracy, plot_density, plot_inputs
 from jaxprune.deep._fit import fit
 from jaxprune.deep._importance import SCORES, Score, importance
 from jaxprune.deep._layers import density, masked, names, ones, weights, with_weights
@@ -72,9 +71,6 @@ __all__ = [
     "named_method",
     "names",
     "ones",
-    "plot_accuracy",
-    "plot_density",
-    "plot_inputs",
     "predict",
     "prune_layers",
     "random_masks",

@@ -13,6 +13,7 @@ from jaxprune.dynamics._observers import (
     effective_samples,
     squared_autocovariance,
 )
+from jaxprune.dynamics._same_noise import Courses, same_noise
 from jaxprune.dynamics._simulate import SPAN, Simulation, SimulationCode, simulate
 from jaxprune.dynamics._source import FromStates, Mixture, Source, check_weights, moments_of, wide_dtype
 from jaxprune.dynamics._stability import largest_step
@@ -21,6 +22,7 @@ __all__ = [
     "SPAN",
     "Activity",
     "BatchMeans",
+    "Courses",
     "Differences",
     "Drift",
     "Estimate",
@@ -48,6 +50,7 @@ __all__ = [
     "need_activity",
     "powers_of",
     "run_linear",
+    "same_noise",
     "simulate",
     "squared_autocovariance",
     "wide_dtype",

@@ -1,8 +1,5 @@
 """The figure of a sweep, drawn from its stored results."""
 
-import io
-import os
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,9 +8,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jaxprune.files import write_whole
-from jaxprune.sweep._style import figure_settings, rule_style
-from jaxprune.sweep._table import summarise
+from jaxprune.plot._style import figure_settings, rule_style
+from jaxprune.sweep import summarise
 
 
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
@@ -120,10 +116,3 @@ def plot_sweep(results: xr.Dataset) -> Figure:
             fontsize=10,
         )
     return figure
-
-
-def save_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure as PNG; the file appears whole or not at all."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(Path(path), content.getvalue())

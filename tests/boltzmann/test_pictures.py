@@ -4,15 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 import jaxprune
 from jaxprune.boltzmann import (
     dbm,
     moments_of,
     pictures,
-    plot_pictures,
-    plot_sessions,
     rbm,
     receptive_fields,
     remove,
@@ -55,9 +52,6 @@ def test_pictures_are_of_the_machine():
         row, column = divmod(unit, 5)
         around = W[unit].reshape(4, 5)[row - 1 : row + 2, column - 1 : column + 2]
         np.testing.assert_array_equal(found.fields[top : top + 3, left : left + 3], around)
-    axes = Figure().subplots(1, 3)
-    plot_pictures(found, axes)
-    np.testing.assert_array_equal(axes[1].images[0].get_array(), found.information)
     with pytest.raises(jaxprune.InputError, match="20 pixels, but 3 x 5 is 15"):
         pictures(model, chains, moments, (3, 5))
     with pytest.raises(jaxprune.InputError, match="there is no image"):
@@ -71,21 +65,3 @@ def test_everything_seen_and_units_alone():
     found = pictures(model, chains, moments_of(chains), (2, 3), columns=4)
     assert found.fields.shape == (2, 4 * 4 - 1)
     np.testing.assert_array_equal(found.fields[:, 4 * 3 :], 0)  # the one without synapses is last
-
-
-def test_sessions():
-    rows = [
-        {
-            "weights": 100 / 2**n,
-            "units": 10 - n,
-            "log_likelihood": -5.0 - n,
-            "log_partition_error": 0.1,
-            "code_error": 0.1 * n,
-        }
-        for n in range(3)
-    ]
-    axes = Figure().subplots(1, 2)
-    plot_sessions(rows, axes)
-    np.testing.assert_allclose(axes[0].lines[0].get_xydata().T, [[100, 50, 25], [-5, -6, -7]])
-    np.testing.assert_allclose(axes[1].lines[0].get_xydata().T, [[100, 50, 25], [0, 10, 20]])
-    assert axes[0].get_xlim()[0] > axes[0].get_xlim()[1]

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from jaxprune import networks, sweep
+from jaxprune import networks, plot, sweep
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def results(tmp_path_factory):
 
 def test_lines_are_the_medians(results):
     summary = sweep.summarise(results)
-    ax = sweep.plot_statistic(summary, "slow_modes", Figure().subplots())
+    ax = plot.plot_statistic(summary, "slow_modes", Figure().subplots())
     lines = {container.get_label(): container.lines[0] for container in ax.containers}
     assert set(lines) == set(results.rule.values)
     for rule, line in lines.items():
@@ -27,7 +27,7 @@ def test_a_bar_without_end_is_an_arrow_and_an_infinite_median_no_point():
     values = [[1.0, 0.5, 2.0], [1.0, 0.5, np.inf], [np.inf, 1.0, np.inf]]
     interval = xr.DataArray(values, {"x": [1, 2, 3], "statistic": ["median", "low", "high"]}, ("x", "statistic"))
     ax = Figure().subplots()
-    sweep.plot_median(ax, np.array([1, 2, 3]), interval)
+    plot.plot_median(ax, np.array([1, 2, 3]), interval)
     line, arrows = ax.containers[0].lines[0], ax.lines[-1]
     np.testing.assert_array_equal(line.get_ydata(), [1, 1, np.nan])
     np.testing.assert_array_equal(arrows.get_xdata(), [2])
@@ -38,12 +38,12 @@ def test_bound_is_drawn_only_where_it_says_something(results):
     summary["epsilon_bound"] = summary.epsilon_bound.copy(
         data=np.broadcast_to([1.5, 0.9, 0.4], summary.epsilon_bound.shape)
     )
-    ax = sweep.plot_bound(summary, Figure().subplots())
+    ax = plot.plot_bound(summary, Figure().subplots())
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.6, 0.9])
 
 
 def test_png(results, tmp_path):
-    sweep.save_figure(sweep.plot_sweep(results), tmp_path / "sweep.png")
+    plot.save_figure(plot.plot_sweep(results), tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
     assert (tmp_path / "sweep.png").stat().st_size < 200_000
     assert [entry.name for entry in tmp_path.iterdir()] == ["sweep.png"]
@@ -54,6 +54,6 @@ def test_where_nothing_can_be_drawn_the_figure_says_so(results, value, tmp_path)
     empty = results.copy(deep=True)
     for name in ("h2_error", "mode_error", "stationary", "path", "epsilon", "eigenvalue_error"):
         empty[name][:] = value
-    figure = sweep.plot_sweep(empty)
+    figure = plot.plot_sweep(empty)
     assert [text.get_text() for ax in figure.axes for text in ax.texts if "throughout" in text.get_text()]
-    sweep.save_figure(figure, tmp_path / "empty.png")
+    plot.save_figure(figure, tmp_path / "empty.png")

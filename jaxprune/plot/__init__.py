@@ -1,0 +1,78 @@
+"""Figures: `plot_x(data, ax) -> ax`, one look and one colour for each rule. Needs matplotlib, of the extra `experiments`.
+
+Each part is imported when it is first used, and so is matplotlib.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxprune.plot._colours import PALETTE, colour
+    from jaxprune.plot._labels import label_lines
+    from jaxprune.plot._machine import plot_pictures, plot_sessions
+    from jaxprune.plot._modes import plot_mode_errors
+    from jaxprune.plot._network import NetworkView, network_figure, network_view
+    from jaxprune.plot._save import figure_bytes, save_figure
+    from jaxprune.plot._spectrum import plot_spectrum
+    from jaxprune.plot._style import figure_settings, rule_style
+    from jaxprune.plot._sweep import plot_bound, plot_median, plot_statistic, plot_sweep
+    from jaxprune.plot._time_course import plot_time_course
+    from jaxprune.plot._training import plot_accuracy, plot_density, plot_inputs
+    from jaxprune.plot._weights import plot_weights, weight_limit
+
+__all__ = [
+    "PALETTE",
+    "NetworkView",
+    "colour",
+    "figure_bytes",
+    "figure_settings",
+    "label_lines",
+    "network_figure",
+    "network_view",
+    "plot_accuracy",
+    "plot_bound",
+    "plot_density",
+    "plot_inputs",
+    "plot_median",
+    "plot_mode_errors",
+    "plot_pictures",
+    "plot_sessions",
+    "plot_spectrum",
+    "plot_statistic",
+    "plot_sweep",
+    "plot_time_course",
+    "plot_weights",
+    "rule_style",
+    "save_figure",
+    "weight_limit",
+]
+
+_PLACES = {
+    "_colours": ("PALETTE", "colour"),
+    "_labels": ("label_lines",),
+    "_machine": ("plot_pictures", "plot_sessions"),
+    "_modes": ("plot_mode_errors",),
+    "_network": ("NetworkView", "network_figure", "network_view"),
+    "_save": ("figure_bytes", "save_figure"),
+    "_spectrum": ("plot_spectrum",),
+    "_style": ("figure_settings", "rule_style"),
+    "_sweep": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep"),
+    "_time_course": ("plot_time_course",),
+    "_training": ("plot_accuracy", "plot_density", "plot_inputs"),
+    "_weights": ("plot_weights", "weight_limit"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _PLACES.items():
+        if name in names:
+            try:
+                return getattr(importlib.import_module(f"jaxprune.plot.{module}"), name)
+            except ModuleNotFoundError as error:
+                say = f"figures need the package {error.name}: pip install 'jaxprune[experiments]'."
+                raise ModuleNotFoundError(say, name=error.name) from error
+    raise AttributeError(f"module 'jaxprune.plot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
