@@ -1,6 +1,7 @@
 """What commands share: checks of output paths, and reports as JSON."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from jaxprune.pruning import Rule, rule_source
 
 
 def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: bool) -> None:
-    """Refuse to overwrite a file unasked, an unknown format, or a directory that is not there, before anything is computed.
+    """Refuse to overwrite a file unasked, an unknown format, or a directory that cannot be written, before anything is computed.
 
     Args:
       out: what a command writes.
@@ -33,6 +34,12 @@ def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: 
         raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(suffixes)}.")
     if not out.parent.is_dir():
         raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
+    for folder in {path.parent for path in (out, *beside)}:
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written ({error.strerror}): choose another place for --out.") from error
 
 
 WIDTH = 110

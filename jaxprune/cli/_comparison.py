@@ -63,25 +63,35 @@ class Comparison(NamedTuple):
             if any(cells):
                 view.add_row(title.format(slow=self.slow), *cells)
         print_table(view)
-        view = rich.table.Table(show_header=False, box=None)
-        for name, value in (
-            (
-                "spectral abscissa",
-                f"{self.pruned.abscissa:.4g}, {self.pruned.words} (original {self.original.abscissa:.4g})",
-            ),
-            ("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})"),
-            (
-                "epsilon (realised)",
-                _shown(certificate.epsilon) or "none: the original's symmetric part is not negative definite",
-            ),
-            ("dominance slack", f"{float(certificate.dominance_slack):.4g}"),
-            ("largest amplification", f"{float(certificate.max_amplification):.4g}"),
-            ("guarantee", linalg.Guarantee(int(certificate.guarantee)).words),
-        ):
-            view.add_row(name, value)
-        print_table(view)
+        epsilon = _shown(certificate.epsilon) or "none: the original's symmetric part is not negative definite"
+        show_certificate(certificate, epsilon, self.original, self.pruned)
         if self.h2_error is not None:
             print(f"{LEFT_OUT}.")
+
+
+def show_certificate(
+    certificate: linalg.Certificate | linalg.SparseCertificate,
+    epsilon: str,
+    original: linalg.Stability,
+    pruned: linalg.Stability,
+) -> None:
+    """Print what is certain of a pruned network.
+
+    Args:
+      certificate: of it.
+      epsilon: in words.
+      original: stability of the original.
+      pruned: of the pruned network.
+    """
+    abscissa = f"{pruned.abscissa:.4g}, {pruned.words} (original {original.abscissa:.4g})"
+    view = rich.table.Table(show_header=False, box=None)
+    view.add_row("spectral abscissa", abscissa)
+    view.add_row("synapses kept", f"{int(certificate.kept)} ({float(certificate.kept_fraction):.2%})")
+    view.add_row("epsilon (realised)", epsilon)
+    view.add_row("dominance slack", f"{float(certificate.dominance_slack):.4g}")
+    view.add_row("largest amplification", f"{float(certificate.max_amplification):.4g}")
+    view.add_row("guarantee", linalg.Guarantee(int(certificate.guarantee)).words)
+    print_table(view)
 
 
 def prepare(A: Matrix) -> Probes | None:

@@ -10,6 +10,7 @@ import rich.table
 from jaxprune import linalg
 from jaxprune._memory import check_memory
 from jaxprune.cli._common import print_table, recorded
+from jaxprune.cli._comparison import MEASURES, show_certificate
 from jaxprune.linalg.sparse import Estimate, SampledCovariance, SparseMatrix, sparse_response, times, with_data
 
 BYTES = 100
@@ -19,11 +20,7 @@ TRIED = 4
 CONTROLS = 200_000
 """Neurons up to which controls are measured, too."""
 TITLES = {
-    "h2": ("h2_error", "H2 error (response to noise)"),
-    "slow_modes": ("slow_modes_mean_error", "error along the slowest modes"),
-    "worst_mode": ("slow_modes_worst_error", "the worst of them"),
-    "stationary": ("information_lost_nats_per_neuron", "information lost, nats per neuron"),
-    "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
+    name: (fact, title.format(slow=linalg.SLOW)) for name, (fact, title) in MEASURES.items() if name != "sorted_median"
 }
 LEFT_OUT = (
     f"above {linalg.sparse.LARGE} neurons everything is estimated, with standard errors over random patterns; the error of "
@@ -85,20 +82,7 @@ class LargeComparison(NamedTuple):
                 view.add_row(title, *cells)
         print_table(view)
         certificate = self.estimates.certificate
-        view = rich.table.Table(show_header=False, box=None)
-        for name, value in (
-            (
-                "spectral abscissa",
-                f"{self.pruned.abscissa:.4g}, {self.pruned.words} (original {self.original.abscissa:.4g})",
-            ),
-            ("synapses kept", f"{certificate.kept} ({certificate.kept_fraction:.2%})"),
-            ("epsilon (realised)", certificate.words.removeprefix("epsilon ")),
-            ("dominance slack", f"{certificate.dominance_slack:.4g}"),
-            ("largest amplification", f"{certificate.max_amplification:.4g}"),
-            ("guarantee", linalg.Guarantee(certificate.guarantee).words),
-        ):
-            view.add_row(name, value)
-        print_table(view)
+        show_certificate(certificate, certificate.words.removeprefix("epsilon "), self.original, self.pruned)
         print(f"{LEFT_OUT}.")
 
 

@@ -193,6 +193,7 @@ def test_bad_matrices(run, tmp_path, case):
         (("--keep", "0.5", "--rule", "nowhere:Rule", "--out", "B.npy"), "module 'nowhere' cannot be imported"),
         (("--keep", "0.5", "--out", "B.doc"), "suffix must be one of"),
         (("--keep", "0.5", "--out", "nowhere/B.npy"), "no directory nowhere"),
+        (("--keep", "0.5", "--out", "/proc/B.npy"), "/proc cannot be written"),
         (("--keep", "0.5", "--out", "A.npy"), "A.npy exists"),
     ],
 )
