@@ -15,6 +15,7 @@ from jaxprune import boltzmann, plot
 from jaxprune._checks import InputError, check_seed, check_whole
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._figure import Place, figure_path
 from jaxprune.cli._notes import beside, read_notes
 from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import DataSet, binarise, crop, digits, load_images
@@ -42,12 +43,13 @@ def prune_boltzmann(
     retrain_rate: float | None = None,
     temperatures: int = 1000,
     seed: int = 0,
+    figure: Place = (),
     overwrite: bool = False,
 ) -> None:
     """Train a Boltzmann machine on images, prune it in sessions, and report what it keeps.
 
-    Writes OUT and, beside it, OUT.report.json and OUT.png. An interrupted run goes on after its last session, from
-    OUT.checkpoint.
+    Writes OUT and, beside it, OUT.report.json and a figure, OUT with the suffix .png. An interrupted run goes on after its last
+    session, from OUT.checkpoint.
 
     Args:
       out: the pruned machine; .eqx.
@@ -71,9 +73,11 @@ def prune_boltzmann(
       retrain_rate: learning rate of these; by default 0.02 for a restricted machine, 0.005 for a deep one.
       temperatures: steps of annealed importance sampling, for the log likelihood.
       seed: seed of everything.
+      figure: where the figure goes instead: likelihood and error over sessions, weights, information of pixels and samples.
       overwrite: replace existing files.
     """
-    report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
+    report, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".checkpoint"))
+    picture = figure_path(figure, out)
     check_outputs(out, report, picture, suffixes=SUFFIXES, overwrite=overwrite)
     check_seed("seed", seed)
     earlier = {row["session"]: row for row in read_notes(checkpoint, ("session", "code_error"))}
@@ -139,9 +143,9 @@ def prune_boltzmann(
         "model": None if model is None else str(model), "trained": None if loaded else trained, "seed": seed,
         "pixels_error": judge.error, "independent_pixels": independent, "sessions": rows, "stopped": stopped,
     }  # fmt: skip
-    figure = _draw(picture_key, rows, state, side, judge)
+    drawn = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
-    plot.save_figure(figure, picture)
+    plot.save_figure(drawn, picture)
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
@@ -203,19 +207,10 @@ def _machine(key, path, train, hidden, settings, joint):
 
 def _draw(key, rows, state, side, judge):
     """Likelihood and error over size, classes of samples; receptive fields, information of pixels, samples."""
-    import matplotlib as mpl  # only now: no one waits for it who has mistyped something
-    from matplotlib.figure import Figure
-
     moments, chains = boltzmann.sample_moments(key, state.model, samples=10_000, chains=state.chains)
     shares = boltzmann.judge_samples(judge, chains).classes
-    with mpl.rc_context(plot.figure_settings()):
-        figure = Figure(figsize=(12, 6.5), layout="constrained")
-        axes = figure.subplots(2, 3)
-        plot.plot_sessions(rows, axes[0, :2])
-        axes[0, 2].bar([str(label) for label in judge.fitted.classes_], 100 * shares)
-        axes[0, 2].set(xlabel="class", ylabel="share of samples, %")
-        plot.plot_pictures(boltzmann.pictures(state.model, chains, moments, side), axes[1])
-    return figure
+    classes = dict(zip(map(str, judge.fitted.classes_), np.asarray(shares).tolist(), strict=True))
+    return plot.machine_figure(rows, boltzmann.pictures(state.model, chains, moments, side), classes)
 
 
 def _show(rows, pixels, independent):

@@ -16,6 +16,7 @@ import rich.table
 from jaxprune import deep, plot
 from jaxprune._checks import InputError, check_choice, check_fraction, check_positive, check_seed, check_whole
 from jaxprune.cli._common import check_outputs, write_report
+from jaxprune.cli._figure import Place, figure_path
 from jaxprune.cli._notes import beside, read_notes
 from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import digits, inputs, load_images
@@ -42,11 +43,13 @@ def train_sparse(
     decay: float = 5e-4,
     compare: bool = True,
     seed: int = 0,
+    figure: Place = (),
     overwrite: bool = False,
 ) -> None:
     """Train a network on images while most of its synapses go, and report what it keeps.
 
-    Writes OUT and, beside it, OUT.report.json and OUT.png. An interrupted run goes on after its last epoch, from OUT.checkpoint.
+    Writes OUT and, beside it, OUT.report.json and a figure, OUT with the suffix .png. An interrupted run goes on after its last
+    epoch, from OUT.checkpoint.
 
     Args:
       out: the network with its masks, in PyTorch's names; .safetensors or .npz.
@@ -67,9 +70,11 @@ def train_sparse(
       decay: of the weights.
       compare: also train the same network without removal, from the same start.
       seed: seed of everything.
+      figure: where the figure goes instead: accuracy, density of each layer and, of dense networks, which inputs go dark.
       overwrite: replace existing files.
     """
-    report, picture, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".png", ".checkpoint"))
+    report, checkpoint = (out.with_name(out.name + end) for end in (".report.json", ".checkpoint"))
+    picture = figure_path(figure, out)
     check_outputs(out, report, picture, suffixes=ARRAYS, overwrite=overwrite)
     check_choice("method", method, (*RULES, *deep.METHODS))
     check_suffix(out)
@@ -113,9 +118,9 @@ def train_sparse(
         "largest_class": float(jnp.bincount(test_y).max() / len(test_y)),
         "layers": [layer._asdict() for layer in layers], "epochs_seen": rows,
     }  # fmt: skip
-    figure = _draw(results, state, network, shape)
+    drawn = _draw(results, state, network, shape)
     deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
-    plot.save_figure(figure, picture)
+    plot.save_figure(drawn, picture)
     write_report(report, facts)
     for path in places.values():
         path.unlink(missing_ok=True)
@@ -170,21 +175,15 @@ def _trained(key, model, extra, images, training, checkpoint, label):
 
 def _draw(results, state, network, shape):
     """Accuracy, density of each layer, and the synapses of each pixel where the first layer sees pixels one by one."""
-    import matplotlib as mpl  # only now: no one waits for it who has mistyped something
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(plot.figure_settings()):
-        figure = Figure(figsize=(11 if network == "dense" else 8, 3.4), layout="constrained")
-        axes = figure.subplots(1, 3 if network == "dense" else 2)
-        plot.plot_accuracy({label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}, axes[0])
-        parts = np.array([row["layers"] for row in results["sparse"][1]]).T.tolist()
-        plot.plot_density(dict(zip(deep.names(state.model), parts, strict=True)), axes[1])
-        if network == "dense":
-            # The network takes channels first.
-            channels_first = (shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
-            mask = np.asarray(state.rule.masks.layers[0].weight).reshape(-1, *channels_first)
-            plot.plot_inputs(mask.sum(axis=1).reshape(len(mask), -1), shape[:2], axes[2])
-    return figure
+    parts = np.array([row["layers"] for row in results["sparse"][1]]).T.tolist()
+    curves = {label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}
+    layers = dict(zip(deep.names(state.model), parts, strict=True))
+    if network != "dense":
+        return plot.training_figure(curves, layers)
+    # The network takes channels first.
+    channels_first = (shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
+    mask = np.asarray(state.rule.masks.layers[0].weight).reshape(-1, *channels_first)
+    return plot.training_figure(curves, layers, (mask.sum(axis=1).reshape(len(mask), -1), shape[:2]))
 
 
 def _show(facts):

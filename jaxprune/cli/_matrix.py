@@ -13,8 +13,9 @@ from jaxprune import linalg, networks, pruning
 from jaxprune._checks import InputError, check_leak, check_positive, check_seed, quoted
 from jaxprune._memory import check_memory
 from jaxprune.cli import _choice
-from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_report, write_together
+from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_together
 from jaxprune.cli._comparison import LARGE, compare, prepare
+from jaxprune.cli._figure import Figure, figure_path, network_picture, said
 from jaxprune.cli._large import check_room, compare_large
 from jaxprune.dynamics import activity_of
 from jaxprune.linalg.sparse import (
@@ -51,12 +52,13 @@ def prune(
     neurons: Path | None = None,
     seed: int = 0,
     allow_unstable: bool = False,
+    figure: Figure = None,
     overwrite: bool = False,
 ) -> None:
     """Prune one network from a file, measure what is left of its dynamics, and certify the result.
 
-    Writes OUT and, beside it, the certificate OUT.certificate.json. A pruned network that is not stable is not written, and the
-    exit status is 3.
+    Writes OUT and, beside it, the certificate OUT.certificate.json; with --figure a picture of both networks, too. A pruned
+    network that is not stable is not written, and the exit status is 3.
 
     Args:
       matrix: .npy, .npz, .mtx, or a .csv edge list `pre,post[,type],count`; entries are [post, pre].
@@ -78,10 +80,14 @@ def prune(
       neurons: neuron table of an edge list, for signs.
       seed: seed of the draw.
       allow_unstable: write the pruned network also if it is not stable.
+      figure: draw weights and spectrum before and after, the error of each mode, and the activity of both networks under the same
+        noise; into OUT with the suffix .png, or into PATH.
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".certificate.json")
-    check_outputs(out, report, suffixes=networks.MATRIX_SUFFIXES, overwrite=overwrite)
+    picture = None if figure is None else figure_path(figure, out)
+    beside = [report] if picture is None else [report, picture]
+    check_outputs(out, *beside, suffixes=networks.MATRIX_SUFFIXES, overwrite=overwrite)
     check_seed("seed", seed)
     chosen = _rule(rule, method, diagonal, cap)
     original = _dynamics(matrix, neurons, leak, gain, margin)
@@ -132,14 +138,15 @@ def prune(
         **compared.facts(),
     }
     content = networks.matrix_bytes(out, pruned.matrix, names=original.names)
-    write_together({out: content, report: report_bytes(facts)})
+    drawn = {} if picture is None else {picture: network_picture(A, pruned.matrix, original.names)}
+    write_together({out: content, report: report_bytes(facts)} | drawn)
     original.show()
     if tried:
         _choice.show(tried)
     compared.show()
     if not stability.stable:
         print(f"\n{stability.words.upper()}: nothing above says what the pruned network will do.")
-    print(f"\npruned {out}   certificate {report}")
+    print(f"\npruned {out}   certificate {report}{said(picture)}")
 
 
 def certify(
@@ -150,6 +157,7 @@ def certify(
     margin: float | None = None,
     neurons: Path | None = None,
     out: Path | None = None,
+    figure: Figure = None,
     overwrite: bool = False,
 ) -> None:
     """Certify a pruned matrix B against its original A, both from files.
@@ -164,21 +172,30 @@ def certify(
       margin: as for `prune`.
       neurons: neuron table of an edge list, for signs.
       out: write the certificate here as JSON, too.
-      overwrite: replace an existing file.
+      figure: draw both networks, as `prune` does; into OUT, or without one into B, with the suffix .png, or into PATH.
+      overwrite: replace existing files.
     """
+    picture = None if figure is None else figure_path(figure, b if out is None else out)
     if out is not None:
         check_outputs(out, suffixes=(".json",), overwrite=overwrite)
+    if picture is not None:
+        check_outputs(picture, suffixes=(".png",), overwrite=overwrite)
     original = _dynamics(a, neurons, leak, gain, margin)
     pruned = networks.read_matrix(b, sparse=is_sparse(original.matrix))
     B = _in_order(original.names, pruned, a, b)
     activity = _activity(original.matrix)
     compared = _compared(original.matrix, B, activity, None if is_sparse(B) else prepare(original.matrix))
-    if out is not None:
-        write_report(out, {"original": str(a), "pruned": str(b), "leak": original.leak, **compared.facts()})
+    facts = {"original": str(a), "pruned": str(b), "leak": original.leak, **compared.facts()}
+    content = {} if out is None else {out: report_bytes(facts)}
+    if picture is not None:
+        content[picture] = network_picture(original.matrix, B, original.names)
+    write_together(content)
     original.show()
     compared.show()
     if not compared.pruned.stable:
         print(f"\n{compared.pruned.words.upper()}: spectral abscissa {compared.pruned.abscissa:.4g}.")
+    if picture is not None:
+        print(f"\nfigure {picture}")
 
 
 COMMANDS = {"prune": prune, "certify": certify}

@@ -44,8 +44,11 @@ def parse(command: Callable[..., None], name: str, arguments: list[str]) -> Call
             raise
         raise InputError(f"{_sentence(said.getvalue())} (see {name} --help).") from None
     for option, value in run.keywords.items():
-        if isinstance(value, Path) and not value.name:
-            raise InputError(f"{option} is {str(value)!r}, but must name a file: give it a name (see {name} --help).")
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path) and not path.name:
+                raise InputError(
+                    f"{option} is {str(path)!r}, but must name a file: give it a name (see {name} --help)."
+                )
     return run
 
 

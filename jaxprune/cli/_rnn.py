@@ -8,9 +8,10 @@ import rich
 import rich.table
 import tyro
 
-from jaxprune import dynamics, pruning, rnn
+from jaxprune import dynamics, plot, pruning, rnn
 from jaxprune._checks import InputError, check_seed, check_whole
-from jaxprune.cli._common import certificate_facts, check_outputs, rule_facts, write_report
+from jaxprune.cli._common import certificate_facts, check_outputs, report_bytes, rule_facts, write_together
+from jaxprune.cli._figure import Figure, figure_path, said
 from jaxprune.files import ARRAYS
 
 SOURCES = {
@@ -50,11 +51,12 @@ def prune_rnn(
     activation: Literal["tanh", "relu", "linear"] | None = None,
     alpha: float | None = None,
     seed: int = 0,
+    figure: Figure = None,
     overwrite: bool = False,
 ) -> None:
     """Prune a trained continuous-time recurrent network, and report what it keeps.
 
-    Writes OUT and, beside it, OUT.report.json.
+    Writes OUT and, beside it, OUT.report.json; with --figure a picture of both networks, too.
 
     Args:
       model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha.
@@ -77,10 +79,13 @@ def prune_rnn(
       activation: the nonlinearity of the network; by default what the file says, else tanh.
       alpha: step over time constant of the network, if its file does not say.
       seed: seed of noise and draws.
+      figure: draw recurrent weights and their spectrum before and after, the outputs of both networks and, with trials, their
+        accuracy; into OUT with the suffix .png, or into PATH.
       overwrite: replace existing files.
     """
     report = out.with_name(out.name + ".report.json")
-    check_outputs(out, report, suffixes=ARRAYS, overwrite=overwrite)
+    picture = None if figure is None else figure_path(figure, out)
+    check_outputs(out, *([report] if picture is None else [report, picture]), suffixes=ARRAYS, overwrite=overwrite)
     chosen = pruning.named_rule(rule)
     given = {
         "source": source, "sd": sd, "tau": tau, "neuron_sd": neuron_sd, "rollouts": rollouts, "share": share, "after": after,
@@ -105,8 +110,9 @@ def prune_rnn(
         **used,
         "seed": seed,
     }
+    drawn = {} if picture is None else {picture: _picture(network, pruned, held_out, found)}
     rnn.save_rnn(out, pruned)
-    write_report(report, facts)
+    write_together({report: report_bytes(facts)} | drawn)
     view = rich.table.Table(show_header=False, box=None)
     view.add_row("synapses kept", f"{found.kept[0]} ({found.kept_fraction[0]:.2%})")
     view.add_row("spectral radius", f"{found.radius[0]:.4g} before, {found.pruned_radius[0]:.4g} after")
@@ -123,7 +129,7 @@ def prune_rnn(
         )
         view.add_row("chance level", f"{found.chance:.4f}, one constant answer")
     rich.print(view)
-    print(f"\npruned {out}   report {report}")
+    print(f"\npruned {out}   report {report}{said(picture)}")
 
 
 COMMANDS = {"prune-rnn": prune_rnn}
@@ -172,3 +178,12 @@ def _source(used, trials, network):
 def _trials(path, network, prefix=""):
     """Trials of a file, of as many inputs and outputs as the network has."""
     return rnn.load_trials(path, prefix=prefix, inputs=network.W_in.shape[1], outputs=len(network.b_out))
+
+
+def _picture(network, pruned, trials, found):
+    """Both networks, with the first trial where there is one."""
+    if trials is None:
+        return plot.figure_bytes(plot.rnn_figure(plot.rnn_view(network, pruned)))
+    scores = {"original": found.accuracy, "pruned": found.pruned_accuracy}
+    view = plot.rnn_view(network, pruned, trial=trials.inputs[:, 0], scores=scores, chance=found.chance)
+    return plot.figure_bytes(plot.rnn_figure(view))

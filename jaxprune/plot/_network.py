@@ -1,5 +1,6 @@
 """One network beside its original: weights, spectrum, errors by mode, and activity under the same noise."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from jaxprune import dynamics, linalg
 from jaxprune._types import Matrix, PRNGKey
 from jaxprune.dynamics import Linear
+from jaxprune.plot import _words
 from jaxprune.plot._modes import plot_mode_errors
 from jaxprune.plot._spectrum import plot_spectrum
 from jaxprune.plot._style import figure_settings
@@ -38,6 +40,7 @@ class NetworkView(NamedTuple):
       weights: dynamics matrices by label.
       times: of the time courses, in units of time.
       courses: activity under the same noise by label, (time, neuron).
+      names: of the neurons; empty where they have none but their numbers.
     """
 
     spectra: dict[str, np.ndarray]
@@ -45,38 +48,45 @@ class NetworkView(NamedTuple):
     weights: dict[str, np.ndarray]
     times: np.ndarray
     courses: dict[str, np.ndarray]
+    names: tuple[str, ...] = ()
 
     @property
     def kept(self) -> float:
         """Share of the original's synapses that the pruned network has."""
-        counts = [np.count_nonzero(W) - np.count_nonzero(np.diagonal(W)) for W in self.weights.values()]
-        return counts[1] / max(counts[0], 1)
+        before, after = (_synapses(W) for W in self.weights.values())
+        return after / max(before, 1)
 
     @property
     def stable(self) -> bool:
         """Whether the pruned network comes to rest."""
-        return bool(list(self.spectra.values())[1].real.max() < 0)
+        return _words.abscissa(list(self.spectra.values())[1]) < 0
 
     @property
     def agreement(self) -> float:
         """Correlation of the two time courses, over all neurons and times; NaN where one is not finite."""
-        first, second = (course.ravel() for course in self.courses.values())
-        with np.errstate(all="ignore"):
-            return float(np.corrcoef(first, second)[0, 1])
+        return _words.correlation(self.courses)
 
 
 def network_view(
-    key: PRNGKey, A: Matrix, B: Matrix, *, labels: tuple[str, str] = ("original", "pruned"), sigma: float = 1.0
+    key: PRNGKey,
+    A: Matrix,
+    B: Matrix,
+    *,
+    labels: tuple[str, str] = ("original", "pruned"),
+    names: Sequence[str] = (),
+    sigma: float = 1.0,
 ) -> NetworkView:
     """Look at a pruned network and its original: spectra, errors along modes, activity under the same noise.
 
-    Beside the pruned network's errors stand those of two controls: its mask with the original's weights, and no synapse at all.
+    Beside the pruned network's errors stand those of two controls: its mask with the original's weights, unless that is what it
+    is, and no synapse at all.
 
     Args:
       key: random key of the noise.
       A: the original dynamics matrix, stable, in 1/time.
       B: the pruned one.
       labels: what figures call them.
+      names: of the neurons.
       sigma: intensity of the noise, per square root of time.
 
     Raises:
@@ -89,22 +99,22 @@ def network_view(
       (1.0, True, 1.0)
     """
     A, B = jnp.asarray(A), jnp.asarray(B)
-    size = len(A)
-    found = linalg.modes(A) if size <= ALL else linalg.slow_modes(A, SLOWEST)
-    values = linalg.eigenvalues(B) if size <= ALL else linalg.slow_modes(B, SLOWEST).eigenvalues
+    small = len(A) <= ALL
+    found = linalg.modes(A) if small else linalg.slow_modes(A, SLOWEST)
+    values = linalg.eigenvalues(B) if small else linalg.slow_modes(B, SLOWEST).eigenvalues
     own = jnp.diag(jnp.diagonal(A))
-    bare = jnp.where(B != 0, A, 0) * (1 - jnp.eye(size, dtype=A.dtype)) + own
-    networks = {labels[1]: B, "mask only": bare, "no synapse": own}
+    networks = {labels[1]: B, "mask only": jnp.where(B != 0, A - own, 0) + own, "no synapse": own}
     errors = {name: np.asarray(linalg.mode_errors(found, network)[0]) for name, network in networks.items()}
     if np.allclose(errors["mask only"], errors[labels[1]], equal_nan=True):
         del errors["mask only"]
-    courses = _courses(key, A, B, (found.eigenvalues, values), sigma)
+    courses = _courses(key, A, B, (np.asarray(found.eigenvalues), np.asarray(values)), sigma)
     return NetworkView(
         spectra=dict(zip(labels, (np.asarray(found.eigenvalues), np.asarray(values)), strict=True)),
         errors=errors,
         weights=dict(zip(labels, (np.asarray(A), np.asarray(B)), strict=True)),
         times=np.asarray(courses.times),
         courses=dict(zip(labels, np.asarray(courses.states), strict=True)),
+        names=tuple(names),
     )
 
 
@@ -128,52 +138,30 @@ def network_figure(view: NetworkView, *, title: str | None = None) -> Figure:
         axes = figure.subplot_mosaic([["first", "second", "spectrum"], ["errors", "course", "course"]])
         limit = weight_limit(*view.weights.values())
         for place, (label, W) in zip(("first", "second"), view.weights.items(), strict=True):
-            count = np.count_nonzero(W) - np.count_nonzero(np.diagonal(W))
-            plot_weights(W, axes[place], limit=limit).set_title(f"{label}: {count:,} synapses")
-        plot_spectrum(view.spectra, axes["spectrum"]).set_title(_spectrum_title(view))
-        plot_mode_errors(view.errors, axes["errors"]).set_title(_errors_title(view))
-        plot_time_course(view.times, view.courses, axes["course"]).set_title(_course_title(view), loc="left")
-        figure.suptitle(title or _title(view), fontsize=11)
+            plot_weights(W, axes[place], limit=limit).set_title(f"{label}: {_synapses(W):,} synapses")
+        plot_spectrum(view.spectra, axes["spectrum"]).set_title(_words.slowest(view.spectra))
+        plot_mode_errors(view.errors, axes["errors"]).set_title(_words.worst_mode(view.errors))
+        plot_time_course(view.times, view.courses, axes["course"], names=view.names)
+        axes["course"].set_title(_words.course_title(view.courses), loc="left")
+        figure.suptitle(title or _words.headline(view.kept, view.stable, view.errors), fontsize=11)
     return figure
+
+
+def _synapses(W):
+    return int(np.count_nonzero(W) - np.count_nonzero(np.diagonal(W)))
 
 
 def _courses(key, A, B, spectra, sigma):
     """Time courses with a step that the fastest mode of both allows."""
-    spectra = [np.asarray(values) for values in spectra]
+    small = len(A) <= ALL
     stable = [values for values in spectra if values.real.max() < 0]
     slow = min((float(-values.real.max()) for values in stable), default=1.0)
-    if len(A) <= ALL:
+    if small:
         fast = max(float(np.abs(values).max()) for values in spectra)
         limit = min((float(np.min(-2 * v.real / np.abs(v) ** 2)) for v in stable), default=np.inf)
     else:
         fast, limit = max(float(jnp.max(jnp.sum(jnp.abs(network), axis=1))) for network in (A, B)), np.inf
     dt = min(FINE / fast, limit / 2, LASTS / slow / STEPS)
-    run = dynamics.same_noise if len(A) <= ALL else eqx.filter_jit(dynamics.same_noise)
-    return run(key, [Linear(A), Linear(B)], dt=dt, steps=STEPS, sigma=sigma, record_every=EVERY)
-
-
-def _title(view):
-    if not view.stable:
-        return f"with {view.kept:.1%} of the synapses the network is not stable"
-    slow = next(iter(view.errors.values()))[: linalg.SLOW]
-    known = slow[np.isfinite(slow)]
-    change = f", and its {len(known)} slowest modes change by {known.mean():.1%} on average" if len(known) else ""
-    return f"{view.kept:.1%} of the synapses are kept{change}"
-
-
-def _spectrum_title(view):
-    first, second = (float(values.real.max()) for values in view.spectra.values())
-    return f"slowest mode: {first:.3g} before, {second:.3g} after"
-
-
-def _errors_title(view):
-    slow = next(iter(view.errors.values()))[: linalg.SLOW]
-    known = slow[np.isfinite(slow)]
-    return f"the worst slow mode is off by {known.max():.1%}" if len(known) else "modes that cannot be followed"
-
-
-def _course_title(view):
-    value = view.agreement
-    if np.isnan(value):
-        return "activity under the same noise grows without end"
-    return f"activity under the same noise: correlation {value:.2f}"
+    # Compiled as a whole, the step of a large network is not checked by all of its eigenvalues.
+    run = dynamics.same_noise if small else eqx.filter_jit(dynamics.same_noise)
+    return run(key, [Linear(A), Linear(B)], dt=float(dt), steps=STEPS, sigma=sigma, record_every=EVERY)

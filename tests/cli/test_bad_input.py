@@ -272,7 +272,7 @@ FILES: dict[str, bytes] = {
     "there.json": b"kept",
     "beside.npy.certificate.json": b"{}",
     "beside.npz.report.json": b"{}",
-    "beside.eqx.png": b"",
+    "beside.png": b"",
     "alone.eqx.checkpoint": b"damaged",
     "alone.npz.checkpoint": b"damaged",
     "notes.eqx.checkpoint": machine(),

@@ -1,0 +1,89 @@
+"""What titles of figures say of a pruned network."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxprune.linalg import SLOW
+
+
+def headline(kept: float, stable: bool, errors: Mapping[str, np.ndarray]) -> str:
+    """What became of the network, in one sentence.
+
+    Args:
+      kept: share of the synapses.
+      stable: whether the pruned network is.
+      errors: along the original's modes, slowest first; those of the pruned network come first.
+
+    Example:
+      >>> headline(0.1, True, {"pruned": np.array([0.1, 0.3])})
+      '10.0% of the synapses are kept, and the 2 slowest modes change by 20.0% on average'
+    """
+    if not stable:
+        return f"with {kept:.1%} of its synapses the network is not stable"
+    known = _slow(errors)
+    change = f", and the {len(known)} slowest modes change by {known.mean():.1%} on average" if len(known) else ""
+    return f"{kept:.1%} of the synapses are kept{change}"
+
+
+def worst_mode(errors: Mapping[str, np.ndarray]) -> str:
+    """How well the slow mode is kept that is kept worst.
+
+    Example:
+      >>> worst_mode({"pruned": np.array([0.1, 0.3])})
+      'the worst slow mode is off by 30.0%'
+    """
+    known = _slow(errors)
+    return f"the worst slow mode is off by {known.max():.1%}" if len(known) else "the slow modes cannot be followed"
+
+
+def slowest(spectra: Mapping[str, np.ndarray]) -> str:
+    """The slowest mode of both networks.
+
+    Example:
+      >>> slowest({"original": np.array([-1.0, -2.0]), "pruned": np.array([-1.5, -2.0])})
+      'slowest mode: growth rate -1 before, -1.5 after'
+    """
+    before, after = (abscissa(values) for values in spectra.values())
+    return f"slowest mode: growth rate {before:.3g} before, {after:.3g} after"
+
+
+def abscissa(values: np.ndarray) -> float:
+    """Largest real part of eigenvalues; NaN where none is known.
+
+    Example:
+      >>> abscissa(np.array([-1.0 + 2j, -1.0 - 2j]))
+      -1.0
+    """
+    known = values.real[np.isfinite(values)]
+    return float(known.max()) if len(known) else np.nan
+
+
+def correlation(courses: Mapping[str, np.ndarray]) -> float:
+    """Correlation of two time courses over all neurons and times; NaN where one is not finite.
+
+    Example:
+      >>> round(correlation({"original": np.array([[1.0], [2.0]]), "pruned": np.array([[2.0], [4.0]])}), 3)
+      1.0
+    """
+    first, second = (np.asarray(course, float).ravel() for course in courses.values())
+    with np.errstate(all="ignore"):
+        return float(np.corrcoef(first, second)[0, 1])
+
+
+def course_title(courses: Mapping[str, np.ndarray]) -> str:
+    """How well activity agrees.
+
+    Example:
+      >>> course_title({"original": np.array([[1.0], [2.0]]), "pruned": np.array([[2.0], [4.0]])})
+      'activity under the same noise: correlation 1.00'
+    """
+    value = correlation(courses)
+    if np.isnan(value):
+        return "activity under the same noise: one of them grows without end"
+    return f"activity under the same noise: correlation {value:.2f}"
+
+
+def _slow(errors):
+    found = np.asarray(next(iter(errors.values())), float)[:SLOW]
+    return found[np.isfinite(found)]
