@@ -11,16 +11,35 @@ from matplotlib.figure import Figure
 from jaxprune.plot._style import figure_settings, rule_style
 from jaxprune.sweep import summarise
 
+STEP = 0.035
+"""Distance of the rows of crosses of two rules, in heights of the axes."""
+
 
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     """A measure of `summarise` against the fraction kept: a line of medians for each rule, bars from `low` to `high`.
 
-    What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end. Where nothing is
-    left, the axis is linear and empty, and says so.
+    What is zero on this logarithmic axis is left out; an arrow says that an interval has no end. A median that is infinite, as
+    where most networks are not stable, is a cross at the upper edge. Where nothing is left, the axis is linear and empty, and
+    says so.
+
+    Args:
+      summary: from `sweep.summarise`.
+      name: of the measure.
+      ax: axes of matplotlib.
+
+    Returns:
+      The axes.
     """
+    rows = 0
     for rule in summary.rule.values:
-        line = summary[name].sel(rule=rule).sortby("keep")
-        plot_median(ax, line.keep.values, line, label=str(rule), **rule_style(str(rule)))
+        line, style = summary[name].sel(rule=rule).sortby("keep"), rule_style(str(rule))
+        plot_median(ax, line.keep.values, line, label=str(rule), **style)
+        endless = line.keep.values[np.isposinf(line.sel(statistic="median").values)]
+        if len(endless):
+            height = np.full(len(endless), 1.0 - STEP * rows)
+            at = ax.get_xaxis_transform()
+            ax.plot(endless, height, "x", color=style["color"], markersize=4, transform=at, clip_on=False, label="_")
+            rows += 1
     medians = summary[name].sel(statistic="median")
     drawn = bool(((medians > 0) & np.isfinite(medians)).any())
     ax.set(xscale="log", yscale="log" if drawn else "linear", xlabel="fraction of synapses kept")
@@ -89,7 +108,7 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         "slow_modes": (r"$|u^* S v / \lambda - 1|$", f"mean along the {slow} slowest modes"),
         "stationary": ("nats per neuron", "information lost"),
         "worst_mode": (r"$|u^* S v / \lambda - 1|$", f"worst of the {slow} slowest modes"),
-        "epsilon": (r"$\epsilon$", "certificate"),
+        "epsilon": (r"$\epsilon$", "certificate (shaded, above 1: no guarantee)"),
         "sorted_median": (r"$|\mu / \lambda - 1|$", "median of sorted eigenvalues"),
     }
     with mpl.rc_context(figure_settings()):
@@ -97,22 +116,21 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         axes = dict(zip(titles, figure.subplots(2, 3).flat, strict=True))
         for name, (label, title) in titles.items():
             plot_statistic(summary, name, axes[name]).set(ylabel=label, title=title)
-        axes["epsilon"].axhline(1, color="black", linewidth=0.6)
         plot_bound(summary, axes["epsilon"])
-        axes["epsilon"].annotate(
-            "no guarantee above 1",
-            (0.98, 1),
-            (0, 3),
-            ("axes fraction", "data"),
-            "offset points",
-            ha="right",
-            va="bottom",
-            fontsize=7,
-        )
+        _shade_above_one(axes["epsilon"])
         handles, labels = axes["epsilon"].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         figure.suptitle(
-            f"{networks} networks of {n} neurons: medians (bars: 68 %, arrows: without end); infinite ones left out",
+            f"{networks} networks of {n} neurons: medians, lower is better (bars: 68 %, arrows: without end; crosses: infinite, "
+            "as most networks are not stable)",
             fontsize=10,
         )
     return figure
+
+
+def _shade_above_one(ax):
+    low, high = ax.get_ylim()
+    if high > 1:
+        ax.axhspan(1, high, color="black", alpha=0.06, linewidth=0)
+        ax.set_ylim(low, high)
+    ax.axhline(1, color="black", linewidth=0.6)

@@ -82,7 +82,7 @@ def test_errors_of_few_and_of_many_modes():
     few = plot.plot_mode_errors({"pruned": np.array([0.1, np.nan, 0.3])}, Figure().subplots())
     np.testing.assert_array_equal(few.lines[0].get_ydata(), [0.1, np.nan, 0.3])
     many = plot.plot_mode_errors({"pruned": np.full(200, 0.2), "no synapse": np.ones(200)}, Figure().subplots())
-    medians = [line for line in many.lines if line.get_label() == "pruned"][0]
+    medians = next(line for line in many.lines if line.get_label() == "pruned")
     np.testing.assert_allclose(medians.get_ydata(), 0.2)
     assert medians.get_xdata()[0] == 1
     assert medians.get_xdata()[-1] <= 200
