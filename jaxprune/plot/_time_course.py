@@ -51,5 +51,5 @@ def plot_time_course(
     ax.set(xlabel="time", ylabel="activity of neuron", xlim=(times[0], times[-1]))
     ax.set(ylim=(-room, offsets[0] + room))
     ax.set_yticks(offsets, [str(names[place]) if names else str(place) for place in chosen])
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(courses), fontsize=8)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(courses), fontsize=8, borderaxespad=0.2)
     return ax
