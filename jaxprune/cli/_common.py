@@ -39,7 +39,9 @@ def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: 
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            raise InputError(f"{folder} cannot be written ({error.strerror}): choose another place for --out.") from error
+            raise InputError(
+                f"{folder} cannot be written ({error.strerror}): choose another place for --out."
+            ) from error
 
 
 WIDTH = 110

@@ -13,7 +13,7 @@ from jaxprune.dynamics._observers import (
     effective_samples,
     squared_autocovariance,
 )
-from jaxprune.dynamics._same_noise import Courses, same_noise, sparse_same_noise
+from jaxprune.dynamics._same_noise import Courses, same_noise
 from jaxprune.dynamics._simulate import SPAN, Simulation, SimulationCode, simulate
 from jaxprune.dynamics._source import FromStates, Mixture, Source, check_weights, moments_of, wide_dtype
 from jaxprune.dynamics._stability import largest_step
@@ -52,7 +52,6 @@ __all__ = [
     "run_linear",
     "same_noise",
     "simulate",
-    "sparse_same_noise",
     "squared_autocovariance",
     "wide_dtype",
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +10,6 @@ from matplotlib.figure import Figure
 
 from jaxprune import dynamics, linalg
 from jaxprune._types import Matrix, PRNGKey
-from jaxprune.dynamics import Linear
 from jaxprune.plot import _words
 from jaxprune.plot._modes import plot_mode_errors
 from jaxprune.plot._spectrum import plot_spectrum
@@ -162,6 +160,4 @@ def _courses(key, A, B, spectra, sigma):
     else:
         fast, limit = max(float(jnp.max(jnp.sum(jnp.abs(network), axis=1))) for network in (A, B)), np.inf
     dt = min(FINE / fast, limit / 2, LASTS / slow / STEPS)
-    # Compiled as a whole, the step of a large network is not checked by all of its eigenvalues.
-    run = dynamics.same_noise if small else eqx.filter_jit(dynamics.same_noise)
-    return run(key, [Linear(A), Linear(B)], dt=float(dt), steps=STEPS, sigma=sigma, record_every=EVERY)
+    return dynamics.same_noise(key, (A, B), dt=float(dt), steps=STEPS, sigma=sigma, record_every=EVERY)

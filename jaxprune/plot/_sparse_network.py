@@ -167,4 +167,4 @@ def _courses(key, A, B, shown, values, sigma):
     fast = max(float(jnp.max(input_of(network) + jnp.abs(diagonal_of(network)))) for network in (A, B))
     steps = EVERY * max(min(STEPS, WORK // (A.data.size + B.data.size)) // EVERY, 16)
     dt = min(FINE / fast, LASTS / abs(float(values.real.max())) / steps)
-    return dynamics.sparse_same_noise(key, (A, B), neurons=shown, dt=dt, steps=steps, sigma=sigma, record_every=EVERY)
+    return dynamics.same_noise(key, (A, B), neurons=shown, dt=dt, steps=steps, sigma=sigma, record_every=EVERY)

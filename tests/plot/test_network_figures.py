@@ -15,7 +15,7 @@ KEY = jax.random.key(0)
 @pytest.fixture(scope="module", params=["clustered", "dale"])
 def pair(request):
     A = dominant(request.param)
-    return A, pruning.prune(KEY, A, "noise", keep=0.5).matrix
+    return A, pruning.prune(KEY, A, "noise", keep=0.7, warn=False).matrix
 
 
 def titles(figure):

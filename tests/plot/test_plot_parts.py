@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from jaxprune import boltzmann, deep, plot
@@ -45,8 +46,8 @@ def test_labels_do_not_overlap_and_stay_on_the_page():
         ax.plot([1, 2, 3], [1, 2, 3 + 0.001 * number], label=name)
     ax.plot([1, 2], [1, 1])
     plot.label_lines(ax)
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
     boxes = [text.get_window_extent(renderer) for text in ax.artists[0].texts]
     assert [text.get_text() for text in ax.artists[0].texts] == names
     for place, box in enumerate(boxes):
