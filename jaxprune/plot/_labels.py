@@ -14,6 +14,8 @@ GAP = 1.3
 """Distance of two labels, in heights of one."""
 AWAY = 5
 """Points between the right-most line and the labels."""
+NEAR = 0.15
+"""Share of the width of the axes that counts as near their edge."""
 
 
 def label_lines(ax: Axes, *, fontsize: float = 8, names: Mapping[str, str] | None = None) -> Axes:
@@ -82,7 +84,9 @@ class _EndLabels(Artist):
         pixels = self.axes.figure.dpi / 72
         box = self.axes.get_window_extent()
         places = apart(np.array([y for _, _, y in ends]), GAP * self.fontsize * pixels, box.y0, box.y1)
-        right = max(x for _, x, _ in ends) + AWAY * pixels
+        right = max(x for _, x, _ in ends)
+        # Lines that nearly reach the edge are named beyond it, where nothing else is drawn.
+        right = (max(right, box.x1) if right > box.x1 - NEAR * box.width else right) + AWAY * pixels
         for (text, _, _), place in zip(ends, places, strict=True):
             text.set_position((right, place))
         return [text for text, _, _ in ends]

@@ -132,10 +132,10 @@ def sparse_network_figure(view: SparseNetworkView, *, title: str | None = None) 
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(3.6 * len(above) + 0.8, 6.8), layout="constrained")
         axes = figure.subplot_mosaic([above, ["course"] * len(above)])
-        plot_spectrum(view.spectra, axes["spectrum"]).set_title(f"the {SLOWEST} slowest modes")
+        plot_spectrum(view.spectra, axes["spectrum"]).set_title(_words.slowest(view.spectra))
         plot_mode_errors(view.errors, axes["errors"]).set_title(_words.worst_mode(view.errors))
         if view.densities:
-            plot_spectral_density(view.densities, axes["density"]).set_title("all modes")
+            plot_spectral_density(view.densities, axes["density"]).set_title("density of all modes")
         plot_degrees(view.degrees, axes["degrees"]).set_title(_silenced(view.degrees))
         plot_time_course(view.times, view.courses, axes["course"], names=view.names)
         axes["course"].set_title(_words.course_title(view.courses), loc="left")

@@ -10,7 +10,7 @@ from jaxprune.plot._colours import colour
 
 SHOWN = 5
 """Neurons that are drawn."""
-ROOM = 3.0
+ROOM = 4.0
 """Distance of two neurons, in standard deviations of the one that varies most."""
 
 

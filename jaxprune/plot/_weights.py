@@ -28,7 +28,7 @@ def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
     Example:
       >>> from matplotlib.figure import Figure
       >>> plot_weights(np.array([[-1.0, 0.5], [-0.5, -1.0]]), Figure().subplots()).get_xlabel()
-      'from neuron'
+      'from neuron (red excites, blue inhibits)'
     """
     W = np.array(W, float)
     limit = weight_limit(W) if limit is None else limit
@@ -41,7 +41,12 @@ def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
     extent = (-0.5, block * shown.shape[1] - 0.5, block * shown.shape[0] - 0.5, -0.5)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad="#CCCCCC")
     ax.imshow(shown, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest", extent=extent)
-    ax.set(xlabel="from neuron", ylabel="to neuron", xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+    ax.set(
+        xlabel="from neuron (red excites, blue inhibits)",
+        ylabel="to neuron",
+        xlim=(-0.5, size - 0.5),
+        ylim=(size - 0.5, -0.5),
+    )
     ax.grid(False)
     return ax
 

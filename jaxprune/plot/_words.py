@@ -42,10 +42,10 @@ def slowest(spectra: Mapping[str, np.ndarray]) -> str:
 
     Example:
       >>> slowest({"original": np.array([-1.0, -2.0]), "pruned": np.array([-1.5, -2.0])})
-      'slowest mode: growth rate -1 before, -1.5 after'
+      'slowest mode: -1 before, -1.5 after'
     """
     before, after = (abscissa(values) for values in spectra.values())
-    return f"slowest mode: growth rate {before:.3g} before, {after:.3g} after"
+    return f"slowest mode: {before:.3g} before, {after:.3g} after"
 
 
 def abscissa(values: np.ndarray) -> float:
@@ -76,12 +76,12 @@ def course_title(courses: Mapping[str, np.ndarray]) -> str:
 
     Example:
       >>> course_title({"original": np.array([[1.0], [2.0]]), "pruned": np.array([[2.0], [4.0]])})
-      'activity under the same noise: correlation 1.00'
+      'activity under the same noise: correlation 1.000'
     """
     value = correlation(courses)
     if np.isnan(value):
         return "activity under the same noise: one of them grows without end"
-    return f"activity under the same noise: correlation {value:.2f}"
+    return f"activity under the same noise: correlation {value:.3f}"
 
 
 def _slow(errors):

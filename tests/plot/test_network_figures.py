@@ -34,7 +34,7 @@ def test_view_is_what_the_library_computes(pair):
     assert view.stable
     assert 0.3 < view.agreement < 1
     figure = plot.network_figure(view)
-    assert any(f"correlation {view.agreement:.2f}" in title for title in titles(figure))
+    assert any(f"correlation {view.agreement:.3f}" in title for title in titles(figure))
     assert f"{view.kept:.1%} of the synapses are kept" in figure.get_suptitle()
     assert plot.figure_bytes(figure)[1:4] == b"PNG"
 
