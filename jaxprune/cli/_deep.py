@@ -118,7 +118,7 @@ def train_sparse(
         "largest_class": float(jnp.bincount(test_y).max() / len(test_y)),
         "layers": [layer._asdict() for layer in layers], "epochs_seen": rows,
     }  # fmt: skip
-    drawn = _draw(results, state, network, shape)
+    drawn = _draw(results, state, network, shape, _finding(facts))
     deep.save_model(out, state.model, state.rule.masks, extra=state.extra, overwrite=True)
     plot.save_figure(drawn, picture)
     write_report(report, facts)
@@ -173,17 +173,24 @@ def _trained(key, model, extra, images, training, checkpoint, label):
         return deep.fit(key, model, x, y, training, extra=extra, checkpoint=checkpoint, each=each), rows
 
 
-def _draw(results, state, network, shape):
+def _draw(results, state, network, shape, title):
     """Accuracy, density of each layer, and the synapses of each pixel where the first layer sees pixels one by one."""
     parts = np.array([row["layers"] for row in results["sparse"][1]]).T.tolist()
     curves = {label: [row["accuracy"] for row in rows] for label, (_, rows) in results.items()}
     layers = dict(zip(deep.names(state.model), parts, strict=True))
     if network != "dense":
-        return plot.training_figure(curves, layers)
+        return plot.training_figure(curves, layers, title=title)
     # The network takes channels first.
     channels_first = (shape[2], *shape[:2]) if len(shape) == 3 else (1, *shape)
     mask = np.asarray(state.rule.masks.layers[0].weight).reshape(-1, *channels_first)
-    return plot.training_figure(curves, layers, (mask.sum(axis=1).reshape(len(mask), -1), shape[:2]))
+    return plot.training_figure(curves, layers, (mask.sum(axis=1).reshape(len(mask), -1), shape[:2]), title=title)
+
+
+def _finding(facts):
+    """The title of the figure."""
+    beside = "" if facts["dense_accuracy"] is None else f", and {facts['dense_accuracy']:.1%} of those without removal"
+    kept = facts["kept"] / facts["synapses"]
+    return f"{kept:.1%} of the synapses are left; the network is right on {facts['accuracy']:.1%} of the test images{beside}"
 
 
 def _show(facts):

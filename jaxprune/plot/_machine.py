@@ -12,6 +12,9 @@ from jaxprune.boltzmann import Pictures
 from jaxprune.plot._colours import colour
 from jaxprune.plot._style import figure_settings
 
+WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+"""Behind words that lines pass."""
+
 
 def plot_pictures(shown: Pictures, axes: Any) -> Any:
     """Draw the pictures of a machine: weights of hidden units, information of pixels, samples.
@@ -64,7 +67,9 @@ def plot_sessions(rows: Sequence[Mapping[str, Any]], axes: Any) -> Any:
     for row in rows:
         place = (row["weights"], row["log_likelihood"])
         text = f"{row['units']:.0f} units"
-        axes[0].annotate(text, place, (0, 7), textcoords="offset points", fontsize=7, ha="center", va="bottom")
+        axes[0].annotate(
+            text, place, (0, 7), textcoords="offset points", fontsize=7, ha="center", va="bottom", bbox=WHITE
+        )
     axes[0].margins(x=0.12, y=0.15)
     labels = ("log likelihood of test data, nats (higher is better)", "test error of the code, % (lower is better)")
     for ax, label in zip(axes, labels, strict=True):
@@ -101,7 +106,7 @@ def machine_figure(
         plot_sessions(rows, axes[0, :2])
         first, last = rows[0], rows[-1]
         change = last["log_likelihood"] - first["log_likelihood"]
-        axes[0, 0].set_title(f"log likelihood {'falls' if change < 0 else 'rises'} by {abs(change):.3g} nats")
+        axes[0, 0].set_title(f"log likelihood {'falls' if change < 0 else 'rises'} by {abs(change):.2f} nats")
         axes[0, 1].set_title(f"error from {first['code_error']:.1%} to {last['code_error']:.1%}")
         axes[0, 2].bar(list(classes), 100 * np.array(list(classes.values())), color=colour("pruned"))
         axes[0, 2].set(xlabel="class", ylabel="share of samples, %", title="what the machine samples now")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from jaxprune.plot._axes import label_decades
 from jaxprune.plot._colours import colour
 from jaxprune.plot._labels import label_lines
 
@@ -51,6 +52,7 @@ def plot_mode_errors(modes: Mapping[str, Any], ax: Axes, *, slow: int = 10) -> A
     ax.set(xlabel=f"mode, slowest first (shaded: the {slow} slowest)" if count > slow else "mode, slowest first")
     ax.set(ylabel="error along the mode (lower is better)")
     ax.xaxis.set_major_formatter("{x:.0f}")
+    label_decades(ax.yaxis, percent=True)
     return label_lines(ax)
 
 

@@ -153,4 +153,4 @@ def _score_title(view):
 
 def _radius_title(view):
     before, after = (float(np.abs(values).max()) for values in view.spectra.values())
-    return f"recurrent weights: spectral radius {before:.3g} before, {after:.3g} after"
+    return f"spectral radius {before:.3g} before, {after:.3g} after"

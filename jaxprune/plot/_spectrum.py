@@ -8,6 +8,9 @@ from matplotlib.axes import Axes
 
 from jaxprune.plot._colours import PALETTE, colour
 
+ROOM = 0.15
+"""Above the spectrum, for its legend, as a share of its height."""
+
 
 def plot_spectrum(spectra: Mapping[str, Any], ax: Axes, *, edge: float = 0.0) -> Axes:
     """Draw the eigenvalues of networks: in the complex plane, or by their order, slowest first, where all are real.
@@ -37,11 +40,15 @@ def plot_spectrum(spectra: Mapping[str, Any], ax: Axes, *, edge: float = 0.0) ->
         ax.scatter(x, y, label=label, linewidths=0.8, zorder=2 + 0.1 * number, **style)
     _shade(ax, edge, across=real)
     unit = ", 1/time" if edge == 0 else ""
-    if real:
+    if real:  # they fall from the upper left, and leave the lower left free
         ax.set(xlabel="mode, slowest first", ylabel=f"eigenvalue{unit}")
+        ax.legend(loc="lower left", fontsize=8)
     else:
-        ax.set(xlabel=f"real part of the eigenvalue{unit}", ylabel="imaginary part")
-    ax.legend(loc="best", frameon=True, framealpha=0.8, edgecolor="none", fontsize=8)
+        low, high = ax.get_ylim()
+        ax.set(
+            xlabel=f"real part of the eigenvalue{unit}", ylabel="imaginary part", ylim=(low, high + ROOM * (high - low))
+        )
+        ax.legend(loc="upper left", ncols=len(values), columnspacing=1, fontsize=8)
     return ax
 
 

@@ -34,6 +34,7 @@ SETTINGS = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
     "font.size": 9,
+    "axes.titlesize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxprune._checks import InputError
+from jaxprune.plot._axes import label_decades
 from jaxprune.plot._colours import colour
 from jaxprune.plot._labels import label_lines
 from jaxprune.plot._style import figure_settings
@@ -54,7 +55,7 @@ def plot_density(layers: Mapping[str, Sequence[float]], ax: Any) -> Any:
     for shade, (label, curve) in zip(shades, layers.items(), strict=True):
         ax.plot(range(1, len(curve) + 1), 100 * np.asarray(curve), color=shade, label=label)
     ax.set(xlabel="epoch", ylabel="synapses kept, %", yscale="log")
-    ax.yaxis.set_major_formatter("{x:g}")
+    label_decades(ax.yaxis)
     return label_lines(ax) if len(layers) <= NAMED else ax
 
 
