@@ -16,12 +16,12 @@ from jaxprune.boltzmann._machine import Bias, BoltzmannMachine
 
 
 class LogPartition(NamedTuple):
-    r"""Estimate of $\ln Z$.
+    """Estimate of ln Z.
 
     Attributes:
-      value: $\ln \hat Z$; $\hat Z$ is unbiased, its logarithm low on average.
+      value: ln Ẑ; Ẑ is unbiased, its logarithm low on average.
       error: standard error, by the delta method; too small where few chains carry the weight.
-      effective: effective number of chains, $(\sum w)^2 / \sum w^2$.
+      effective: effective number of chains, `(Σ w)² / Σ w²`.
       log_weights: of every chain.
     """
 
@@ -39,19 +39,19 @@ def log_partition(
     temperatures: int = 3000,
     chains: int = 256,
 ) -> LogPartition:
-    r"""Estimate $\ln Z$ of a machine by annealed importance sampling.
+    """Estimate ln Z of a machine by annealed importance sampling.
 
-    From independent units with given means at $\beta = 0$ to the machine at $\beta = 1$, weights times $\beta$ and biases in
+    From independent units with given means at β = 0 to the machine at β = 1, weights times β and biases in
     between, with one Gibbs sweep at each temperature:
 
-    $$\hat Z = Z_0 \Bigl\langle \prod_t \frac{f_{\beta_{t+1}}(x_t)}{f_{\beta_t}(x_t)} \Bigr\rangle$$
+        Ẑ = Z₀ ⟨∏ₜ f(xₜ; βₜ₊₁) / f(xₜ; βₜ)⟩
 
     with f the unnormalised probability of the odd layers, the even ones summed out.
 
     Args:
       key: random key.
       model: the machine.
-      means: of the units at $\beta = 0$, for example those under the data; by default from their biases.
+      means: of the units at β = 0, for example those under the data; by default from their biases.
       temperatures: number of steps; static.
       chains: static.
 

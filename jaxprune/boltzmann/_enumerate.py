@@ -21,12 +21,12 @@ MOST_UNITS = 24
 
 
 class Exact(NamedTuple):
-    r"""Exact properties of a small machine.
+    """Exact properties of a small machine.
 
     Attributes:
-      log_partition: $\ln Z$.
+      log_partition: ln Z.
       moments: means of units and of pairs.
-      log_visible: $\ln P(v)$ of all visible states; bit i of the index is unit i. None if not asked for.
+      log_visible: ln P(v) of all visible states; bit i of the index is unit i. None if not asked for.
       fisher: as `fisher_matrix`; None if not asked for.
     """
 
@@ -38,6 +38,9 @@ class Exact(NamedTuple):
 
 def all_states(units: int) -> Float[Array, "state unit"]:
     """All binary states of a number of units; bit i of the row is unit i.
+
+    Args:
+      units: number of units; the table has 2 to that power rows.
 
     Example:
       >>> all_states(2)
@@ -82,7 +85,7 @@ def enumerate_machine(model: BoltzmannMachine, *, visible: bool = False, fisher:
 
 @jax.jit
 def divergence(log_p: Float[Array, " state"], log_q: Float[Array, " state"]) -> Scalar:
-    r"""Kullback-Leibler divergence $D(P \| Q) = \sum_v P(v) \ln P(v) / Q(v)$ of two distributions of visible states, in nats.
+    """Kullback-Leibler divergence `D(P ‖ Q) = Σᵥ P(v) ln P(v) / Q(v)` of two distributions of visible states, in nats.
 
     Args:
       log_p, log_q: log probabilities, from `enumerate_machine(..., visible=True)`.

@@ -47,9 +47,9 @@ def top_code(
 
 
 def reconstruction_error(model: BoltzmannMachine, data: Data, *, sweeps: int = 50, tolerance: float = 1e-4) -> Scalar:
-    r"""Mean absolute difference of data and what the machine makes of their hidden probabilities, per visible unit.
+    """Mean absolute difference of data and what the machine makes of their hidden probabilities, per visible unit.
 
-    $$\langle | v - s(b + W_0^T \mu_1(v)) | \rangle$$
+        ⟨|v − s(b + W₀ᵀ μ₁(v))|⟩
 
     Args:
       model: the machine.
@@ -165,8 +165,8 @@ class MeanLogLikelihood(NamedTuple):
 
     Attributes:
       value: exact up to the partition function in a restricted machine, else a lower bound up to it.
-      error: standard error of $\\ln Z$, by which it may be too high or too low.
-      effective: effective number of annealing runs. Where it is a handful, $\\ln Z$ is too low, the likelihood too high and the
+      error: standard error of ln Z, by which it may be too high or too low.
+      effective: effective number of annealing runs. Where it is a handful, ln Z is too low, the likelihood too high and the
         error too small: raise `temperatures`.
     """
 
@@ -184,7 +184,7 @@ def mean_log_likelihood(
     temperatures: int = 3000,
     runs: int = 256,
 ) -> MeanLogLikelihood:
-    r"""Mean log likelihood of data, with $\ln Z$ by annealed importance sampling.
+    """Mean log likelihood of data, with ln Z by annealed importance sampling.
 
     Annealing starts from independent units with the means that they have under the data, from which far fewer runs go astray than
     from those of the biases.

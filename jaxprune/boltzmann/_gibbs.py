@@ -15,16 +15,15 @@ from jaxprune.boltzmann._machine import BoltzmannMachine, States
 def gibbs_sweep(
     key: PRNGKey, model: BoltzmannMachine, states: States, factors: Sequence[float] | None = None
 ) -> tuple[States, States]:
-    r"""Update all units of many chains once: the odd layers from the even ones, then the even layers from the odd ones.
+    """Update all units of many chains once: the odd layers from the even ones, then the even layers from the odd ones.
 
-    $$P(x_l = 1 \mid x_{l-1}, x_{l+1}) = s\bigl(\alpha_l (b_l + W_{l-1} x_{l-1} + W_l^T x_{l+1})\bigr), \qquad
-      s(a) = 1 / (1 + e^{-a})$$
+        P(xₗ = 1 | xₗ₋₁, xₗ₊₁) = s(αₗ (bₗ + Wₗ₋₁ xₗ₋₁ + Wₗᵀ xₗ₊₁)),   s(a) = 1 / (1 + e⁻ᵃ)
 
     Args:
       key: random key.
       model: the machine.
       states: units of every layer, (chain, unit).
-      factors: $\alpha$ of every layer; 1 by default. Greedy pretraining doubles those that will have a layer more.
+      factors: α of every layer; 1 by default. Greedy pretraining doubles those that will have a layer more.
 
     Returns:
       The new states; and the probabilities with which each unit came on.

@@ -13,9 +13,9 @@ Layers = tuple[Weights, ...]
 
 
 def variance_information(model: BoltzmannMachine, moments: Moments) -> Layers:
-    r"""Fisher information of each weight, the variance of the product of its units, $F_{ij} = p_{ij} (1 - p_{ij})$.
+    """Fisher information of each weight, the variance of the product of its units, `Fᵢⱼ = pᵢⱼ (1 − pᵢⱼ)`.
 
-    $p_{ij} = \langle x_i x_j \rangle$: the diagonal of `fisher_matrix`. It tells how precisely the states determine the weight,
+    `pᵢⱼ = ⟨xᵢ xⱼ⟩`: the diagonal of `fisher_matrix`. It tells how precisely the states determine the weight,
     not what removing the weight does: see `information`.
 
     Args:
@@ -37,11 +37,11 @@ def variance_information(model: BoltzmannMachine, moments: Moments) -> Layers:
 
 
 def heuristic_information(model: BoltzmannMachine, moments: Moments) -> Layers:
-    r"""Estimate of the Fisher information of each weight from the weight and the mean activity of its two units.
+    """Estimate of the Fisher information of each weight from the weight and the mean activity of its two units.
 
-    $$\hat p_{ij} = q_j \, s(\operatorname{logit} r_i + w_{ij} (1 - q_j)), \qquad \hat F_{ij} = \hat p_{ij} (1 - \hat p_{ij})$$
+        p̂ᵢⱼ = qⱼ s(logit rᵢ + wᵢⱼ (1 − qⱼ)),   F̂ᵢⱼ = p̂ᵢⱼ (1 − p̂ᵢⱼ)
 
-    with $r_i$ the mean of the presynaptic (lower) unit and $q_j$ of the postsynaptic one; zero where a unit is never active.
+    with rᵢ the mean of the presynaptic (lower) unit and qⱼ of the postsynaptic one; zero where a unit is never active.
 
     Args:
       model: the machine.
@@ -87,9 +87,9 @@ def weight_size(model: BoltzmannMachine, moments: Moments | None = None) -> Laye
 
 
 def information(model: BoltzmannMachine, moments: Moments) -> Layers:
-    r"""Information lost when one weight is removed, $\tfrac12 w_{ij}^2 F_{ij}$ in nats, to second order in the weight.
+    """Information lost when one weight is removed, `½ wᵢⱼ² Fᵢⱼ` in nats, to second order in the weight.
 
-    With $F$ as in `variance_information`: the Kullback-Leibler divergence of the joint states of all units before and after.
+    With F as in `variance_information`: the Kullback-Leibler divergence of the joint states of all units before and after.
 
     Args:
       model: the machine.
@@ -110,7 +110,7 @@ def information(model: BoltzmannMachine, moments: Moments) -> Layers:
 
 
 def heuristic_lost(model: BoltzmannMachine, moments: Moments) -> Layers:
-    r"""As `information`, with the estimate of `heuristic_information`: $\tfrac12 w_{ij}^2 \hat F_{ij}$.
+    """As `information`, with the estimate of `heuristic_information`: `½ wᵢⱼ² F̂ᵢⱼ`.
 
     Args:
       model: the machine.
@@ -128,13 +128,11 @@ def heuristic_lost(model: BoltzmannMachine, moments: Moments) -> Layers:
 
 
 def residual_information(model: BoltzmannMachine, moments: Moments) -> Layers:
-    r"""Information lost when one weight is removed and the biases of its two units make up for it, in nats.
+    """Information lost when one weight is removed and the biases of its two units make up for it, in nats.
 
-    $$\tfrac12 w_{ij}^2 F^{\text{res}}_{ij}, \qquad
-      F^{\text{res}} = \operatorname{Var}(x_i x_j) - c^T \Sigma^{-1} c
-        = \Bigl( \frac{1}{p_{11}} + \frac{1}{p_{10}} + \frac{1}{p_{01}} + \frac{1}{p_{00}} \Bigr)^{-1}$$
+        ½ wᵢⱼ² F_res,   F_res = Var(xᵢ xⱼ) − cᵀ Σ⁻¹ c = 1 / (1/p₁₁ + 1/p₁₀ + 1/p₀₁ + 1/p₀₀)
 
-    with $\Sigma$ the covariance of $(x_i, x_j)$, $c$ their covariances with $x_i x_j$, and $p_{ab}$ the four joint probabilities:
+    with Σ the covariance of `(xᵢ, xⱼ)`, c their covariances with `xᵢ xⱼ`, and p_ab the four joint probabilities:
     what is left of the product's variance after a regression on the two units. What a weight says beyond what two biases can say.
     It is zero where one of the four states never occurs.
 

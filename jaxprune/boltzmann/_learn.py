@@ -114,10 +114,9 @@ def learn(
     *,
     chains: States | None = None,
 ) -> Learnt:
-    r"""Let a machine learn from binary data, by stochastic gradient ascent on the likelihood.
+    """Let a machine learn from binary data, by stochastic gradient ascent on the likelihood.
 
-    $$\Delta W_l \propto \langle x_{l+1} x_l^T \rangle_{\text{data}} - \langle x_{l+1} x_l^T \rangle_{\text{model}}, \qquad
-      \Delta b_l \propto \langle x_l \rangle_{\text{data}} - \langle x_l \rangle_{\text{model}}$$
+        ΔWₗ ∝ ⟨xₗ₊₁ xₗᵀ⟩_data − ⟨xₗ₊₁ xₗᵀ⟩_model,   Δbₗ ∝ ⟨xₗ⟩_data − ⟨xₗ⟩_model
 
     Under the data, hidden units have their mean-field probabilities (exact in a restricted machine); under the model they come
     from Gibbs chains. Weights change only where the mask has a synapse. One compiled loop over all updates; `eqx.filter_vmap` it
@@ -159,11 +158,11 @@ def learn(
 def pretrain(
     key: PRNGKey, model: BoltzmannMachine, data: Data, learning: Sequence[Learning]
 ) -> tuple[BoltzmannMachine, tuple[Learnt, ...]]:
-    r"""Train the layers of a deep machine one after the other, each as a restricted machine.
+    """Train the layers of a deep machine one after the other, each as a restricted machine.
 
     The first learns from the data, each other one from samples of the hidden units of the one below. Units that will have one
-    more layer on the other side count their input twice: $P(h_1 | v) = s(2 (c_1 + W_1 v))$ and, in the second machine,
-    $P(h_1 | h_2) = s(2 (b + W_2^T h_2))$. The biases of units that two machines share are averaged.
+    more layer on the other side count their input twice: `P(h₁ | v) = s(2 (c₁ + W₁ v))` and, in the second machine,
+    `P(h₁ | h₂) = s(2 (b + W₂ᵀ h₂))`. The biases of units that two machines share are averaged.
 
     Args:
       key: random key.

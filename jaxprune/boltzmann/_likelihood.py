@@ -16,16 +16,16 @@ from jaxprune.boltzmann._mean_field import mean_field
 def log_likelihood(
     model: BoltzmannMachine, data: Data, log_partition: Real, *, sweeps: int = 50, tolerance: float = 1e-4
 ) -> Float[Array, " sample"]:
-    r"""Log probability of each sample: exact in a restricted machine, a lower bound in a deep one.
+    """Log probability of each sample: exact in a restricted machine, a lower bound in a deep one.
 
-    $$\ln P(v) \ge E_q[-E(v, h)] + H(q) - \ln Z$$
+        ln P(v) ≥ E_q[−E(v, h)] + H(q) − ln Z
 
     with q the mean field of the hidden units given v, for which a restricted machine has equality.
 
     Args:
       model: the machine.
       data: zeros and ones, (sample, visible).
-      log_partition: $\ln Z$, from `enumerate_machine` or `log_partition`.
+      log_partition: ln Z, from `enumerate_machine` or `log_partition`.
       sweeps, tolerance: of the mean field.
 
     Raises:
@@ -48,11 +48,11 @@ def log_likelihood(
 
 
 def independent_log_likelihood(data: Data, others: Data) -> Float[Array, " sample"]:
-    r"""Log probability of samples under independent visible units: what a machine without synapses reaches.
+    """Log probability of samples under independent visible units: what a machine without synapses reaches.
 
-    $$\ln P(v) = \sum_i v_i \ln p_i + (1 - v_i) \ln (1 - p_i), \qquad p_i = s(b_i)$$
+        ln P(v) = Σᵢ vᵢ ln pᵢ + (1 − vᵢ) ln(1 − pᵢ),   pᵢ = s(bᵢ)
 
-    with $b$ the `visible_bias` of the data, so that a unit that never changes keeps a small chance to do so. It is the formula of
+    with b the `visible_bias` of the data, so that a unit that never changes keeps a small chance to do so. It is the formula of
     independent coins.
 
     Args:

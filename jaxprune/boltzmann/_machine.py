@@ -22,15 +22,15 @@ States = tuple[Float[Array, "chain _"], ...]
 
 
 class BoltzmannMachine(eqx.Module):
-    r"""Binary units $x \in \{0, 1\}$ in layers, each joined to the next, with the energy
+    """Binary units `x ∈ {0, 1}` in layers, each joined to the next, with the energy
 
-    $$E(x) = -\sum_l b_l \cdot x_l - \sum_l x_{l+1}^T W_l \, x_l, \qquad P(x) = e^{-E(x)} / Z$$
+        E(x) = −Σₗ bₗ · xₗ − Σₗ xₗ₊₁ᵀ Wₗ xₗ,   P(x) = e^(−E(x)) / Z
 
     Layer 0 is visible. With one layer of weights it is a restricted Boltzmann machine, with more a deep one.
 
     Args:
       biases: of every layer, visible first.
-      weights: from each layer to the next, $W_l$ [post, pre] = [unit of layer l+1, unit of layer l].
+      weights: from each layer to the next, Wₗ [post, pre] = [unit of layer l+1, unit of layer l].
       masks: ones where a synapse is; weights are zero elsewhere.
 
     Raises:
@@ -222,7 +222,7 @@ def receptive_fields(shape: tuple[int, int], size: int) -> Mask:
 
 
 def visible_bias(data: Data) -> Bias:
-    r"""Biases of visible units without inputs that have the means of the data, $\operatorname{logit} \langle v_i \rangle$.
+    """Biases of visible units without inputs that have the means of the data, `logit ⟨vᵢ⟩`.
 
     Pixels that are always on or always off are taken as off once, and on once, in the data.
 

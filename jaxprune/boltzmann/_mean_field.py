@@ -41,12 +41,12 @@ class MeanField(NamedTuple):
 def mean_field(
     model: BoltzmannMachine, visible: Num[Array, "sample visible"], *, sweeps: int = 50, tolerance: float = 1e-4
 ) -> MeanField:
-    r"""Probabilities of the hidden units, each as if the others were independent of it.
+    """Probabilities of the hidden units, each as if the others were independent of it.
 
-    $$\mu_l \leftarrow s(b_l + W_{l-1} \mu_{l-1} + W_l^T \mu_{l+1}), \qquad \mu_0 = v$$
+        μₗ ← s(bₗ + Wₗ₋₁ μₗ₋₁ + Wₗᵀ μₗ₊₁),   μ₀ = v
 
     layer after layer, odd ones first, until no entry changes by more than the tolerance. It maximises a lower bound of
-    $\ln P(v)$ (`log_likelihood`) and, in a restricted machine, is exact. The start is a pass upwards in which each layer
+    ln P(v) (`log_likelihood`) and, in a restricted machine, is exact. The start is a pass upwards in which each layer
     with another one above counts its input twice.
 
     Args:

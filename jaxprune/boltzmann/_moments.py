@@ -18,11 +18,11 @@ MOST_PARAMETERS = 20_000
 
 
 class Moments(NamedTuple):
-    r"""Mean activity of every unit, and of every pair of units in neighbouring layers.
+    """Mean activity of every unit, and of every pair of units in neighbouring layers.
 
     Attributes:
-      means: $\langle x_l \rangle$ of every layer, visible first.
-      pairs: $\langle x_{l+1} x_l^T \rangle$ [post, pre] of every layer of weights.
+      means: ⟨xₗ⟩ of every layer, visible first.
+      pairs: `⟨xₗ₊₁ xₗᵀ⟩` [post, pre] of every layer of weights.
       count: number of states behind them; infinite where they are exact.
     """
 
@@ -137,11 +137,11 @@ def fisher_matrix(
     burn_in: int = 200,
     gap: int = 10,
 ) -> Float[Array, "parameter parameter"]:
-    r"""Fisher information of all parameters about the joint states of all units, from the machine's own activity.
+    """Fisher information of all parameters about the joint states of all units, from the machine's own activity.
 
-    $$F = \operatorname{Cov}(\phi), \qquad \phi = (x_0, x_1, \dots, \operatorname{vec} x_1 x_0^T, \dots)$$
+        F = Cov(φ),   φ = (x₀, x₁, …, vec x₁ x₀ᵀ, …)
 
-    as a Boltzmann machine is an exponential family with the statistics $\phi$. As many rows and columns as the machine has
+    as a Boltzmann machine is an exponential family with the statistics φ. As many rows and columns as the machine has
     parameters, at most 20,000. Statistics of synapses that are masked out are zero.
 
     Args:
@@ -192,6 +192,10 @@ def _covariance(key, model, states, rounds, burn_in, gap):
 
 def statistics(model: BoltzmannMachine, states: States) -> Float[Array, "chain parameter"]:
     """Sufficient statistics of states: units of every layer, then products of units that synapses join, row by row.
+
+    Args:
+      model: the machine; its masks say which synapses there are.
+      states: units of every layer, (chain, unit).
 
     Example:
       >>> from jaxprune.boltzmann import rbm

@@ -67,9 +67,9 @@ def pictures(
     units: int = 50,
     columns: int = 10,
 ) -> Pictures:
-    r"""What can be shown of a machine whose visible units are the pixels of an image.
+    """What can be shown of a machine whose visible units are the pixels of an image.
 
-    The information of pixel j is $\sum_i F_{ij}$ with F the `variance_information` of the synapses that are there.
+    The information of pixel j is Σᵢ Fᵢⱼ with F the `variance_information` of the synapses that are there.
 
     Args:
       model: the machine.

@@ -80,9 +80,9 @@ def choose(
 
 
 def remove(model: BoltzmannMachine, masks: Sequence[Weights], moments: Moments | None = None) -> BoltzmannMachine:
-    r"""Remove the synapses that are not in the masks; with moments, biases take over the mean of what each unit lost.
+    """Remove the synapses that are not in the masks; with moments, biases take over the mean of what each unit lost.
 
-    $$b_i \mathrel{+}= \sum_{j \text{ lost}} w_{ij} \langle x_j \rangle$$
+        bᵢ ← bᵢ + Σⱼ wᵢⱼ ⟨xⱼ⟩   over the lost synapses
 
     for the units at both ends. A unit needs to know no more than its own synapses and their mean input.
 
