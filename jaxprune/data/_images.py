@@ -191,6 +191,9 @@ def patches(
 def grey(images: Num[np.ndarray, "image row column channel"]) -> Images:
     """Sum of the channels of coloured images.
 
+    Args:
+      images: the channels last.
+
     Example:
       >>> grey(np.full((1, 2, 2, 3), 100, np.uint8)).tolist()
       [[[300, 300], [300, 300]]]
