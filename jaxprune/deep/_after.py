@@ -23,12 +23,12 @@ RIDGE = 1e-6
 
 
 class LayerReport(NamedTuple):
-    r"""What became of a layer.
+    """What became of a layer.
 
     Attributes:
       name: where it is in the model.
       synapses, kept: their numbers before and after.
-      error: $\langle |W x - S y|^2 \rangle / \langle |W x|^2 \rangle$ around the means, with x its inputs in the original and
+      error: `⟨|W x − S y|²⟩ / ⟨|W x|²⟩` around the means, with x its inputs in the original and
         y in the pruned model.
       empty: outputs that were left without a synapse.
       measured: what `measure` gave once this layer was pruned, and those before it; None without it.
@@ -72,15 +72,15 @@ def prune_layers(
     measure: Callable[[Any, Any], float] | None = None,
     batch: int = 500,
 ) -> PrunedLayers:
-    r"""Prune every linear and convolutional layer of a trained network, and let the survivors make up for what is lost.
+    """Prune every linear and convolutional layer of a trained network, and let the survivors make up for what is lost.
 
     Each layer, from the first to the last, is a set of rows that should keep what they say under the activity of their inputs. In
     the closed loop a layer hears what the *pruned* layers below deliver, y, and its survivors aim at what it said in the original
-    network, $W x$:
+    network, `W x`:
 
-    $$\min_S \langle |W (x - \bar x) - S (y - \bar y)|^2 \rangle, \qquad b \leftarrow b + W \bar x - S \bar y$$
+        min over S of ⟨|W (x − x̄) − S (y − ȳ)|²⟩,   b ← b + W x̄ − S ȳ
 
-    which is the fit of $W \operatorname{Cov}(x, y) \operatorname{Cov}(y)^{-1}$ under $\operatorname{Cov}(y)$. Rules that keep
+    which is the fit of `W Cov(x, y) Cov(y)⁻¹` under Cov(y). Rules that keep
     weights as they are ("+keep") leave biases alone, too.
 
     | rule | is known as |

@@ -126,6 +126,9 @@ def inference_times(
       forward: (model, inputs) -> outputs; by default `jax.vmap(model)(inputs)`.
       repeats: runs of each, after one that compiles.
 
+    Raises:
+      InputError: repeats below 1.
+
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
       >>> inference_times(model, jnp.ones((10, 4)), repeats=2).dense > 0

@@ -14,13 +14,13 @@ GRADED = ("gradient", "gain")
 
 
 def promise(key: PRNGKey | None, growth: str, masks: Tree, heard: Tree | None, gradient: Tree | None) -> Tree:
-    r"""What every synapse would bring: a random number, or how steep the loss is along it.
+    """What every synapse would bring: a random number, or how steep the loss is along it.
 
     | growth | is | needs |
     |---|---|---|
     | `"random"` | a number between 0 and 1 | key |
-    | `"gradient"` | $|g_{ij}|$ | gradient |
-    | `"gain"` | $|g_{ij}| / \sqrt{\langle x_j^2 \rangle}$: what a synapse fitted to its input gains | gradient, power |
+    | `"gradient"` | `abs(gᵢⱼ)` | gradient |
+    | `"gain"` | `abs(gᵢⱼ) / √⟨xⱼ²⟩`: what a synapse fitted to its input gains | gradient, power |
 
     Args:
       key: random key.

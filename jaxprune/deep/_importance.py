@@ -79,16 +79,16 @@ GRANULARITIES = ("weight", "kernel", "filter")
 def importance(
     weights: Tree, heard: Tree | None, score: str = "use", *, gradient: Tree | None = None, granularity: str = "weight"
 ) -> Tree:
-    r"""Importance of every synapse.
+    """Importance of every synapse.
 
     | score | is | a synapse sees it |
     |---|---|---|
-    | `"use"` | $|w_{ij}| \langle |x_j| \rangle$ | yes |
-    | `"weight"` | $|w_{ij}|$ | yes |
-    | `"information"` | $|w_{ij}| \sqrt{\langle x_j^2 \rangle}$ | yes |
-    | `"activity"` | $\langle |x_j| \rangle$ | yes |
-    | `"bcm"` | $|\langle x_j y_i (y_i - \theta_i) \rangle|$, $\theta_i = \langle y_i^2 \rangle / \langle y_i \rangle$ | yes |
-    | `"fisher"` | $|w_{ij}| \sqrt{\langle g_{ij}^2 \rangle}$, g the gradient of the loss | no |
+    | `"use"` | `abs(wᵢⱼ) ⟨abs(xⱼ)⟩` | yes |
+    | `"weight"` | `abs(wᵢⱼ)` | yes |
+    | `"information"` | `abs(wᵢⱼ) √⟨xⱼ²⟩` | yes |
+    | `"activity"` | `⟨abs(xⱼ)⟩` | yes |
+    | `"bcm"` | `abs(⟨xⱼ yᵢ (yᵢ − θᵢ)⟩)`, `θᵢ = ⟨yᵢ²⟩ / ⟨yᵢ⟩` | yes |
+    | `"fisher"` | `abs(wᵢⱼ) √⟨gᵢⱼ²⟩`, g the gradient of the loss | no |
 
     Args:
       weights: from `weights(model)`.
@@ -111,7 +111,7 @@ def importance(
       Array(0., dtype=float64)
 
     Reference: the score `"use"` is that of activity-driven pruning (2021), `"information"` that of Wanda (Sun2024).
-    `"bcm"` is the change of weights of Bienenstock1982 with a threshold for which the mean of $y (y - \theta)$ is zero; the unit
+    `"bcm"` is the change of weights of Bienenstock1982 with a threshold for which the mean of `y (y − θ)` is zero; the unit
     of y does not change its sign. `"fisher"` is a yardstick: squares of gradients that are means over a batch, so smaller for
     larger batches; only their order counts.
     """

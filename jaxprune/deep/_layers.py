@@ -99,6 +99,12 @@ def with_weights(model: Any, new: Tree) -> Any:
 def names(model: Any) -> list[str]:
     """Where each prunable layer is in the model, in the order of `jax.tree.leaves(weights(model))`.
 
+    Args:
+      model: any Equinox model.
+
+    Raises:
+      InputError: a model without linear or convolutional layers.
+
     Example:
       >>> names(eqx.nn.MLP(4, 2, width_size=8, depth=1, key=jax.random.key(0)))
       ['layers[0]', 'layers[1]']
@@ -109,6 +115,15 @@ def names(model: Any) -> list[str]:
 
 def ones(model: Any) -> Tree:
     """Masks in which every synapse is there.
+
+    Args:
+      model: any Equinox model.
+
+    Returns:
+      Masks of the structure of `weights(model)`.
+
+    Raises:
+      InputError: a model without linear or convolutional layers.
 
     Example:
       >>> int(ones(eqx.nn.Linear(4, 2, key=jax.random.key(0))).weight.sum())
@@ -168,6 +183,12 @@ def check_single(model: Any) -> None:
 
 def density(masks: Tree) -> Array:
     """Fraction of the synapses that are there, over all layers.
+
+    Args:
+      masks: ones where synapses are, zeros elsewhere; any pytree.
+
+    Returns:
+      A number in [0, 1].
 
     Example:
       >>> float(density({"a": jnp.ones((2, 2)), "b": jnp.zeros(4)}))

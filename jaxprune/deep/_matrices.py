@@ -17,6 +17,15 @@ from jaxprune.deep._layers import each_layer, names, weights
 def sparse_weights(model: Any) -> dict[str, scipy.sparse.csr_array]:
     """The weights that are left, as SciPy matrices in compressed rows [post, pre]; kernels of convolutions are flattened.
 
+    Args:
+      model: with zeros where synapses were removed.
+
+    Returns:
+      Matrices by the `names` of their layers.
+
+    Raises:
+      InputError: a model without linear or convolutional layers.
+
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))
       >>> {name: W.shape for name, W in sparse_weights(model).items()}
@@ -62,6 +71,9 @@ def _(size, batched, matrix, x):
 
 def sparse_layers(model: Any) -> Any:
     """The model with `SparseLinear` in place of its linear layers; convolutions stay as they are.
+
+    Args:
+      model: with zeros where synapses were removed.
 
     Example:
       >>> model = eqx.nn.MLP(4, 2, 8, 1, key=jax.random.key(0))

@@ -18,13 +18,13 @@ PAIR = "jaxprune pair"
 
 
 class Inputs(NamedTuple):
-    r"""Inputs of a layer, x in the original and y in the pruned model; of a convolution, of its patches.
+    """Inputs of a layer, x in the original and y in the pruned model; of a convolution, of its patches.
 
     Attributes:
       mean_x, mean_y: means.
-      original: $\operatorname{Cov}(x)$.
-      cross: $\operatorname{Cov}(x, y)$.
-      covariance: $\operatorname{Cov}(y)$.
+      original: Cov(x).
+      cross: `Cov(x, y)`.
+      covariance: Cov(y).
       count: number of samples (and positions).
     """
 

@@ -29,11 +29,11 @@ class CounterState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Counter:
-    r"""Remove a synapse once its use has been below a threshold several times in a row.
+    """Remove a synapse once its use has been below a threshold several times in a row.
 
-    $$\theta = \frac{\alpha}{N} \sum_{ij} c_{ij}, \qquad
-      n_{ij} \leftarrow \begin{cases} n_{ij} + 1 & c_{ij} < \theta \\ 0 & \text{else} \end{cases}, \qquad
-      m_{ij} \leftarrow 0 \text{ where } n_{ij} \ge K$$
+        θ = (α / N) Σᵢⱼ cᵢⱼ
+        nᵢⱼ ← nᵢⱼ + 1 where cᵢⱼ < θ, else 0
+        mᵢⱼ ← 0 where nᵢⱼ ≥ K
 
     in every layer, with c the importance of the synapses that are there and N the number that the layer had at first: as synapses
     go, the threshold falls. For alpha up to 1 pruning ends by itself, as something is always at or above it. What would empty a
@@ -173,12 +173,13 @@ CONVOLUTION, LINEAR = Constants(10.0, 0.65, 12.0, 5.0), Constants(10.0, 1.5, 13.
 
 @dataclasses.dataclass(frozen=True)
 class Survival:
-    r"""Remove a synapse once it has used up its reserve.
+    """Remove a synapse once it has used up its reserve.
 
-    $$R_{ij} \leftarrow 0.999 R_{ij} + d_{ij} e^{-\lfloor t / \tau \rfloor}, \qquad d_{ij} = 2 u_{ij} - \theta
-      \quad (+ \text{bonus where } d_{ij} > 0), \qquad m_{ij} \leftarrow 0 \text{ where } R_{ij} < 0$$
+        Rᵢⱼ ← 0.999 Rᵢⱼ + dᵢⱼ exp(−⌊t / τ⌋)
+        dᵢⱼ = 2 uᵢⱼ − θ   (+ bonus where dᵢⱼ > 0)
+        mᵢⱼ ← 0 where Rᵢⱼ < 0
 
-    with $u = \min(1, (c - c_{\min}) / (c_{75} - c_{\min}))$, where c is the importance, $c_{75}$ its 75th percentile among the
+    with `u = min(1, (c − cₘᵢₙ) / (c₇₅ − cₘᵢₙ))`, where c is the importance, c₇₅ its 75th percentile among the
     layer's survivors, and t the number of updates before that counted. A layer whose survivors are all alike stays as it is,
     and what would empty a layer is not done.
 

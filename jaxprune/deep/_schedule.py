@@ -14,9 +14,9 @@ from jaxprune.deep._layers import Tree
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    r"""Density over training, cubic from all to what is kept.
+    """Density over training, cubic from all to what is kept.
 
-    $$d(t) = \text{keep} + (1 - \text{keep}) \left(1 - \frac{t - \text{begin}}{\text{end} - \text{begin}}\right)^3$$
+        d(t) = keep + (1 − keep) (1 − (t − begin) / (end − begin))³
 
     between begin and end, one before and `keep` after, with t from 0 to 1.
 

@@ -27,9 +27,9 @@ class SparseState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Sparse:
-    r"""Keep the most important synapses along a schedule, and exchange a share of them.
+    """Keep the most important synapses along a schedule, and exchange a share of them.
 
-    At time t of training, $d(t) N$ synapses stay. Then a share $s (1 - \text{progress})$ of the survivors is exchanged: the least
+    At time t of training, `d(t) N` synapses stay. Then a share `s (1 − progress)` of the survivors is exchanged: the least
     important go, and as many of those that were absent come, at zero, where growth promises most. With a dense start there is
     little to exchange until enough have gone.
 
@@ -37,8 +37,8 @@ class Sparse:
     |---|---|---|
     | `"none"` | nowhere | |
     | `"random"` | anywhere | |
-    | `"gradient"` | $|g_{ij}|$ of the masked network is largest | a gradient where there is no synapse |
-    | `"gain"` | $|g_{ij}| / \sqrt{\langle x_j^2 \rangle}$ is largest: what a synapse fitted to its input gains | the same |
+    | `"gradient"` | `abs(gᵢⱼ)` of the masked network is largest | a gradient where there is no synapse |
+    | `"gain"` | `abs(gᵢⱼ) / √⟨xⱼ²⟩` is largest: what a synapse fitted to its input gains | the same |
 
     The most important synapse of every layer stays in any case, so that no layer goes empty.
 

@@ -15,13 +15,13 @@ from jaxprune.deep._layers import Around, Tree, check_single, each_layer, weight
 
 
 class Pairs(NamedTuple):
-    r"""Activity of both ends of every synapse, with $y_i$ the layer's output where it is positive and zero elsewhere.
+    """Activity of both ends of every synapse, with yᵢ the layer's output where it is positive and zero elsewhere.
 
     Attributes:
-      rate: $\langle y_i \rangle$, over samples and, in a convolution, positions.
-      power: $\langle y_i^2 \rangle$.
-      first: $\langle x_j y_i \rangle$, of the shape of the weights.
-      second: $\langle x_j y_i^2 \rangle$.
+      rate: ⟨yᵢ⟩, over samples and, in a convolution, positions.
+      power: ⟨yᵢ²⟩.
+      first: `⟨xⱼ yᵢ⟩`, of the shape of the weights.
+      second: `⟨xⱼ yᵢ²⟩`.
     """
 
     rate: Float[Array, " post"]
@@ -31,13 +31,13 @@ class Pairs(NamedTuple):
 
 
 class Heard(NamedTuple):
-    r"""Activity of a layer's inputs: one number for each input unit (linear) or input channel (convolution).
+    """Activity of a layer's inputs: one number for each input unit (linear) or input channel (convolution).
 
     What was not asked for is None.
 
     Attributes:
-      size: $\langle |x_j| \rangle$, over samples and, in a convolution, positions.
-      power: $\langle x_j^2 \rangle$.
+      size: ⟨|xⱼ|⟩, over samples and, in a convolution, positions.
+      power: ⟨xⱼ²⟩.
       pairs: activity of both ends of every synapse.
     """
 
