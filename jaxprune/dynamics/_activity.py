@@ -11,11 +11,11 @@ from jaxprune._types import Matrix, Real
 
 
 class Activity(NamedTuple):
-    r"""Mean and covariance of the activity of neurons: states of a linear network, rates of a trained one, inputs of a layer.
+    """Mean and covariance of the activity of neurons: states of a linear network, rates of a trained one, inputs of a layer.
 
     Attributes:
-      mean: $E[x]$.
-      covariance: $C = E[x x^T] - E[x] E[x]^T$, in activity squared.
+      mean: E[x].
+      covariance: `C = E[x xᵀ] − E[x] E[x]ᵀ`, in activity squared.
       weight: summed weight of the states behind them; infinite where they come from theory.
       shift: leak added before the moments existed; zero unless a network was linearised (`rnn.Linearised`).
 
@@ -32,7 +32,7 @@ class Activity(NamedTuple):
 
     @property
     def second_moment(self) -> Matrix:
-        """$H = E[x x^T] = C + E[x] E[x]^T$, what fits of a neuron's drive need."""
+        """`H = E[x xᵀ] = C + E[x] E[x]ᵀ`, what fits of a neuron's drive need."""
         return self.covariance + jnp.outer(self.mean, self.mean)
 
     def astype(self, dtype: Any) -> "Activity":
@@ -42,6 +42,9 @@ class Activity(NamedTuple):
 
 def activity_of(covariance: Matrix) -> Activity:
     """Activity of mean zero with a known covariance, for example from `linalg.stationary_covariance`.
+
+    Args:
+      covariance: symmetric and positive semidefinite (not checked), in activity squared.
 
     Raises:
       InputError: a covariance not square, empty or not finite.
@@ -55,9 +58,9 @@ def activity_of(covariance: Matrix) -> Activity:
 
 
 def mix(first: Activity, second: Activity, *, share: Real) -> Activity:
-    r"""Activity of a network that spends a share of its time on the second activity, and the rest on the first.
+    """Activity of a network that spends a share of its time on the second activity, and the rest on the first.
 
-    $$H = (1 - q) H_1 + q H_2$$
+        H = (1 − q) H₁ + q H₂
 
     and so for the mean.
 

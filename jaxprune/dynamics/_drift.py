@@ -19,7 +19,7 @@ FORMS = ("output", "input")
 
 
 class Drift(eqx.Module):
-    """Deterministic part of a rate network with weights and leak $A = W - D$ and input b, constant or a function of time."""
+    """Deterministic part of a rate network with weights and leak `A = W − D` and input b, constant or a function of time."""
 
     A: eqx.AbstractVar[Matrix]
     b: eqx.AbstractVar[Input]
@@ -34,10 +34,10 @@ class Drift(eqx.Module):
 
 
 class Linear(Drift):
-    r"""Linear network, $\dot x = A x + b(t)$.
+    """Linear network, `ẋ = A x + b(t)`.
 
     Args:
-      A: dynamics matrix $W - D$, in 1/time.
+      A: dynamics matrix `W − D`, in 1/time.
       b: input, in activity per time: an array, or a function of time; none by default.
 
     Raises:
@@ -55,7 +55,7 @@ class Linear(Drift):
         self.A, self.b = _checked(A, b)
 
     def __call__(self, t: Real, x: State) -> State:
-        """$A x + b(t)$."""
+        """`A x + b(t)`."""
         return self.A @ x + self.input(t)
 
 
@@ -83,15 +83,16 @@ class _Gated(Drift):
 
 
 class Rectified(_Gated):
-    r"""Rectified-linear network, in one of two forms:
+    """Rectified-linear network, in one of two forms:
 
-    $$\dot x = -D x + [W x + b]_+ \quad (\text{form "output"}), \qquad \dot x = -D x + W [x]_+ + b \quad (\text{form "input"})$$
+        ẋ = −D x + [W x + b]₊     (form "output")
+        ẋ = −D x + W [x]₊ + b     (form "input")
 
     Between switches it is linear: with the active set S (`active_set`) the eigenvalues of its Jacobian are those of the
-    principal submatrix $A_{SS}$ and the bare leaks of the silent neurons, in both forms.
+    principal submatrix A_SS and the bare leaks of the silent neurons, in both forms.
 
     Args:
-      A: $W - D$, in 1/time.
+      A: `W − D`, in 1/time.
       b: input, an array or a function of time; none by default.
       form: where the rectification sits.
 
@@ -108,7 +109,7 @@ class Rectified(_Gated):
     """
 
     def activation(self, current: State) -> State:
-        """$[u]_+ = \\max(0, u)$."""
+        """`[u]₊ = max(0, u)`."""
         return jnp.maximum(current, 0)
 
     def active_set(self, t: Real, x: State) -> Bool[Array, " neuron"]:
@@ -119,10 +120,10 @@ class Rectified(_Gated):
 
 
 class Tanh(_Gated):
-    r"""Saturating network: $\dot x = -D x + \tanh(W x + b)$ (form "output") or $\dot x = -D x + W \tanh(x) + b$ ("input").
+    """Saturating network: `ẋ = −D x + tanh(W x + b)` (form "output") or `ẋ = −D x + W tanh(x) + b` ("input").
 
     Args:
-      A: $W - D$, in 1/time.
+      A: `W − D`, in 1/time.
       b: input, an array or a function of time; none by default.
       form: where the nonlinearity sits.
 
@@ -135,7 +136,7 @@ class Tanh(_Gated):
     """
 
     def activation(self, current: State) -> State:
-        """$\\tanh u$."""
+        """`tanh u`."""
         return jnp.tanh(current)
 
 

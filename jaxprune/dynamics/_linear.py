@@ -13,13 +13,13 @@ LEVELS = 6
 
 
 def euler_step(A, b, dt, noise):
-    """Propagator $I + A \\Delta t$, push $b \\Delta t$ and the noise of an Euler-Maruyama step."""
+    """Propagator `I + A Δt`, push `b Δt` and the noise of an Euler-Maruyama step."""
     propagator = jnp.eye(len(A), dtype=A.dtype) + dt * A
     return propagator, dt * b, lambda state, draws: noise.increments(state, draws, dt)
 
 
 def exact_step(A, b, dt, noise):
-    r"""Propagator $E = e^{A \Delta t}$, push $A^{-1} (E - I) b$ and noise of covariance $C - E C E^T$ of an exact step."""
+    """Propagator `E = e^(A Δt)`, push `A⁻¹ (E − I) b` and noise of covariance `C − E C Eᵀ` of an exact step."""
     propagator = expm(dt * A)
     identity = jnp.eye(len(A), dtype=A.dtype)
     variance = jnp.broadcast_to(jnp.asarray(noise.sigma, A.dtype) ** 2, b.shape)
@@ -32,7 +32,10 @@ def exact_step(A, b, dt, noise):
 
 
 def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:
-    """Powers $E, E^2, E^4, \\dots$ of a propagator for `run_linear`; the last carries a state over `2**LEVELS` steps.
+    """Powers E, E², E⁴, … of a propagator for `run_linear`; the last carries a state over `2**LEVELS` steps.
+
+    Args:
+      propagator: E, which carries a state over one step.
 
     Example:
       >>> [float(power[0, 0]) for power in powers_of(jnp.array([[0.5]]))[:3]]
@@ -47,9 +50,9 @@ def powers_of(propagator: Matrix) -> tuple[Matrix, ...]:
 def run_linear(
     powers: tuple[Matrix, ...], x: Float[Array, " neuron"], kicks: Float[Array, "time neuron"]
 ) -> Float[Array, "time neuron"]:
-    r"""States of the linear recursion $x_{k+1} = E x_k + u_k$, many steps at once by a parallel prefix sum.
+    """States of the linear recursion `xₖ₊₁ = E xₖ + uₖ`, many steps at once by a parallel prefix sum.
 
-    Going up, the kicks of neighbouring steps are merged into those of one step of double length, $u' = E u_{2m} + u_{2m+1}$,
+    Going up, the kicks of neighbouring steps are merged into those of one step of double length, `u' = E u₂ₘ + u₂ₘ₊₁`,
     level by level; the few long steps that are left are taken one after the other; going down, each level yields the states
     between those of the level above. Twice the arithmetic of stepping, but in matrix-matrix products, which a processor does
     many times faster than the matrix-vector products of single steps.

@@ -31,7 +31,7 @@ class Noise(eqx.Module):
 
 
 class White(Noise):
-    r"""White noise: increments $\sigma \sqrt{\Delta t}\, z$.
+    """White noise: increments `σ √Δt z`.
 
     Args:
       sigma: intensity, in activity per square root of time; a number, or an array of one for each neuron.
@@ -60,9 +60,9 @@ class White(Noise):
 
 
 class OrnsteinUhlenbeck(Noise):
-    r"""Coloured noise $\eta$ with correlation time $\tau$, $\dot x = f + \eta$, $\tau \dot\eta = -\eta + \sigma \xi$.
+    """Coloured noise η with correlation time τ, `ẋ = f + η`, `τ η̇ = −η + σ ξ`.
 
-    Its autocovariance $\frac{\sigma^2}{2\tau} e^{-|s|/\tau}$ integrates to $\sigma^2$, so as $\tau \to 0$ it becomes white noise
+    Its autocovariance `(σ² / 2τ) e^(−|s| / τ)` integrates to σ², so as τ → 0 it becomes white noise
     of the same sigma. It is started in its stationary state and advanced exactly.
 
     Args:
@@ -94,7 +94,7 @@ class OrnsteinUhlenbeck(Noise):
     def increments(
         self, state: Float[Array, " neuron"], draws: Draws, dt: Real
     ) -> tuple[Float[Array, " neuron"], Draws]:
-        """$\\eta \\, \\Delta t$, with $\\eta$ at the beginning of each step."""
+        """`η Δt`, with η at the beginning of each step."""
         memory = jnp.exp(-jnp.asarray(dt, draws.dtype) / self.tau)
         after = coloured(state, draws, memory, self._deviation(state))
         return after[-1], jnp.concatenate([state[None], after[:-1]]) * dt
@@ -106,14 +106,14 @@ class OrnsteinUhlenbeck(Noise):
 def coloured(
     start: Float[Array, "*any"], draws: Float[Array, " time *any"], memory: Real | Array, sd: Real | Array
 ) -> Float[Array, " time *any"]:
-    r"""Coloured noise from standard normal draws: the states of an Ornstein-Uhlenbeck process after each step.
+    """Coloured noise from standard normal draws: the states of an Ornstein-Uhlenbeck process after each step.
 
-    $$\eta_{k+1} = m \eta_k + s \sqrt{1 - m^2}\, z_k$$
+        ηₖ₊₁ = m ηₖ + s √(1 − m²) zₖ
 
     Args:
-      start: $\eta_0$; of standard deviation s for a process that is stationary from the beginning.
+      start: η₀; of standard deviation s for a process that is stationary from the beginning.
       draws: z, standard normal.
-      memory: m, what is left after a step: $e^{-\Delta t / \tau}$, zero for white noise.
+      memory: m, what is left after a step: `e^(−Δt / τ)`, zero for white noise.
       sd: s, stationary standard deviation.
 
     Example:

@@ -48,12 +48,12 @@ class MomentsState(NamedTuple):
 
 
 class Moments(Observer):
-    r"""Running mean and covariance of the states, as an `Activity`; memory $O(N^2)$.
+    """Running mean and covariance of the states, as an `Activity`; memory O(N²).
 
     Blocks are merged by their own means, so that a large common activity does not drown a small variance.
 
     Args:
-      forget: rate in 1/step at which the past loses weight, $w_k \propto (1 - \text{forget})^{-k}$; 0 keeps all.
+      forget: rate in 1/step at which the past loses weight, `wₖ ∝ (1 − forget)⁻ᵏ`; 0 keeps all.
 
     Raises:
       InputError: forget outside [0, 1).
@@ -108,10 +108,10 @@ class DifferencesState(NamedTuple):
 
 
 class Differences(Observer):
-    r"""Variance of the difference of the two neurons that each synapse joins, $v_{ij} = \operatorname{Var}(x_i - s_{ij} x_j)$.
+    """Variance of the difference of the two neurons that each synapse joins, `vᵢⱼ = Var(xᵢ − sᵢⱼ xⱼ)`.
 
-    It is kept only where there is a synapse, with $s_{ij}$ the synapse's sign, and is updated from the activity of those two
-    neurons; memory is $O(\text{synapses})$ and no covariance matrix
+    It is kept only where there is a synapse, with sᵢⱼ the synapse's sign, and is updated from the activity of those two
+    neurons; memory is O(synapses) and no covariance matrix
     exists anywhere. `importance` turns the result into the noise importance.
 
     Args:
@@ -190,12 +190,12 @@ class Estimate(NamedTuple):
 
 
 class BatchMeans(Observer):
-    r"""Standard error of another observer's result, by batch means.
+    """Standard error of another observer's result, by batch means.
 
     The simulation is cut into batches much longer than its memory; each gives the statistic afresh, and the scatter of these
     nearly independent values gives the standard error. The value itself is that of everything observed: a variance within a
     batch leaves out what moves more slowly than the batch. Batches shorter than the memory give errors that are too small. For a
-    variance, $2 v^2 / \text{error}^2$ (`effective_samples`) is the number of independent samples that would do as well.
+    variance, `2 v² / error²` (`effective_samples`) is the number of independent samples that would do as well.
 
     Args:
       observer: the statistic; its result must be arrays, and it must not forget.
@@ -262,7 +262,11 @@ class _Batches(NamedTuple):
 
 
 def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"]) -> Float[Array, "*any"]:
-    r"""Number of independent Gaussian samples that would estimate a variance v with the same error: $2 v^2 / \text{error}^2$.
+    """Number of independent Gaussian samples that would estimate a variance v with the same error: `2 v² / error²`.
+
+    Args:
+      variance: the estimate, v.
+      error: its standard error, for example of `BatchMeans`.
 
     Example:
       >>> effective_samples(jnp.array(1.0), jnp.array(0.1))
@@ -272,15 +276,15 @@ def effective_samples(variance: Float[Array, "*any"], error: Float[Array, "*any"
 
 
 def squared_autocovariance(error: Float[Array, "*any"], time: Real) -> Float[Array, "*any"]:
-    r"""How strong a Gaussian signal is and how long it lasts, $\int_{-\infty}^{\infty} c(t)^2 dt$ with its autocovariance c.
+    """How strong a Gaussian signal is and how long it lasts, `∫ c(t)² dt` with its autocovariance c.
 
     The variance of a signal, measured over a time T that is long beside its memory, has the standard error
 
-    $$\text{error}^2 = \frac{2}{T} \int c(t)^2 dt,$$
+        error² = (2 / T) ∫ c(t)² dt
 
     so that whoever keeps a running variance and sees how much that fluctuates knows the integral. For the difference of the two
     neurons that a synapse joins it is what the synapse costs the response to noise (`pruning.theory.synapse_cost`), and
-    $|w| \cdot \text{error}$ is the importance of the coin that is best for it.
+    `|w| · error` is the importance of the coin that is best for it.
 
     Args:
       error: standard error of a variance, as from `BatchMeans` of `Differences`, in activity squared.

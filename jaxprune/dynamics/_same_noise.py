@@ -36,9 +36,9 @@ def same_noise(
     record_every: int = 1,
     neurons: Int[Array, " neuron"] | None = None,
 ) -> Courses:
-    r"""Simulate linear networks of one size from rest, each under the same white noise: the same increments at the same times.
+    """Simulate linear networks of one size from rest, each under the same white noise: the same increments at the same times.
 
-    $x_{k+1} = x_k + A x_k \Delta t + \sigma \sqrt{\Delta t}\, z_k$ with the same $z_k$ for all. Identical networks have identical
+    `xₖ₊₁ = xₖ + A xₖ Δt + σ √Δt zₖ` with the same zₖ for all. Identical networks have identical
     courses, so that the difference of two courses is what the difference of the networks does. (Networks with a nonlinearity see
     the same noise in `simulate` with the same key.)
 

@@ -62,11 +62,11 @@ def simulate(
     burn_in: int = 0,
     record_every: int | None = None,
 ) -> Simulation:
-    r"""Simulate a rate network under noise, $\dot x = f(t, x) + \sigma \xi(t)$, and observe it on the way.
+    """Simulate a rate network under noise, `ẋ = f(t, x) + σ ξ(t)`, and observe it on the way.
 
-    Euler-Maruyama, $x_{k+1} = x_k + f(t_k, x_k) \Delta t + \sigma \sqrt{\Delta t}\, z_k$, or for linear networks with constant
-    input and white noise the exact Gaussian step, whose stationary covariance has no error in $\Delta t$ at all. Memory does
-    not depend on the number of steps. The draws $z_k$ depend on the key and on k alone, so that the same key *replays the same
+    Euler-Maruyama, `xₖ₊₁ = xₖ + f(tₖ, xₖ) Δt + σ √Δt zₖ`, or for linear networks with constant
+    input and white noise the exact Gaussian step, whose stationary covariance has no error in Δt at all. Memory does
+    not depend on the number of steps. The draws zₖ depend on the key and on k alone, so that the same key *replays the same
     noise* through another network. Linear networks with constant input are advanced many steps at once (`run_linear`), which
     turns matrix-vector into matrix-matrix products and changes nothing but rounding.
 

@@ -7,11 +7,14 @@ from jaxprune._types import Matrix
 
 
 def largest_step(A: Matrix) -> float:
-    r"""Largest stable Euler step of $\dot x = A x$, in units of time: below it every $|1 + \lambda_i \Delta t| < 1$.
+    """Largest stable Euler step of `ẋ = A x`, in units of time: below it every `|1 + λᵢ Δt| < 1`.
 
-    $$\Delta t = \min_i \, 2 |\operatorname{Re} \lambda_i| / |\lambda_i|^2$$
+        Δt = minᵢ 2 |Re λᵢ| / |λᵢ|²
 
     Zero when A is not stable.
+
+    Args:
+      A: dynamics matrix, in 1/time.
 
     Example:
       >>> largest_step(jnp.array([[-2.0, 1.0], [1.0, -2.0]]))
@@ -26,7 +29,7 @@ def largest_step(A: Matrix) -> float:
 def check_step(A: Matrix, dt: float) -> None:
     """Refuse a step too coarse for a network that is itself stable.
 
-    Cheap where rows are diagonally dominant and $\\Delta t \\, |a_{ii}| \\le 1$, which suffices; else by the eigenvalues. An
+    Cheap where rows are diagonally dominant and `Δt |aᵢᵢ| ≤ 1`, which suffices; else by the eigenvalues. An
     unstable network is let pass: its states grow in any case, and the result code tells.
 
     Raises:
