@@ -8,7 +8,7 @@ from jaxprune.networks._draws import quantiles, uniform
 
 
 def power_law_sizes(key: PRNGKey, neurons: int, smallest: int, largest: int, exponent: Real = 2.0) -> tuple[int, ...]:
-    r"""Random sizes of clusters, of which size s has a chance $\propto s^{-\text{exponent}}$, that add up to a number of neurons.
+    """Random sizes of clusters, of which size s has a chance `∝ s^(−exponent)`, that add up to a number of neurons.
 
     What the last draw leaves over is dealt to the clusters that have room, in order, or made a cluster of its own, to which the
     others give up some.

@@ -20,11 +20,11 @@ def clustered(
     std: Real = 1.0,
     directed: bool = False,
 ) -> Matrix:
-    r"""Random weights of densely connected clusters that are joined by sparse long-range synapses.
+    """Random weights of densely connected clusters that are joined by sparse long-range synapses.
 
-    Within a cluster, each pair is joined with probability `density` by a weight from $N(\text{mean}, \text{std}^2)$. On top,
-    `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from $U(0, 1)$. Finally
-    $W \leftarrow W / (1.1 \max_i \operatorname{Re} \lambda_i(W))$, so that weights are in units of the leak that would just
+    Within a cluster, each pair is joined with probability `density` by a weight from `N(mean, std²)`. On top,
+    `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from `U(0, 1)`. Finally
+    `W ← W / (1.1 maxᵢ Re λᵢ(W))`, so that weights are in units of the leak that would just
     hold the network (one without synapses stays as it is). The symmetric form mirrors each pair; the directed form draws the
     two triangles independently, which makes a nearly normal matrix (a weak test of non-normal effects).
 

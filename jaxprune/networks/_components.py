@@ -10,6 +10,9 @@ from jaxprune.linalg.sparse import AnySparse, to_scipy
 def count_components(mask: Num[Array, "post pre"] | Bool[Array, "post pre"] | AnySparse) -> int:
     """Number of connected components, directions ignored, of the network whose synapses are the nonzero entries.
 
+    Args:
+      mask: square, dense or sparse; nonzero where there is a synapse.
+
     Example:
       >>> count_components(jnp.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]]))
       2

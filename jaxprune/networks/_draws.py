@@ -58,7 +58,7 @@ def network(rows: Any, *, directed: bool) -> SparseMatrix:
 def quantiles(
     share: Float[np.ndarray, " draw"], least: float | int, largest: float | int, exponent: float
 ) -> Float[np.ndarray, " draw"]:
-    r"""Values below which these shares of a density $\propto x^{-\text{exponent}}$ between two bounds lie.
+    """Values below which these shares of a density `∝ x^(−exponent)` between two bounds lie.
 
     Example:
       >>> quantiles(np.array([0.0, 0.5, 1.0]), 1.0, 4.0, 1.0)

@@ -10,20 +10,19 @@ from jaxprune._types import Matrix, PRNGKey, Real
 def feedforward(
     key: PRNGKey, layers: int, width: int, *, strength: Real = 1.0, density: Real = 1.0, gain: Real = 0.0
 ) -> Matrix:
-    r"""Random weights of a feed-forward chain, in which each layer drives the next: strongly non-normal, all eigenvalues equal.
+    """Random weights of a feed-forward chain, in which each layer drives the next: strongly non-normal, all eigenvalues equal.
 
-    $$w_{ij} = \frac{s\, |\chi_{ij}|}{\rho K \sqrt{2/\pi}} \quad \text{for } j \text{ in the layer before } i, \text{ with
-      probability } \rho$$
+        wᵢⱼ = s |χᵢⱼ| / (ρ K √(2/π))   with probability ρ, for j in the layer before i
 
-    with $\chi$ standard normal and K neurons in a layer, so that a layer's mean activity is handed on multiplied by s. With
-    `gain` > 0 a random recurrent part $g\, N(0, 1/N)$ is added, which splits the degenerate spectrum.
+    with χ standard normal and K neurons in a layer, so that a layer's mean activity is handed on multiplied by s. With
+    `gain` > 0 a random recurrent part `g N(0, 1/N)` is added, which splits the degenerate spectrum.
 
     Args:
       key: random key.
       layers: number of layers, at least 2.
       width: K, neurons in a layer.
       strength: s, mean amplification from layer to layer.
-      density: $\rho$, probability of a synapse between neighbouring layers, in (0, 1].
+      density: ρ, probability of a synapse between neighbouring layers, in (0, 1].
       gain: g, radius of the added random part.
 
     Returns:

@@ -21,9 +21,9 @@ def dominant_leak(W: AnySparse, slack: Real = 0.0) -> SparseMatrix: ...
 
 
 def dominant_leak(W: Matrix | AnySparse, slack: Real = 0.0) -> Matrix | SparseMatrix:
-    r"""Give every neuron a leak that outweighs all its incoming synapses: row diagonal dominance.
+    """Give every neuron a leak that outweighs all its incoming synapses: row diagonal dominance.
 
-    $$A = W - \operatorname{diag}(d), \qquad d_i = \sum_{j \ne i} |w_{ij}| + \text{slack}$$
+        A = W − diag(d),   dᵢ = Σⱼ≠ᵢ |wᵢⱼ| + slack
 
     By Gershgorin every eigenvalue of A has a real part of at most -slack. With zero slack A may still be singular (a network
     whose excitatory cycles all balance, or a neuron without input); then it has no stationary covariance.
@@ -62,11 +62,11 @@ def stable_leak(W: AnySparse, abscissa: Real, *, symmetric: bool | None = None) 
 
 
 def stable_leak(W: Matrix | AnySparse, abscissa: Real, *, symmetric: bool | None = None) -> Matrix | SparseMatrix:
-    r"""Give all neurons the same leak, such that the slowest mode decays at a chosen rate.
+    """Give all neurons the same leak, such that the slowest mode decays at a chosen rate.
 
-    $$A = W - \bigl(\alpha(W) - \text{abscissa}\bigr) I, \qquad \alpha(W) = \max_i \operatorname{Re} \lambda_i(W)$$
+        A = W − (α(W) − abscissa) I,   α(W) = maxᵢ Re λᵢ(W)
 
-    Of a sparse network $\alpha$ is found by Arnoldi iterations (Lanczos, if symmetric), to a relative $10^{-10}$.
+    Of a sparse network α is found by Arnoldi iterations (Lanczos, if symmetric), to a relative 10⁻¹⁰.
 
     Args:
       W: weights, dense or sparse; the diagonal is ignored.
@@ -107,14 +107,13 @@ def scaled_inputs(W: AnySparse, gain: Real = 0.9) -> SparseMatrix: ...
 
 
 def scaled_inputs(W: Matrix | AnySparse, gain: Real = 0.9) -> Matrix | SparseMatrix:
-    r"""Scale all weights by one number, and give all neurons one time constant, such that the network is stable.
+    """Scale all weights by one number, and give all neurons one time constant, such that the network is stable.
 
-    $$A = \frac{g}{s} W - I, \qquad s = \max\Bigl(\bar\rho, \; \frac1N \sum_{ij} |w_{ij}|\Bigr), \qquad
-      \bar\rho \ge \rho(|W|) \ge \max_i |\lambda_i(W)|$$
+        A = (g / s) W − I,   s = max(ρ̄, (1/N) Σᵢⱼ |wᵢⱼ|),   ρ̄ ≥ ρ(|W|) ≥ maxᵢ |λᵢ(W)|
 
     For counts of synapses, which say how strong connections are beside each other, but not beside the leak. Unlike a scale for
     each neuron it keeps the differences between neurons, and unlike a dominant leak it keeps their time constants equal. With the
-    bound $\bar\rho$ (`perron_bound`) every eigenvalue of A has a real part of at most $g - 1$, whatever the signs. Where the
+    bound ρ̄ (`perron_bound`) every eigenvalue of A has a real part of at most `g − 1`, whatever the signs. Where the
     mean total input is the larger, as in a feed-forward network, whose eigenvalues are zero, it is the scale.
 
     Args:
@@ -150,16 +149,19 @@ def scaled_inputs(W: Matrix | AnySparse, gain: Real = 0.9) -> Matrix | SparseMat
 
 
 def perron_bound(W: Matrix | AnySparse, steps: int = 100) -> Scalar:
-    r"""Upper bound of the spectral radius of |W|, and so of every network with weights of these sizes.
+    """Upper bound of the spectral radius of |W|, and so of every network with weights of these sizes.
 
-    $$\rho(|W|) \le \max_i \frac{(|W| x)_i}{x_i} \quad \text{for every } x > 0,$$
+        ρ(|W|) ≤ maxᵢ (|W| x)ᵢ / xᵢ   for every x > 0
 
-    with x from a power iteration of $|W| + \delta$, which no part of the network can leave: $\delta$ adds a thousandth of the
+    with x from a power iteration of `|W| + δ`, which no part of the network can leave: δ adds a thousandth of the
     mean total input to that of every neuron. The bound holds for any number of steps, and is then a little above the radius.
 
     Args:
       W: square matrix, dense or sparse.
       steps: of the power iteration.
+
+    Raises:
+      InputError: W not square, empty or not finite.
 
     Example:
       >>> float(perron_bound(jnp.array([[0.0, -1.0], [4.0, 0.0]])).round(2))  # 2, and a little for the connections added

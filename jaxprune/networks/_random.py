@@ -8,9 +8,9 @@ from jaxprune._types import Matrix, PRNGKey, Real
 
 
 def gaussian(key: PRNGKey, n: int, *, gain: Real = 0.8, density: Real = 1.0, symmetric: bool = False) -> Matrix:
-    r"""Random weights whose spectrum fills a disc of radius `gain` (an interval when symmetric).
+    """Random weights whose spectrum fills a disc of radius `gain` (an interval when symmetric).
 
-    $$w_{ij} \sim N\bigl(0, g^2 / (N \rho)\bigr) \text{ with probability } \rho, \text{ else } 0 \qquad (i \ne j)$$
+        wᵢⱼ ~ N(0, g² / (N ρ)) with probability ρ, else 0   (i ≠ j)
 
     Symmetric weights are halved in scale, so that the semicircle, too, has radius `gain`.
 
@@ -18,7 +18,7 @@ def gaussian(key: PRNGKey, n: int, *, gain: Real = 0.8, density: Real = 1.0, sym
       key: random key.
       n: number of neurons.
       gain: g, radius of the spectrum for large N.
-      density: $\rho$, probability of a synapse, in (0, 1].
+      density: ρ, probability of a synapse, in (0, 1].
       symmetric: mirror the upper triangle.
 
     Raises:
@@ -50,10 +50,10 @@ def dale(
     gain: Real = 0.8,
     density: Real = 0.1,
 ) -> Matrix:
-    r"""Random weights of excitatory and inhibitory neurons: every column (sender) has one sign, rows balance on average.
+    """Random weights of excitatory and inhibitory neurons: every column (sender) has one sign, rows balance on average.
 
-    A synapse exists with probability $\rho$ and has size $|N(0, 1)|$; inhibitory columns are $f / (1 - f)$ times stronger,
-    where $f$ is the excitatory fraction, so that the expected input of a neuron is zero. The whole is scaled so that the
+    A synapse exists with probability ρ and has size `|N(0, 1)|`; inhibitory columns are `f / (1 − f)` times stronger,
+    where f is the excitatory fraction, so that the expected input of a neuron is zero. The whole is scaled so that the
     random part of the spectrum has radius `gain`. Strongly non-normal.
 
     Args:
@@ -61,7 +61,7 @@ def dale(
       n: number of neurons; the first `round(excitatory * n)` are excitatory.
       excitatory: f, fraction of excitatory neurons, in (0, 1).
       gain: radius of the bulk of the spectrum for large N.
-      density: $\rho$, probability of a synapse, in (0, 1].
+      density: ρ, probability of a synapse, in (0, 1].
 
     Raises:
       InputError: n < 2, a fraction that leaves no neuron of one kind, gain negative, density outside (0, 1].
@@ -91,12 +91,12 @@ def dale(
 
 
 def low_rank(key: PRNGKey, n: int, *, rank: int = 1, strength: Real = 0.5, gain: Real = 0.4) -> Matrix:
-    r"""Random weights, low rank plus a random part.
+    """Random weights, low rank plus a random part.
 
-    $$w_{ij} = \tfrac{1}{N} \sum_{k} m_{ik} n_{jk} + g\, \chi_{ij} \qquad (i \ne j)$$
+        wᵢⱼ = (1/N) Σₖ mᵢₖ nⱼₖ + g χᵢⱼ   (i ≠ j)
 
-    Left vectors $m_k$ are standard normal; right vectors are $n_k = s\, m_k + \eta_k$ with $\eta_k$ standard normal, so that
-    the structured part has `rank` eigenvalues near `strength` and is non-normal; $\chi_{ij} \sim N(0, 1/N)$.
+    Left vectors mₖ are standard normal; right vectors are `nₖ = s mₖ + ηₖ` with ηₖ standard normal, so that
+    the structured part has `rank` eigenvalues near `strength` and is non-normal; `χᵢⱼ ~ N(0, 1/N)`.
 
     Args:
       key: random key.

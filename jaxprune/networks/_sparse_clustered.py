@@ -23,18 +23,18 @@ def sparse_clustered(
     std: Real = 1.0,
     directed: bool = False,
 ) -> SparseMatrix:
-    r"""Random weights of clusters in which a neuron has a few partners only, joined by sparse long-range synapses.
+    """Random weights of clusters in which a neuron has a few partners only, joined by sparse long-range synapses.
 
     `clustered` for networks of up to millions of neurons. Within a cluster of s neurons each pair is joined with probability
-    `degree / (s - 1)`, so that a neuron has `degree` partners there on average, by a weight from $N(\text{mean}, \text{std}^2)$.
-    On top, `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from $U(0, 1)$. The
+    `degree / (s - 1)`, so that a neuron has `degree` partners there on average, by a weight from `N(mean, std²)`.
+    On top, `bridges / 2` pairs drawn uniformly (with replacement) from the whole network each gain a weight from `U(0, 1)`. The
     symmetric form mirrors each pair; the directed form draws its two directions independently.
 
     Weights are not scaled, as `clustered` scales them by a spectral abscissa that would take longer than all the rest. Under a
     `dominant_leak` that is a choice of the unit of time, and changes no importance, mask or relative error.
 
-    Pairs within clusters are drawn all at once, $H = \sum_{\text{pairs}} -\log(1 - p)$ times with replacement and in proportion
-    to $-\log(1 - p)$; a pair that is drawn again stays joined once. So each is joined with probability p, and degrees are not
+    Pairs within clusters are drawn all at once, `H = −Σ log(1 − p)` times with replacement and in proportion
+    to `−log(1 − p)`; a pair that is drawn again stays joined once. So each is joined with probability p, and degrees are not
     biased by pairs drawn twice.
 
     Args:

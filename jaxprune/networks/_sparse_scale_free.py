@@ -23,14 +23,14 @@ def sparse_scale_free(
     std: Real = 1.0,
     directed: bool = False,
 ) -> SparseMatrix:
-    r"""Random weights between neurons whose expected degrees follow a power law: few hubs, many with hardly any partner.
+    """Random weights between neurons whose expected degrees follow a power law: few hubs, many with hardly any partner.
 
-    $$P(i \text{ and } j \text{ are joined}) = 1 - e^{-w_i w_j / S}, \qquad S = \sum_i w_i = N \, \text{degree}, \qquad i \ne j$$
+        P(i and j are joined) = 1 − exp(−wᵢ wⱼ / S),   S = Σᵢ wᵢ = N · degree,   i ≠ j
 
-    $w_i$, the expected degree of neuron i, is the quantile $(i + 1/2) / N$, counted from above, of the density
-    $\propto w^{-\text{exponent}}$ between some least degree and $\sqrt S$; neuron 0 is the largest hub. Weights are
-    $N(\text{mean}, \text{std}^2)$. Pairs are drawn S / 2 times (S if directed), and one that is drawn again stays joined once:
-    hubs, between which that happens, have a little less than their $w_i$, and everyone else nearly as many.
+    wᵢ, the expected degree of neuron i, is the quantile `(i + 1/2) / N`, counted from above, of the density
+    `∝ w^(−exponent)` between some least degree and √S; neuron 0 is the largest hub. Weights are
+    `N(mean, std²)`. Pairs are drawn S / 2 times (S if directed), and one that is drawn again stays joined once:
+    hubs, between which that happens, have a little less than their wᵢ, and everyone else nearly as many.
 
     Args:
       key: random key.
