@@ -20,14 +20,14 @@ class Certificate(NamedTuple):
     """Spectral error, stability, synapse counts and guarantee of a pruned matrix B, compared with its original A.
 
     Attributes:
-      epsilon: realised spectral error, the largest $|\\theta - 1|$ over the generalised eigenvalues
-        $\\operatorname{sym}(B) x = \\theta \\operatorname{sym}(A) x$; NaN when $-\\operatorname{sym}(A)$ is not positive
+      epsilon: realised spectral error, the largest `|θ − 1|` over the generalised eigenvalues
+        `sym(B) x = θ sym(A) x`; NaN when −sym(A) is not positive
         definite and no such number exists.
       abscissa: largest real part of the eigenvalues of B, in 1/time; negative means stable.
-      dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time.
+      dominance_slack: `minᵢ (−bᵢᵢ − Σⱼ≠ᵢ |bᵢⱼ|)`, in 1/time.
       kept: number of nonzero off-diagonal entries of B.
       kept_fraction: the same as a fraction of those of A.
-      max_amplification: largest $|b_{ij} / a_{ij}|$ over kept synapses.
+      max_amplification: largest `|bᵢⱼ / aᵢⱼ|` over kept synapses.
       guarantee: a `Guarantee`.
     """
 
@@ -45,13 +45,13 @@ def certify(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) 
 @overload
 def certify(A: AnySparse, B: AnySparse, *, symmetric: bool | None = None) -> SparseCertificate: ...
 def certify(A: Any, B: Any, *, symmetric: bool | None = None) -> Certificate | SparseCertificate:
-    r"""Measure the spectral error of a pruned matrix B against its original A, and say which guarantee follows.
+    """Measure the spectral error of a pruned matrix B against its original A, and say which guarantee follows.
 
-    With $M = -\tfrac12 (A + A^T) = L L^T$ positive definite, the realised error
+    With `M = −½ (A + Aᵀ) = L Lᵀ` positive definite, the realised error
 
-    $$\epsilon = \max_i \bigl|\lambda_i\bigl(L^{-1} M_B L^{-T}\bigr) - 1\bigr|, \qquad M_B = -\tfrac12 (B + B^T)$$
+        ε = maxᵢ |λᵢ(L⁻¹ M_B L⁻ᵀ) − 1|,   M_B = −½ (B + Bᵀ)
 
-    is the smallest number with $(1 - \epsilon) M \le M_B \le (1 + \epsilon) M$. If $\epsilon < 1$ every quadratic form is kept
+    is the smallest number with `(1 − ε) M ≤ M_B ≤ (1 + ε) M`. If ε < 1 every quadratic form is kept
     within that factor and B is stable; if A and B are symmetric, so is every ordered eigenvalue and every principal submatrix.
     Nothing here is probabilistic: it is a statement about these two matrices, up to rounding.
 
@@ -90,22 +90,21 @@ def certify(A: Any, B: Any, *, symmetric: bool | None = None) -> Certificate | S
 
 
 def principal_epsilon(A: Matrix, B: Matrix, active: Bool[Array, " neuron"]) -> Scalar:
-    r"""Spectral error of a pruned network on an active set S of neurons: `certify`'s epsilon for the principal submatrices.
+    """Spectral error of a pruned network on an active set S of neurons: `certify`'s epsilon for the principal submatrices.
 
-    $$\epsilon_S = \max_i \bigl|\theta_i - 1\bigr|, \qquad
-      \operatorname{sym}(B_{SS})\, x = \theta\, \operatorname{sym}(A_{SS})\, x$$
+        ε_S = maxᵢ |θᵢ − 1|,   sym(B_SS) x = θ sym(A_SS) x
 
-    While a rectified-linear network keeps one active set, the eigenvalues of its dynamics are those of $A_{SS}$ and the leaks of
-    the silent neurons. By interlacing $\epsilon_S$ is never above `certify`'s epsilon, for all active sets at once, and the
-    same holds for those leaks ($S = \{i\}$). It bounds every eigenvalue on S if A and B are symmetric, else the quadratic form.
+    While a rectified-linear network keeps one active set, the eigenvalues of its dynamics are those of A_SS and the leaks of
+    the silent neurons. By interlacing ε_S is never above `certify`'s epsilon, for all active sets at once, and the
+    same holds for those leaks (S = {i}). It bounds every eigenvalue on S if A and B are symmetric, else the quadratic form.
 
     Args:
-      A: the original dynamics matrix, $-\tfrac12 (A_{SS} + A_{SS}^T)$ positive definite.
+      A: the original dynamics matrix, `−½ (A_SS + A_SSᵀ)` positive definite.
       B: the pruned one.
       active: the active set; the shapes do not depend on it, so that many sets are one `vmap`.
 
     Returns:
-      $\epsilon_S$; zero for the empty set, NaN when the form is not positive definite on S.
+      ε_S; zero for the empty set, NaN when the form is not positive definite on S.
 
     Raises:
       InputError: a matrix not square, empty or not finite, or shapes that do not fit.
@@ -180,14 +179,17 @@ def certificate_from(
 
 
 def dominance_slack(A: Matrix | AnySparse) -> Scalar:
-    r"""Diagonal dominance of a dynamics matrix: its smallest row slack, in 1/time.
+    """Diagonal dominance of a dynamics matrix: its smallest row slack, in 1/time.
 
-    $$\kappa = \min_i \Bigl(-a_{ii} - \sum_{j \ne i} |a_{ij}|\Bigr)$$
+        κ = minᵢ (−aᵢᵢ − Σⱼ≠ᵢ |aᵢⱼ|)
 
-    If it is positive, $\operatorname{Re} \lambda \le -\kappa$ for every eigenvalue (Gershgorin). The same holds for every slope
+    If it is positive, `Re λ ≤ −κ` for every eigenvalue (Gershgorin). The same holds for every slope
     between 0 and 1 that a nonlinearity may have, row by row or column by column, so that any two trajectories of the linear,
     rectified-linear and saturating networks of `dynamics` approach each other under the same input and noise, whichever neurons
-    switch: $\|x(t) - y(t)\|_\infty \le e^{-\kappa t} \|x(0) - y(0)\|_\infty$.
+    switch: `‖x(t) − y(t)‖_∞ ≤ e^(−κ t) ‖x(0) − y(0)‖_∞`.
+
+    Args:
+      A: dynamics matrix, in 1/time, dense or sparse.
 
     Example:
       >>> dominance_slack(jnp.array([[-2.0, 1.5], [1.0, -2.0]]))

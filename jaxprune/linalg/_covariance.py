@@ -16,18 +16,18 @@ from jaxprune.linalg.lapack import cho_inverse, inv
 def stationary_covariance(
     A: Matrix | Reference, sigma: Real = 1.0, *, structure: Literal["auto", "general", "normal", "symmetric"] = "auto"
 ) -> Matrix:
-    r"""Stationary covariance C of $\dot x = A x + \sigma \xi(t)$ with independent unit white noise on every neuron.
+    """Stationary covariance C of `ẋ = A x + σ ξ(t)` with independent unit white noise on every neuron.
 
-    $$A C + C A^T = -\sigma^2 I$$
+        A C + C Aᵀ = −σ² I
 
-    Closed forms are used where the structure allows: $C = -\tfrac{\sigma^2}{2} A^{-1}$ for symmetric A and
-    $C = -\sigma^2 (A + A^T)^{-1}$ for normal A, each one Cholesky factorisation. Otherwise `lyapunov`.
+    Closed forms are used where the structure allows: `C = −½ σ² A⁻¹` for symmetric A and
+    `C = −σ² (A + Aᵀ)⁻¹` for normal A, each one Cholesky factorisation. Otherwise `lyapunov`.
 
     Args:
       A: dynamics matrix, in 1/time, or its `reference`. Assumed stable.
       sigma: noise intensity, in activity per square root of time.
       structure: `"auto"` looks whether A is symmetric; of a traced A, which cannot be looked at, it must be said.
-        `"normal"` is the caller's word that $A A^T = A^T A$; it is not checked.
+        `"normal"` is the caller's word that `A Aᵀ = Aᵀ A`; it is not checked.
 
     Returns:
       The covariance, symmetric, in activity squared; NaN when A is not stable and its entries are not known (inside `jit`).
@@ -68,18 +68,18 @@ def stationary_covariance(
 
 
 def coloured_covariance(A: Matrix, correlation_time: Real, *, sigma: Real = 1.0) -> Matrix:
-    r"""Stationary covariance of $\dot x = A x + \eta(t)$ with independent Ornstein-Uhlenbeck noise on every neuron.
+    """Stationary covariance of `ẋ = A x + η(t)` with independent Ornstein-Uhlenbeck noise on every neuron.
 
-    Noise of intensity $\sigma$ and correlation time $\tau$, $\langle \eta_i(t) \eta_i(t') \rangle = \tfrac{\sigma^2}{2 \tau}
-    e^{-|t - t'| / \tau}$, is white of that intensity for $\tau \to 0$. With the covariance X of activity and noise,
+    Noise of intensity σ and correlation time τ, `⟨ηᵢ(t) ηᵢ(t')⟩ = (σ² / 2τ) e^(−|t − t'| / τ)`, is white of that intensity
+    for τ → 0. With the covariance X of activity and noise,
 
-    $$A C + C A^T = -(X + X^T), \qquad X = \tfrac{\sigma^2}{2} (I - \tau A)^{-1}.$$
+        A C + C Aᵀ = −(X + Xᵀ),   X = ½ σ² (I − τ A)⁻¹
 
-    Of a symmetric network, a mode of rate a has the variance $\sigma^2 / (2 a (1 + \tau a))$: slow noise moves slow modes.
+    Of a symmetric network, a mode of rate a has the variance `σ² / (2 a (1 + τ a))`: slow noise moves slow modes.
 
     Args:
       A: dynamics matrix, in 1/time. Assumed stable.
-      correlation_time: $\tau$, at least 0.
+      correlation_time: τ, at least 0.
       sigma: noise intensity, in activity per square root of time.
 
     Returns:

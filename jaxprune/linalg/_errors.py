@@ -16,11 +16,11 @@ class SpectralErrors(NamedTuple):
     """Errors of a pruned network in eigenvalue, along the mode, and in direction, for each mode of the original, slowest first.
 
     Attributes:
-      eigenvalue: $|\\mu_i / \\lambda_i - 1|$ with the pruned eigenvalue $\\mu_i$ paired to $\\lambda_i$.
-      quadratic: $|u_i^* S v_i / \\lambda_i - 1|$ with the left eigenvector u: the relative change of the original's own
+      eigenvalue: `|μᵢ / λᵢ − 1|` with the pruned eigenvalue μᵢ paired to λᵢ.
+      quadratic: `|uᵢ* S vᵢ / λᵢ − 1|` with the left eigenvector u: the relative change of the original's own
         eigenvalue to first order, in decay and frequency together where it is complex. In a symmetric network u = v, and it is
         the relative change of the quadratic form. Unlike sorted eigenvalues it cannot take another mode for a lost one.
-      angle: $|v_i^* S v_i| \\,/\\, \\|S v_i\\|$, the cosine of the angle between $v_i$ and $S v_i$; 1 for an unmoved direction.
+      angle: `|vᵢ* S vᵢ| / ‖S vᵢ‖`, the cosine of the angle between vᵢ and `S vᵢ`; 1 for an unmoved direction.
     """
 
     eigenvalue: Float[Array, " mode"]
@@ -29,10 +29,10 @@ class SpectralErrors(NamedTuple):
 
 
 def spectral_errors(A: Matrix | Modes | Reference, B: Matrix, *, symmetric: bool | None = None) -> SpectralErrors:
-    r"""Errors of the pruned matrix S = `B` in eigenvalue, along the mode and in direction, mode by mode of the original.
+    """Errors of the pruned matrix S = `B` in eigenvalue, along the mode and in direction, mode by mode of the original.
 
-    $$\epsilon_\lambda = |\mu_i / \lambda_i - 1|, \qquad \epsilon_v = |u_i^* S v_i / \lambda_i - 1|, \qquad
-      \cos = |v_i^* S v_i| / \|S v_i\|, \qquad A v_i = \lambda_i v_i, \quad u_i^* A = \lambda_i u_i^*, \quad u_i^* v_i = 1$$
+        ε_λ = |μᵢ / λᵢ − 1|,   ε_v = |uᵢ* S vᵢ / λᵢ − 1|,   cos = |vᵢ* S vᵢ| / ‖S vᵢ‖
+        A vᵢ = λᵢ vᵢ,   uᵢ* A = λᵢ uᵢ*,   uᵢ* vᵢ = 1
 
     Args:
       A: the original, or, computed once for many pruned matrices, its `modes` or `reference`.
@@ -71,7 +71,11 @@ def spectral_errors(A: Matrix | Modes | Reference, B: Matrix, *, symmetric: bool
 
 
 def eigenvalue_errors(original: Inexact[Array, " mode"], pruned: Inexact[Array, " mode"]) -> Float[Array, " mode"]:
-    r"""Relative error $|\mu_i / \lambda_i - 1|$ of each eigenvalue of the original, its partner found by `match_eigenvalues`.
+    """Relative error `|μᵢ / λᵢ − 1|` of each eigenvalue of the original, its partner found by `match_eigenvalues`.
+
+    Args:
+      original: eigenvalues of the original, slowest first; none is zero.
+      pruned: those of the pruned network, as many.
 
     Example:
       >>> eigenvalue_errors(jnp.array([-1.0, -2.0]), jnp.array([-1.5, -2.0]))

@@ -61,7 +61,7 @@ def stability(A: Matrix) -> Stability: ...
 @overload
 def stability(A: AnySparse) -> Stability: ...
 def stability(A: Any) -> Stability:
-    r"""Whether a linear network is stable: $\max_i \operatorname{Re} \lambda_i(A)$ is below zero by more than rounding.
+    """Whether a linear network is stable: `maxᵢ Re λᵢ(A)` is below zero by more than rounding.
 
     Up to 500 neurons by all eigenvalues, else by the Arnoldi (symmetric: Lanczos) method, which finds the slowest alone. Of a
     symmetric sparse matrix by `sparse.sparse_modes`.
@@ -160,7 +160,7 @@ def _entries(A) -> Any:
 
 
 def _left_of(entries, values, count):
-    """Left eigenvectors, as rows $u^*$, in the order of the right ones; NaN where no eigenvalue is the same."""
+    """Left eigenvectors, as rows `u*`, in the order of the right ones; NaN where no eigenvalue is the same."""
     theirs, vectors = _slowest(entries.T, count + MORE, False)
     distance = np.abs(values[:, None] - theirs[None, :])
     nearest = distance.argmin(axis=1)

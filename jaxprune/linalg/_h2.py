@@ -17,9 +17,9 @@ class H2Error(NamedTuple):
     """H2 norms of a network and its pruned copy, as systems from noise to activity, and of their difference.
 
     Attributes:
-      norm: $\\|G_A\\|_2 = \\sqrt{\\operatorname{tr} C_A}$ of the original at unit noise.
+      norm: `‖G_A‖₂ = √(tr C_A)` of the original at unit noise.
       pruned_norm: the same of the pruned network.
-      difference: $\\|G_A - G_B\\|_2$: root of the stationary variance, summed over neurons, of the difference of the two
+      difference: `‖G_A − G_B‖₂`: root of the stationary variance, summed over neurons, of the difference of the two
         networks' states under the *same* noise.
       relative: `difference / norm`.
     """
@@ -31,12 +31,12 @@ class H2Error(NamedTuple):
 
 
 def h2_error(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> H2Error:
-    r"""Error of a pruned network in the $H_2$ norm: how far its activity is from the original's when the same noise drives both.
+    r"""Error of a pruned network in the H₂ norm: how far its activity is from the original's when the same noise drives both.
 
     $$\|G_A - G_B\|_2^2 = \int_0^\infty \|e^{A t} - e^{B t}\|_F^2 \, dt = \operatorname{tr} E$$
 
     with the covariance E of the difference of the two networks at unit noise (`covariances_of_pair`): two Lyapunov equations and
-    a Sylvester equation. Of symmetric matrices, with eigenvalues $-a_i, -b_j$ and eigenvectors $v_i, u_j$, it is
+    a Sylvester equation. Of symmetric matrices, with eigenvalues −aᵢ, −bⱼ and eigenvectors vᵢ, uⱼ, it is
 
     $$\sum_{ij} (v_i^T u_j)^2 \, \frac{(a_i - b_j)^2}{2 a_i b_j (a_i + b_j)}.$$
 
@@ -76,8 +76,8 @@ class PairCovariances(NamedTuple):
     """Stationary covariances of two linear networks that the same unit white noise drives; made by `covariances_of_pair`.
 
     Attributes:
-      original: $C_A$; NaN if the original is not stable.
-      excess: $C_B - C_A$; NaN if B is not stable.
+      original: C_A; NaN if the original is not stable.
+      excess: `C_B − C_A`; NaN if B is not stable.
       difference: of the difference of their states, E; NaN as above.
       finite: whether B was finite.
     """
@@ -89,15 +89,15 @@ class PairCovariances(NamedTuple):
 
 
 def covariances_of_pair(A: Matrix, B: Matrix, C: Matrix) -> PairCovariances:
-    r"""Covariances of a network, of its pruned copy, and of their difference, without differences of large numbers.
+    """Covariances of a network, of its pruned copy, and of their difference, without differences of large numbers.
 
-    With $\Delta = B - A$, and Y the covariance of the original with minus the difference,
+    With `Δ = B − A`, and Y the covariance of the original with minus the difference,
 
-    $$A Y + Y B^T = -C_A \Delta^T, \qquad B E + E B^T = -(\Delta Y + Y^T \Delta^T), \qquad C_B = C_A + E + Y + Y^T.$$
+        A Y + Y Bᵀ = −C_A Δᵀ,   B E + E Bᵀ = −(Δ Y + Yᵀ Δᵀ),   C_B = C_A + E + Y + Yᵀ
 
     Args:
       A, B: dynamics matrices, in 1/time.
-      C: $C_A$, the stationary covariance of A at unit noise, as `lyapunov` gives it.
+      C: C_A, the stationary covariance of A at unit noise, as `lyapunov` gives it.
 
     Returns:
       The covariances; NaN where they do not exist.

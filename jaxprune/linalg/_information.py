@@ -29,18 +29,18 @@ class InformationLost(NamedTuple):
 
 
 def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None = None) -> InformationLost:
-    r"""How many nats tell a pruned network's activity from its original's, both driven by independent white noise.
+    """How many nats tell a pruned network's activity from its original's, both driven by independent white noise.
 
-    With the stationary covariances $C_A, C_B$ of $\dot x = A x + \sigma \xi$ and its pruned copy,
+    With the stationary covariances C_A, C_B of `ẋ = A x + σ ξ` and its pruned copy,
 
-    $$D = \tfrac12 \bigl( \operatorname{tr} C_B^{-1} C_A - N + \ln \det C_B - \ln \det C_A \bigr) / N, \qquad
-      \dot D = \tfrac{1}{2 \sigma^2} \operatorname{tr} (A - B)\, C_A\, (A - B)^T / N,$$
+        D = ½ (tr C_B⁻¹ C_A − N + ln det C_B − ln det C_A) / N
+        Ḋ = tr (A − B) C_A (A − B)ᵀ / (2 σ² N)
 
-    both of the original from the pruned network (Kullback-Leibler), and neither depends on $\sigma$. If both matrices are
-    symmetric, $D = \tfrac{1}{2N} \sum_i (d_i - \ln(1 + d_i))$ with $1 + d_i$ the generalised eigenvalues of `certify`.
+    both of the original from the pruned network (Kullback-Leibler), and neither depends on σ. If both matrices are
+    symmetric, `D = (1/2N) Σᵢ (dᵢ − ln(1 + dᵢ))` with `1 + dᵢ` the generalised eigenvalues of `certify`.
 
-    Removing one synapse w of a symmetric network whose leak follows its weights costs $\tfrac12 (-l - \ln(1 - l))$ nats with
-    $l = \tfrac{2}{\sigma^2} |w| E (x_i - s x_j)^2$: a monotone function of the importance of noise pruning.
+    Removing one synapse w of a symmetric network whose leak follows its weights costs `½ (−l − ln(1 − l))` nats with
+    `l = (2 / σ²) |w| E (xᵢ − s xⱼ)²`: a monotone function of the importance of noise pruning.
 
     Args:
       A: the original dynamics matrix, in 1/time, stable; or, looked at once for many pruned ones, its `reference`.
@@ -74,10 +74,10 @@ def information_lost(A: Matrix | Reference, B: Matrix, *, symmetric: bool | None
 
 
 def information_of_pair(change: Matrix, pair: PairCovariances) -> InformationLost:
-    r"""`information_lost` of any network, from B - A and the covariances of the pair.
+    """`information_lost` of any network, from B - A and the covariances of the pair.
 
-    With the eigenvalues $w_i$ of $L^{-1} (C_B - C_A) L^{-T}$, $C_A = L L^T$,
-    $D = \tfrac{1}{2N} \sum_i (\ln(1 + w_i) - w_i / (1 + w_i))$.
+    With the eigenvalues wᵢ of `L⁻¹ (C_B − C_A) L⁻ᵀ`, `C_A = L Lᵀ`,
+    `D = (1/2N) Σᵢ (ln(1 + wᵢ) − wᵢ / (1 + wᵢ))`.
 
     Args:
       change: B - A.
@@ -113,12 +113,12 @@ def realised_divergence(F: Matrix, deviations: Float[Array, " mode"]) -> Scalar:
 
 
 def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
-    r"""`information_lost` of a symmetric network's activity at one moment, in nats per neuron, from eigenvalues at hand.
+    """`information_lost` of a symmetric network's activity at one moment, in nats per neuron, from eigenvalues at hand.
 
-    $$\tfrac{1}{2N} \sum_i (d_i - \ln(1 + d_i))$$
+        (1 / 2N) Σᵢ (dᵢ − ln(1 + dᵢ))
 
     Args:
-      deviations: $d_i$, eigenvalues of `Projection.deviation`, in any order; each is the generalised eigenvalue minus one.
+      deviations: dᵢ, eigenvalues of `Projection.deviation`, in any order; each is the generalised eigenvalue minus one.
 
     Returns:
       The divergence; infinite where an eigenvalue is at or below -1, up to rounding: the pruned network is not stable.
@@ -137,9 +137,9 @@ def stationary_divergence(deviations: Float[Array, " mode"]) -> Scalar:
 
 
 def path_divergence(eigenvalues: Float[Array, " mode"], residual: Float[Array, "post mode"]) -> Scalar:
-    r"""`information_lost` of a symmetric network's trajectories, in nats per neuron and time, from what is at hand.
+    """`information_lost` of a symmetric network's trajectories, in nats per neuron and time, from what is at hand.
 
-    $$\frac{1}{4N} \sum_i \frac{\|B v_i - \lambda_i v_i\|^2}{-\lambda_i}$$
+        (1 / 4N) Σᵢ ‖B vᵢ − λᵢ vᵢ‖² / (−λᵢ)
 
     Args:
       eigenvalues: of the original.

@@ -30,7 +30,7 @@ class LyapunovSolution(NamedTuple):
 
     Attributes:
       value: the solution X; NaN where the solve failed.
-      residual: $\\|A X + X A^T + Q\\|_F \\,/\\, (\\|Q\\|_F + 2 \\|A\\|_F \\|X\\|_F)$, the normwise backward error.
+      residual: `‖A X + X Aᵀ + Q‖_F / (‖Q‖_F + 2 ‖A‖_F ‖X‖_F)`, the normwise backward error.
       doublings: number of doublings used.
       code: a `LyapunovCode`.
     """
@@ -42,14 +42,14 @@ class LyapunovSolution(NamedTuple):
 
 
 def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublings: int = 48) -> LyapunovSolution:
-    r"""Solve $A X + X A^T = -Q$ for stable A.
+    """Solve `A X + X Aᵀ = −Q` for stable A.
 
-    With a shift $p > 0$ and $M = (A + pI)(A - pI)^{-1}$ the solution is the convergent series
-    $X = 2p \sum_{j \ge 0} M^j (A - pI)^{-1} Q (A - pI)^{-T} (M^T)^j$, whose partial sums double in length at each step:
+    With a shift p > 0 and `M = (A + pI)(A − pI)⁻¹` the solution is the convergent series
+    `X = 2p Σⱼ≥₀ Mʲ (A − pI)⁻¹ Q (A − pI)⁻ᵀ (Mᵀ)ʲ`, whose partial sums double in length at each step:
 
-    $$X \leftarrow X + M X M^T, \qquad M \leftarrow M^2.$$
+        X ← X + M X Mᵀ,   M ← M²
 
-    The remainder after a step is $M X_\infty M^T$ with the new M, so the iteration ends when $\|M\|_F^2$, estimated from a few
+    The remainder after a step is `M X_∞ Mᵀ` with the new M, so the iteration ends when ‖M‖_F², estimated from a few
     directions before M is squared, is below rounding. The shift is the geometric mean of the largest and smallest eigenvalue
     magnitudes, estimated by power iteration. All the work is one
     factorisation and matrix products: it vmaps, and it suits accelerators. Derivatives with respect to A and Q, forward and
@@ -60,7 +60,7 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
       Q: right-hand side, any real square matrix.
       symmetric: the word that Q, and so X, is symmetric, which saves a tenth of the work. By default Q is looked at; a traced
         one takes the general path, which is right for both.
-      max_doublings: most doublings; 48 reach a slowest mode $10^{14}$ times slower than the fastest.
+      max_doublings: most doublings; 48 reach a slowest mode 10¹⁴ times slower than the fastest.
 
     Returns:
       The solution with its residual and a result code: `UNSTABLE` when the series diverges, `NOT_CONVERGED` when it has not
@@ -100,10 +100,10 @@ def lyapunov(A: Matrix, Q: Matrix, *, symmetric: bool | None = None, max_doublin
 
 
 def sylvester(A: Matrix, B: Matrix, Q: Matrix, *, max_doublings: int = 48) -> Matrix:
-    r"""Solve $A X + X B^T = -Q$ for stable A and B of one size.
+    """Solve `A X + X Bᵀ = −Q` for stable A and B of one size.
 
-    With Q the identity, X is the stationary covariance $\int_0^\infty e^{A t} e^{B^T t} dt$ between two networks that the same
-    unit white noise drives. By the doubling of `lyapunov`, $X \leftarrow X + M_A X M_B^T$, with one shift for both.
+    With Q the identity, X is the stationary covariance `∫₀^∞ e^(A t) e^(Bᵀ t) dt` between two networks that the same
+    unit white noise drives. By the doubling of `lyapunov`, `X ← X + M_A X M_Bᵀ`, with one shift for both.
 
     Args:
       A, B: dynamics matrices, in 1/time. Assumed stable.
@@ -207,12 +207,12 @@ def _doubling(sides, Q, max_doublings, symmetric):
 
 
 def _congruence(sides, X, *, symmetric):
-    """$M X M^T$, or with another matrix on the right."""
+    """`M X Mᵀ`, or with another matrix on the right."""
     return symmetric_product(sides[0] @ X, sides[0].T) if symmetric else sides[0] @ X @ sides[-1].T
 
 
 def _squared_norm_of_square(M, probes=8):
-    """Squared Frobenius norm of $M^2$, estimated without squaring M from what it does to a few fixed vectors."""
+    """Squared Frobenius norm of M², estimated without squaring M from what it does to a few fixed vectors."""
     # Chirps: no smooth mode is nearly orthogonal to all of them, as it would be to plain waves.
     phase = jnp.outer(jnp.arange(1.0, len(M) + 1) ** 2, jnp.arange(1.0, probes + 1)) * 2.399963
     vectors = (jnp.sqrt(2.0) * jnp.cos(phase)).astype(M.dtype)

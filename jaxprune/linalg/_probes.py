@@ -36,13 +36,13 @@ class H2Estimate(NamedTuple):
 def estimate_h2(key: PRNGKey, A: Matrix, B: Matrix, *, probes: int = 32) -> H2Estimate:
     r"""Estimate the relative H2 error of a pruned network, at the cost of one inverse and of products with a few vectors.
 
-    With random patterns z of +-1, $\mathbb E \, \|G z\|^2 = \|G\|_F^2$, and with a shift p the integral is a sum without an error
+    With random patterns z of ±1, `E ‖G z‖² = ‖G‖_F²`, and with a shift p the integral is a sum without an error
     of discretisation,
 
-    $$\int_0^\infty \|(e^{A t} - e^{B t}) z\|^2 dt = 2 p \sum_{j \ge 0} \|M_A^j R_A z - M_B^j R_B z\|^2, \qquad
-      R_A = (A - p I)^{-1}, \quad M_A = I + 2 p R_A.$$
+    $$\int_0^\infty \|(e^{A t} - e^{B t}) z\|^2 dt = 2 p \sum_{j \ge 0} \|M_A^j R_A z - M_B^j R_B z\|^2$$
 
-    The square of `H2Error.relative` is the ratio of the means of this and of $\int \|e^{A t} z\|^2 dt$ over the probes.
+    with `R_A = (A − p I)⁻¹` and `M_A = I + 2 p R_A`. The square of `H2Error.relative` is the ratio of the means of this and
+    of `∫ ‖e^(A t) z‖² dt` over the probes.
 
     Args:
       key: random key of the probes; the same key gives the same ones for every B, so that differences are seen well.
@@ -74,7 +74,7 @@ class Probes(NamedTuple):
     Attributes:
       patterns: z, as columns.
       shift: p.
-      resolvent: $R_A$.
+      resolvent: R_A.
     """
 
     patterns: Float[Array, "neuron probe"]

@@ -10,7 +10,7 @@ SMALLEST = 256
 
 
 def symmetric_product(left: Float[Array, "post inner"], right: Float[Array, "inner pre"]) -> Matrix:
-    """`left @ right` for a product that is symmetric, such as $M (X M^T)$ with symmetric X.
+    """`left @ right` for a product that is symmetric, such as `M (X Mᵀ)` with symmetric X.
 
     Of large matrices three of the four blocks are multiplied, and the fourth is mirrored; the symmetry of the product is the
     caller's word, and is exact only for the mirrored block.

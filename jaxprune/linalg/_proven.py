@@ -17,17 +17,17 @@ def proven_epsilon(
     *,
     stable: bool,
 ) -> float | None:
-    r"""Spectral error of a symmetric pruned matrix, without the deviations that are not extreme.
+    """Spectral error of a symmetric pruned matrix, without the deviations that are not extreme.
 
-    With $M = -A$ and $M_B = -B$, the Lanczos method for $M^{-1} (M_B - M)$ in the scalar product of M, for which the covariance
-    is $M^{-1} / 2$, finds the largest deviation $\epsilon$ in some tens of steps. What it finds is never above the largest, but
-    may be another. Therefore $(1 + \epsilon') M - M_B$ and $M_B - (1 - \epsilon') M$ are factorised at a relative
-    $10^{-10}$ above it: if both are positive definite, no deviation is outside $\pm \epsilon'$ (Sylvester's law of inertia).
+    With M = −A and M_B = −B, the Lanczos method for `M⁻¹ (M_B − M)` in the scalar product of M, for which the covariance
+    is `M⁻¹ / 2`, finds the largest deviation ε in some tens of steps. What it finds is never above the largest, but
+    may be another. Therefore `(1 + ε') M − M_B` and `M_B − (1 − ε') M` are factorised at a relative
+    10⁻¹⁰ above it: if both are positive definite, no deviation is outside ± ε' (Sylvester's law of inertia).
 
     Args:
       A, B: the matrices in double precision, entries in C order; A with a whitening.
       C: stationary covariance of A at unit noise.
-      stable: whether $M_B$ is known to be positive definite. The second factorisation is then not needed above $\epsilon = 1$.
+      stable: whether M_B is known to be positive definite. The second factorisation is then not needed above ε = 1.
 
     Returns:
       Epsilon; None where it was not proven, and all deviations have to be looked at: of matrices that are nearly the same or

@@ -13,14 +13,14 @@ from jaxprune.linalg.lapack import apply_reflectors, tridiagonal
 
 
 class Reduced(NamedTuple):
-    """A symmetric pruned matrix B and the modes $v_i$ of its original; made by `reduce_symmetric`.
+    """A symmetric pruned matrix B and the modes vᵢ of its original; made by `reduce_symmetric`.
 
     Attributes:
       diagonal, off: of the tridiagonal matrix with B's eigenvalues.
       squared: the squared H2 norm of the difference, if B is stable; without a meaning if not.
-      along: $v_i^T B v_i - \\lambda_i$, the change along each mode.
-      image: $\\|B v_i\\|$.
-      residual: $\\|B v_i - \\lambda_i v_i\\|$.
+      along: `vᵢᵀ B vᵢ − λᵢ`, the change along each mode.
+      image: `‖B vᵢ‖`.
+      residual: `‖B vᵢ − λᵢ vᵢ‖`.
     """
 
     diagonal: Float[Array, " neuron"]
@@ -49,13 +49,13 @@ class _Rows(NamedTuple):
 def reduce_symmetric(original: Modes, B: Matrix) -> Reduced:
     r"""The H2 error of a symmetric pruned matrix, and its errors along the original's modes, without its own eigenvectors.
 
-    With $\Lambda$ and V the original's eigenvalues $-a_i$ and eigenvectors, $B = -Q T Q^T$ with tridiagonal T, and
-    $U = Q^T V$, what the original's modes are short of being modes of B is $R = Q^T (B V - V \Lambda) = U a - T U$, and
+    With Λ and V the original's eigenvalues −aᵢ and eigenvectors, `B = −Q T Qᵀ` with tridiagonal T, and
+    `U = Qᵀ V`, what the original's modes are short of being modes of B is `R = Qᵀ (B V − V Λ) = U a − T U`, and
 
     $$\|G_A - G_B\|_2^2 = \sum_i \frac{1}{2 a_i} \, r_i^T T^{-1} (a_i + T)^{-1} r_i
       = \sum_i \frac{r_i^T T^{-1} r_i - r_i^T (a_i + T)^{-1} r_i}{2 a_i^2}, \qquad r_i = R e_i,$$
 
-    where a tridiagonal form $r^T T^{-1} r$ is a sum of squares over the pivots of its factorisation. One tridiagonalisation, one
+    where a tridiagonal form `rᵀ T⁻¹ r` is a sum of squares over the pivots of its factorisation. One tridiagonalisation, one
     product with its orthogonal matrix, and one pass over the rows of U; the eigenvalues of T are left to the caller.
 
     Args:
@@ -115,16 +115,16 @@ def reduce_symmetric(original: Modes, B: Matrix) -> Reduced:
 def divergence_of_spectra(
     along: Float[Array, " mode"], original: Float[Array, " mode"], pruned: Float[Array, " mode"]
 ) -> tuple[Scalar, Scalar]:
-    r"""`information_lost` of a symmetric network's activity at one moment, from the eigenvalues of both networks.
+    """`information_lost` of a symmetric network's activity at one moment, from the eigenvalues of both networks.
 
-    The sum of the deviations $d_i$ is a trace, that of $\ln (1 + d_i)$ a ratio of determinants:
+    The sum of the deviations dᵢ is a trace, that of `ln(1 + dᵢ)` a ratio of determinants:
 
-    $$\tfrac{1}{2N} \sum_i \Bigl( \frac{v_i^T B v_i - \lambda_i}{\lambda_i} - \ln \frac{\mu_i}{\lambda_i} \Bigr)$$
+        (1 / 2N) Σᵢ ((vᵢᵀ B vᵢ − λᵢ) / λᵢ − ln(μᵢ / λᵢ))
 
     Args:
-      along: $v_i^T B v_i - \lambda_i$, `Reduced.along`.
-      original: $\lambda_i$, negative.
-      pruned: $\mu_i$, in any order.
+      along: `vᵢᵀ B vᵢ − λᵢ`, `Reduced.along`.
+      original: λᵢ, negative.
+      pruned: μᵢ, in any order.
 
     Returns:
       The divergence, infinite where the pruned network is not stable; and the error that rounding may have made, which is not

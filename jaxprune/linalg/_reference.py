@@ -19,9 +19,9 @@ class Modes(NamedTuple):
     """Eigenmodes of a network, slowest first.
 
     Attributes:
-      eigenvalues: $\\lambda_i$, in order of falling real part; real for a symmetric matrix, else complex.
+      eigenvalues: λᵢ, in order of falling real part; real for a symmetric matrix, else complex.
       vectors: unit right eigenvectors v, as columns.
-      left: left eigenvectors u, as rows $u_i^*$ with $u_i^* v_j = \\delta_{ij}$; of a symmetric matrix the right ones.
+      left: left eigenvectors u, as rows `uᵢ*` with `uᵢ* vⱼ = δᵢⱼ`; of a symmetric matrix the right ones.
         NaN where two modes are one up to rounding, so that u and v are orthogonal.
     """
 
@@ -38,7 +38,7 @@ class Reference(eqx.Module):
     Attributes:
       matrix: A.
       modes: its eigenmodes, slowest first.
-      whitening: F with $F^T M F = I$ for $M = -\\tfrac12 (A + A^T)$; NaN when M is not positive definite.
+      whitening: F with `Fᵀ M F = I` for `M = −½ (A + Aᵀ)`; NaN when M is not positive definite.
       symmetric: whether A is symmetric.
     """
 
@@ -52,11 +52,11 @@ class Projection(NamedTuple):
     """Comparison of a pruned matrix B with its original, as far as it needs no eigenvalues of B; made by `project`.
 
     Attributes:
-      quadratic: $|u_i^* B v_i / \\lambda_i - 1|$ along each mode of the original.
-      angle: $|v_i^* B v_i| \\,/\\, \\|B v_i\\|$.
-      deviation: symmetric matrix $F^T (M_B - M) F$ whose eigenvalues are the relative errors of the quadratic form: the
+      quadratic: `|uᵢ* B vᵢ / λᵢ − 1|` along each mode of the original.
+      angle: `|vᵢ* B vᵢ| / ‖B vᵢ‖`.
+      deviation: symmetric matrix `Fᵀ (M_B − M) F` whose eigenvalues are the relative errors of the quadratic form: the
         generalised eigenvalues minus one. Zero where the original has no whitening, which eigenvalue solvers can take.
-      residual: $B v_i - \\lambda_i v_i$, what the original's modes are short of being modes of B, as columns.
+      residual: `B vᵢ − λᵢ vᵢ`, what the original's modes are short of being modes of B, as columns.
     """
 
     quadratic: Float[Array, " mode"]
@@ -164,9 +164,9 @@ def mode_errors(found: Modes | SlowModes, B: Matrix) -> tuple[Float[Array, " mod
 @overload
 def mode_errors(found: Modes | SlowModes, B: AnySparse) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]: ...
 def mode_errors(found: Modes | SlowModes, B: Any) -> tuple[Float[Array, " mode"], Float[Array, " mode"]]:
-    r"""Errors of a pruned matrix B along each mode of its original: relative change along it, and cosine of the angle.
+    """Errors of a pruned matrix B along each mode of its original: relative change along it, and cosine of the angle.
 
-    $$|u_i^* B v_i / \lambda_i - 1|, \qquad |v_i^* B v_i| \,/\, \|B v_i\|$$
+        |uᵢ* B vᵢ / λᵢ − 1|,   |vᵢ* B vᵢ| / ‖B vᵢ‖
 
     Args:
       found: modes of the original, from `modes` or `slow_modes`.
@@ -174,6 +174,9 @@ def mode_errors(found: Modes | SlowModes, B: Any) -> tuple[Float[Array, " mode"]
 
     Returns:
       Both, over the modes; the `quadratic` and `angle` of `spectral_errors`.
+
+    Raises:
+      InputError: a sparse B that is not square, or of another size.
 
     Example:
       >>> quadratic, angle = mode_errors(modes(jnp.array([[-2.0, 1.0], [1.0, -2.0]])), jnp.diag(jnp.array([-2.0, -2.0])))
@@ -194,7 +197,7 @@ def _along_modes(found, image):
 
 
 def whitening(A: Matrix) -> Matrix:
-    r"""A matrix F with $F^T M F = I$ for $M = -\tfrac12 (A + A^T)$; NaN when M is not positive definite."""
+    """A matrix F with `Fᵀ M F = I` for `M = −½ (A + Aᵀ)`; NaN when M is not positive definite."""
     return whitening_of_modes(*eigh(-(A + A.T) / 2))
 
 
@@ -205,7 +208,7 @@ def whitening_of_modes(values: Float[Array, " mode"], vectors: Matrix) -> Matrix
 
 
 def relative_deviation(F: Matrix, A: Matrix, B: Matrix) -> Matrix:
-    """$F^T (M_B - M) F$ for the whitening F of A: its eigenvalues are the generalised eigenvalues minus one.
+    """`Fᵀ (M_B − M) F` for the whitening F of A: its eigenvalues are the generalised eigenvalues minus one.
 
     Zeros where A has no whitening, which eigenvalue solvers can take; `realised_epsilon` restores the NaN.
     """

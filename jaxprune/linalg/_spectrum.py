@@ -11,7 +11,10 @@ from jaxprune.linalg.lapack import eigvals, eigvalsh
 
 
 def is_symmetric(A: Matrix) -> bool:
-    r"""Whether a matrix is symmetric up to rounding, $|a_{ij} - a_{ji}| \le N \epsilon \max |a|$, with $\epsilon$ of its dtype.
+    """Whether a matrix is symmetric up to rounding, `|aᵢⱼ − aⱼᵢ| ≤ N ε max |a|`, with ε of its dtype.
+
+    Args:
+      A: a matrix whose entries are known; one that is not square is not symmetric.
 
     Example:
       >>> is_symmetric(jnp.array([[1.0, 2.0], [2.0 + 1e-15, 1.0]])), is_symmetric(jnp.array([[1.0, 2.0], [2.1, 1.0]]))
@@ -30,6 +33,9 @@ def is_symmetric(A: Matrix) -> bool:
 
 def symmetrise(A: Matrix) -> Matrix:
     """Average a matrix with its transpose, which makes it symmetric to the last bit; one that is so already stays as it is.
+
+    Args:
+      A: square matrix.
 
     Example:
       >>> symmetrise(jnp.array([[1.0, 2.0], [4.0, 1.0]]))
@@ -75,7 +81,7 @@ def resolve_symmetry(symmetric: bool | None, **matrices: Matrix) -> bool:
 
 
 def eigenvalues(A: Matrix, *, symmetric: bool | None = None) -> Inexact[Array, " mode"]:
-    r"""Eigenvalues $\lambda_1, \lambda_2, \dots$ of A in order of falling real part, so that the slowest mode comes first.
+    """Eigenvalues λ₁, λ₂, … of A in order of falling real part, so that the slowest mode comes first.
 
     A matrix whose entries are known and that lives on a CPU goes to LAPACK's eigenvalue-only drivers through NumPy, which
     skip the eigenvectors that `jnp.linalg.eigvalsh` would compute and drop. Inside `jit`, and on accelerators, JAX's own.
@@ -111,7 +117,14 @@ def slowest_first(values: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
 
 
 def spectral_abscissa(A: Matrix, *, symmetric: bool | None = None) -> Scalar:
-    r"""Largest real part of the eigenvalues, $\alpha(A) = \max_i \operatorname{Re} \lambda_i$; A is stable when it is negative.
+    """Largest real part of the eigenvalues, `α(A) = maxᵢ Re λᵢ`; A is stable when it is negative.
+
+    Args:
+      A: dynamics matrix, in 1/time.
+      symmetric: as in `eigenvalues`.
+
+    Raises:
+      InputError: A not square, empty or not finite; traced without `symmetric`.
 
     Example:
       >>> spectral_abscissa(jnp.array([[-1.0, 4.0], [0.0, -3.0]]))
@@ -134,15 +147,15 @@ def rounding(eigenvalues: Inexact[Array, " mode"]) -> Scalar:
 
 
 def match_eigenvalues(reference: Inexact[Array, " mode"], other: Inexact[Array, " mode"]) -> Int[Array, " mode"]:
-    r"""Pair the eigenvalues of two networks: the permutation $\pi$ that minimises $\sum_i |\lambda_i - \mu_{\pi(i)}|^2$.
+    """Pair the eigenvalues of two networks: the permutation π that minimises `Σᵢ |λᵢ − μ_π(i)|²`.
 
     Real spectra are paired in sorted order, which is the same thing. Complex ones have no order; they need the assignment
     problem (SciPy's solver where the values are known, Optax's inside `jit`). Squares, because the plain distance has many
     minima on a line, some of which pair most eigenvalues closely at the price of a few absurd ones.
 
     Args:
-      reference: eigenvalues $\lambda$, slowest first.
-      other: eigenvalues $\mu$, slowest first.
+      reference: eigenvalues λ, slowest first.
+      other: eigenvalues μ, slowest first.
 
     Returns:
       Indices into `other`.

@@ -12,12 +12,15 @@ from jaxprune.linalg.lapack import eigvals, eigvalsh, expm
 
 
 def numerical_abscissa(A: Matrix) -> Scalar:
-    r"""Largest growth rate that any state can have at a moment, in 1/time.
+    """Largest growth rate that any state can have at a moment, in 1/time.
 
-    $$\omega(A) = \lambda_{\max}\bigl(\tfrac12 (A + A^T)\bigr)$$
+        ω(A) = λₘₐₓ(½ (A + Aᵀ))
 
-    It is the slope of $\|e^{A t}\|$ at $t = 0$: equal to the spectral abscissa for normal matrices and never below it. A stable
-    network with $\omega > 0$ amplifies before it forgets.
+    It is the slope of `‖e^(A t)‖` at t = 0: equal to the spectral abscissa for normal matrices and never below it. A stable
+    network with ω > 0 amplifies before it forgets.
+
+    Args:
+      A: dynamics matrix, in 1/time; it need not be stable.
 
     Raises:
       InputError: A not square, empty or not finite.
@@ -33,9 +36,12 @@ def numerical_abscissa(A: Matrix) -> Scalar:
 
 
 def departure_from_normality(A: Matrix) -> Scalar:
-    r"""Share of A's norm that its eigenvalues do not account for, $\sqrt{1 - \sum_i |\lambda_i|^2 / \|A\|_F^2}$, in [0, 1].
+    """Share of A's norm that its eigenvalues do not account for, `√(1 − Σᵢ |λᵢ|² / ‖A‖_F²)`, in [0, 1].
 
     Zero if and only if A is normal, one if A is nilpotent.
+
+    Args:
+      A: any square matrix.
 
     Raises:
       InputError: A not square, empty or not finite.
@@ -53,9 +59,9 @@ def departure_from_normality(A: Matrix) -> Scalar:
 
 
 def transient_growth(A: Matrix, *, dt: Real, steps: int) -> Float[Array, " time"]:
-    r"""Largest amplification of any initial state after a time t, $\|e^{A t}\|_2$ at $t = \Delta t, 2 \Delta t, \dots$
+    """Largest amplification of any initial state after a time t, `‖e^(A t)‖₂` at `t = Δt, 2 Δt, …`
 
-    The propagator over $\Delta t$ is an exact matrix exponential, so the values do not depend on $\Delta t$; only where they are
+    The propagator over Δt is an exact matrix exponential, so the values do not depend on Δt; only where they are
     taken does.
 
     Args:
@@ -87,9 +93,9 @@ class ImpulseResponses(NamedTuple):
     """Norms of the impulse responses of a network, of its pruned copy, and of their difference, over time.
 
     Attributes:
-      original: $\\|e^{A t}\\|_F$.
-      pruned: $\\|e^{B t}\\|_F$.
-      difference: $\\|e^{A t} - e^{B t}\\|_F$.
+      original: `‖e^(A t)‖_F`.
+      pruned: `‖e^(B t)‖_F`.
+      difference: `‖e^(A t) − e^(B t)‖_F`.
     """
 
     original: Float[Array, " time"]
@@ -98,11 +104,11 @@ class ImpulseResponses(NamedTuple):
 
 
 def impulse_responses(A: Matrix, B: Matrix, *, dt: Real, steps: int) -> ImpulseResponses:
-    r"""Norms of the impulse responses of a network and its pruned copy, and of their difference, over time.
+    """Norms of the impulse responses of a network and its pruned copy, and of their difference, over time.
 
-    $$\|e^{A t}\|_F, \qquad \|e^{B t}\|_F, \qquad \|e^{A t} - e^{B t}\|_F, \qquad t = \Delta t, 2 \Delta t, \dots$$
+        ‖e^(A t)‖_F,   ‖e^(B t)‖_F,   ‖e^(A t) − e^(B t)‖_F,   t = Δt, 2 Δt, …
 
-    Entry (i, j) of $e^{A t}$ is what neuron i does a time t after neuron j was kicked, so that the Frobenius norm is the root of
+    Entry (i, j) of `e^(A t)` is what neuron i does a time t after neuron j was kicked, so that the Frobenius norm is the root of
     the squares summed over all pairs of neurons. The square of the difference, integrated over time, is the square of
     `h2_error`'s `difference`.
 

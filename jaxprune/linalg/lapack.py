@@ -76,4 +76,4 @@ apply_reflectors = _loop_on_cpu(
     # From the right, which leaves rows where they are: LAPACK's matrices are columns, one after the other.
     lambda reflectors, scales, X: lax.linalg.ormqr(reflectors, scales, X.T, left=False, transpose=False).T
 )
-"""The product $Q^T X$ with the orthogonal matrix of `tridiagonal`."""
+"""The product `Qᵀ X` with the orthogonal matrix of `tridiagonal`."""

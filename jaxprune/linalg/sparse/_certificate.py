@@ -64,18 +64,18 @@ class SparseCertificate(NamedTuple):
     """Spectral error, stability, synapse counts and guarantee of a large pruned network, beside its original.
 
     Attributes:
-      epsilon: the largest $|\\theta - 1|$ over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`:
+      epsilon: the largest `|θ − 1|` over the generalised eigenvalues of the two symmetric parts, as `Certificate.epsilon`:
         an upper bound if proven, else a lower one; NaN where no such number exists.
       proven: whether it is an upper bound, by two factorisations.
       residual: an eigenvalue of the pencil lies within this of the one that epsilon was read from.
       guaranteed: whether that is proven; else it rests on an estimate of the smallest eigenvalue of A.
       theta_min, theta_max: the lowest and highest generalised eigenvalues found, both within the true range.
       abscissa: largest real part of the eigenvalues of B, in 1/time, as far as the iteration sees (`sparse.Abscissa`).
-      dominance_slack: $\\min_i (-b_{ii} - \\sum_{j \\ne i} |b_{ij}|)$, in 1/time; if positive, minus this is proven to be at or
+      dominance_slack: `minᵢ (−bᵢᵢ − Σⱼ≠ᵢ |bᵢⱼ|)`, in 1/time; if positive, minus this is proven to be at or
         above the abscissa.
       kept: number of off-diagonal entries of B.
       kept_fraction: the same as a fraction of those of A.
-      max_amplification: largest $|b_{ij} / a_{ij}|$ over kept synapses.
+      max_amplification: largest `|bᵢⱼ / aᵢⱼ|` over kept synapses.
       guarantee: a `Guarantee`; an estimate of epsilon gives none.
       iterations: of the pencil, each with one product of either matrix and a block of eight vectors.
       code: a `CertificateCode`.
@@ -114,14 +114,14 @@ def sparse_certificate(
     tolerance: float = TOLERANCE,
     max_iterations: int = MOST,
 ) -> SparseCertificate:
-    r"""Measure the spectral error of a large pruned network B against its original A, as `certify` does, without a dense matrix.
+    """Measure the spectral error of a large pruned network B against its original A, as `certify` does, without a dense matrix.
 
-    The ends of the pencil $M_B x = \theta M x$, with M and $M_B$ minus the symmetric parts, are looked for by a block iteration
+    The ends of the pencil `M_B x = θ M x`, with M and M_B minus the symmetric parts, are looked for by a block iteration
     that starts from random vectors of the norm of M, so that slow patterns are there from the beginning. Its values lie within
-    the true range, so that epsilon read from them is a *lower* bound. The residual, in the norm of $M^{-1}$, proves that an
+    the true range, so that epsilon read from them is a *lower* bound. The residual, in the norm of M⁻¹, proves that an
     eigenvalue is near; not that no other is beyond it.
 
-    An upper bound e is proven where $(1 + e) M - M_B$ and $M_B - (1 - e) M$ are positive definite, of which a Cholesky
+    An upper bound e is proven where `(1 + e) M − M_B` and `M_B − (1 − e) M` are positive definite, of which a Cholesky
     factorisation that runs to its end is the proof, rounding included.
 
     Args:

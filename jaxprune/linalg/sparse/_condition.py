@@ -18,7 +18,7 @@ class Condition(NamedTuple):
     """What a solve needs to know of a network.
 
     Attributes:
-      preconditioner: of M = -A.
+      preconditioner: of M = −A.
       smallest: a lower bound of the smallest eigenvalue of the preconditioned M.
       guaranteed: whether the bound is proven, by dominance; else it is half of what an iteration sees.
       searched: whether clusters have been looked for, found or not.

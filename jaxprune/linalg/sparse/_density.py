@@ -54,9 +54,9 @@ def spectral_density(
     $$\rho(\lambda) = \frac1N \sum_i g(\lambda - \lambda_i)
       \approx \frac{1}{N n} \sum_{z} \sum_k (w_k^T V^T z)^2 \, g(\lambda - \theta_k)$$
 
-    with normal bumps g, n random patterns z of +-1, an orthonormal basis V of what products of A make of four of them, and the
-    eigenvalues $\theta$ and eigenvectors w of $V^T A V$. Means of smooth functions come out to many digits for each pattern;
-    what is left is the scatter over patterns, which for N neurons is of the order of $1 / \sqrt{N n}$.
+    with normal bumps g, n random patterns z of ±1, an orthonormal basis V of what products of A make of four of them, and the
+    eigenvalues θ and eigenvectors w of `Vᵀ A V`. Means of smooth functions come out to many digits for each pattern;
+    what is left is the scatter over patterns, which for N neurons is of the order of `1 / √(N n)`.
 
     Args:
       key: random key of the patterns.

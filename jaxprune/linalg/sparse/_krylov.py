@@ -15,7 +15,7 @@ GROUP = 10
 
 
 class Krylov(NamedTuple):
-    """A network M = -A within the space of a few patterns and what it makes of them.
+    """A network M = −A within the space of a few patterns and what it makes of them.
 
     Attributes:
       basis: orthonormal vectors, as rows; zero where a block brought nothing new.
@@ -27,7 +27,7 @@ class Krylov(NamedTuple):
 
 
 def krylov(A: SparseMatrix, start: Float[Array, "neuron probe"], steps: int) -> Krylov:
-    r"""An orthonormal basis of $z, M z, \dots, M^{m-1} z$ for all columns z together, and M in it.
+    """An orthonormal basis of `z, M z, …, Mᵐ⁻¹ z` for all columns z together, and M in it.
 
     Args:
       A: symmetric.

@@ -22,7 +22,7 @@ class Ends(NamedTuple):
     Attributes:
       values: the lowest, then the highest, all in rising order; each within the range of the pencil's eigenvalues.
       vectors: as columns, of norm one in the inner product of the second matrix.
-      residuals: $-B x + \\theta A x$ of each, as columns.
+      residuals: `−B x + θ A x` of each, as columns.
       iterations: products with blocks of vectors.
       settled: whether it ended because residuals are small or ends no longer move.
     """
@@ -46,7 +46,7 @@ def pencil_ends(
     from_one: bool,
     max_iterations: int,
 ) -> Ends:
-    r"""Extreme eigenpairs of $-B x = \theta (-A) x$ by locally optimal block preconditioned conjugate gradients.
+    """Extreme eigenpairs of `−B x = θ (−A) x` by locally optimal block preconditioned conjugate gradients.
 
     Each iteration looks for the best vectors at both ends in what the present ones, their preconditioned residuals and the last
     directions span.

@@ -221,10 +221,10 @@ class Asymmetry(NamedTuple):
 
 
 def symmetric_up_to_rounding(A: SparseMatrix) -> bool:
-    r"""Whether entries $a_{ij}$ and $a_{ji}$ are the same, each up to a few units of its own rounding.
+    """Whether entries aᵢⱼ and aⱼᵢ are the same, each up to a few units of its own rounding.
 
     What is below the rounding of the largest synapse of both neurons counts as nothing; the leak does not count here.
-    First by products with a random vector of +-1, $|A x - A^T x|$, which tell most other
+    First by products with a random vector of ±1, `|A x − Aᵀ x|`, which tell most other
     matrices; only what passes is transposed.
 
     Example:

@@ -40,7 +40,7 @@ class SlowModes(NamedTuple):
 
     Attributes:
       eigenvalues, vectors, left: as of `Modes`.
-      residuals: $\\|A v - \\lambda v\\|$ of each, in 1/time; of a symmetric network, an eigenvalue is as near as this.
+      residuals: `‖A v − λ v‖` of each, in 1/time; of a symmetric network, an eigenvalue is as near as this.
       iterations: products with a block of vectors; of a network that is not symmetric, with one vector, at least.
       settled: whether the iteration came to its end.
     """

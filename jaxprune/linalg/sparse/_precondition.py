@@ -56,7 +56,7 @@ def precondition(A: SparseMatrix) -> Preconditioner:
 
 
 def least_slack(A: SparseMatrix) -> Scalar:
-    r"""Least share of its leak that a neuron has as slack, $\min_i (d_i - \sum_j |w_{ij}|) / d_i$; negative if not dominant.
+    """Least share of its leak that a neuron has as slack, `minᵢ (dᵢ − Σⱼ |wᵢⱼ|) / dᵢ`; negative if not dominant.
 
     For symmetric A, it is a lower bound of the eigenvalues of -A preconditioned by its leak (Gershgorin), and, as adding to a
     preconditioner only raises them, by any that `precondition` or `precondition_clusters` makes.
@@ -101,14 +101,14 @@ def apply(preconditioner: Preconditioner, r: Float[Array, "neuron probe"]) -> Fl
 
 
 def precondition_clusters(key: PRNGKey, A: SparseMatrix) -> Preconditioner:
-    r"""Precondition by the leak, and exactly on the slow patterns of clusters that hang together more than with the rest.
+    """Precondition by the leak, and exactly on the slow patterns of clusters that hang together more than with the rest.
 
-    Random test vectors are relaxed, $x \leftarrow x + .6 \, D^{-1} A x$, until slow modes alone are left, all of like size.
+    Random test vectors are relaxed, `x ← x + 0.6 D⁻¹ A x`, until slow modes alone are left, all of like size.
     Synapses whose two ends have test vectors of a squared cosine of .8 or more join neurons to clusters. A cluster's pattern is
     its neurons' part in the leading test direction, signs included, so that inhibition that splits a cluster into two camps is
     one pattern as well. With the patterns as columns of P,
 
-    $$B = D^{-1} + P (P^T M P)^{-1} P^T .$$
+        B = D⁻¹ + P (Pᵀ M P)⁻¹ Pᵀ
 
     Args:
       key: random key of the test vectors.

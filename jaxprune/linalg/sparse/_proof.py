@@ -39,12 +39,12 @@ class Form:
 
 
 def proven_definite(matrix: Any, rounding: np.ndarray, form: Form) -> bool:
-    r"""Whether a symmetric matrix is proven to be positive definite; no does not say that it is not.
+    """Whether a symmetric matrix is proven to be positive definite; no does not say that it is not.
 
     A Cholesky factorisation that runs to its end in floating point has factored a matrix whose entries differ by at most
-    $\gamma \sqrt{a_{ii} a_{jj}}$, $\gamma = (k + 2) u / (1 - (k + 2) u)$, with k entries in the longest row of the factor and
+    `γ √(aᵢᵢ aⱼⱼ)`, `γ = (k + 2) u / (1 − (k + 2) u)`, with k entries in the longest row of the factor and
     unit roundoff u. Where the factor may have entries at most w places from the diagonal, this difference is at most
-    $\gamma (2 w + 1) \operatorname{diag}(a_{ii})$ in the Loewner order. That, and what is known of the entries' own rounding, is
+    `γ (2 w + 1) diag(aᵢᵢ)` in the Loewner order. That, and what is known of the entries' own rounding, is
     subtracted from the diagonal before.
 
     Args:

@@ -77,15 +77,15 @@ def sparse_response(
     probes: int = PROBES,
     steps: int = STEPS,
 ) -> Response:
-    r"""Estimate the H2 error and the information lost of a large symmetric network, without a dense matrix or a time step.
+    """Estimate the H2 error and the information lost of a large symmetric network, without a dense matrix or a time step.
 
-    With M = -A, $M_B = -B$, patterns z of +-1, an orthonormal basis V of the block Krylov space of $z, M^{-1} z, M^{-2} z$ and
-    the same of $M_B$, $e^{-M t} z \approx V e^{-V^T M V t} V^T z$. With the eigenvalues $\theta$ of the two small matrices and
-    what z is made of in them, $\int \|e^{-M t} z - e^{-M_B t} z\|^2 dt$ is a sum over pairs of $1 / (\theta_i + \theta_j)$, and
-    $z^T (\ln M - \ln M_B) z$ one over logarithms. The solves bring in the slow modes, which decide the H2 error of a network of
+    With M = −A, M_B = −B, patterns z of ±1, an orthonormal basis V of the block Krylov space of `z, M⁻¹ z, M⁻² z` and
+    the same of M_B, `e^(−M t) z ≈ V e^(−Vᵀ M V t) Vᵀ z`. With the eigenvalues θ of the two small matrices and
+    what z is made of in them, `∫ ‖e^(−M t) z − e^(−M_B t) z‖² dt` is a sum over pairs of `1 / (θᵢ + θⱼ)`, and
+    `zᵀ (ln M − ln M_B) z` one over logarithms. The solves bring in the slow modes, which decide the H2 error of a network of
     weakly joined clusters, and which products alone take many times as many steps to find.
 
-    The information of trajectories takes one solve more, $\tfrac{1}{4N} z^T (A - B) M^{-1} (A - B) z$.
+    The information of trajectories takes one solve more, `(1/4N) zᵀ (A − B) M⁻¹ (A − B) z`.
 
     Args:
       key: random key of the patterns.

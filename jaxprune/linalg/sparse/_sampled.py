@@ -44,14 +44,14 @@ LEAST = 0.25
 
 
 class SampledCovariance(eqx.Module):
-    r"""Covariance of activity under unit white noise, $C \approx C_0 + \frac1n (Z Z^T - Z_0 Z_0^T)$, from n samples.
+    """Covariance of activity under unit white noise, `C ≈ C₀ + (1/n) (Z Zᵀ − Z₀ Z₀ᵀ)`, from n samples.
 
-    $C_0$ is known exactly: what neurons would do alone, and, of a symmetric network, what one synapse adds,
-    $\tfrac12 (D^{-1} + D^{-1} W D^{-1})$. Only the rest is sampled, which in a network of many synapses is a small part.
+    C₀ is known exactly: what neurons would do alone, and, of a symmetric network, what one synapse adds,
+    `½ (D⁻¹ + D⁻¹ W D⁻¹)`. Only the rest is sampled, which in a network of many synapses is a small part.
 
     Attributes:
       samples: Z, one column for each; of a simulation snapshot by snapshot, each of all replicas.
-      alone: $Z_0$, the same neurons without synapses under the same noise; None where $C_0$ is subtracted from each sample.
+      alone: Z₀, the same neurons without synapses under the same noise; None where C₀ is subtracted from each sample.
       leak: d.
       error: relative standard error of the variance that a synapse sees, as root mean square over synapses.
       solve_error: largest share of the standard deviation by which any synapse's is off, because equations are solved to a
@@ -60,7 +60,7 @@ class SampledCovariance(eqx.Module):
       clusters: of the preconditioner.
       replicas: number of independent ones among the samples, from whose scatter errors are judged: all that were solved for, or
         the networks that were simulated side by side.
-      symmetric: whether $C_0$ has the part of one synapse.
+      symmetric: whether C₀ has the part of one synapse.
       guaranteed: whether the bound of solve_error is proven; else it rests on an estimate of the smallest eigenvalue.
       method: "solve" or "simulation".
     """
@@ -117,7 +117,7 @@ class Differences(NamedTuple):
     """What synapses see of a covariance.
 
     Attributes:
-      variance: of $x_i - s x_j$, for a synapse of sign s between i and j; at least a quarter of its standard error, as the part
+      variance: of `xᵢ − s xⱼ`, for a synapse of sign s between i and j; at least a quarter of its standard error, as the part
         that is sampled may by chance take away more than there is.
       error: its standard error.
     """
@@ -138,14 +138,14 @@ def sampled_covariance(
     solve_error: float | None = None,
     max_iterations: int = MOST,
 ) -> SampledCovariance:
-    r"""Sample the noise-driven activity of a large network, as often as the wanted error of what synapses see asks for.
+    """Sample the noise-driven activity of a large network, as often as the wanted error of what synapses see asks for.
 
-    Of a symmetric network with dominant leaks, $M = -A = \sum_{ij} |w_{ij}| b_{ij} b_{ij}^T + \operatorname{diag}(\delta)$ with
-    $b = e_i - s e_j$. Noise on synapses and slacks, $y = \sum \sqrt{|w|} \, b \, \xi + \sqrt\delta \, \zeta$, has the covariance
-    M, and $M x = y$ gives x the covariance $M^{-1} = 2 C$, without any time step. The signs $\xi_{ij} = h_{ij} \eta_i \eta_j$,
-    with h fixed and $\eta$ drawn for each sample, are uncorrelated between any two pairs, and make y one product,
-    $\eta \circ (G \eta)$.
-    What is sampled is $z = x - D^{-1} y$, whose covariance is $M^{-1} - D^{-1} - D^{-1} W D^{-1}$.
+    Of a symmetric network with dominant leaks, `M = −A = Σᵢⱼ |wᵢⱼ| bᵢⱼ bᵢⱼᵀ + diag(δ)` with
+    `b = eᵢ − s eⱼ`. Noise on synapses and slacks, `y = Σ √|w| b ξ + √δ ζ`, has the covariance
+    M, and `M x = y` gives x the covariance `M⁻¹ = 2 C`, without any time step. The signs `ξᵢⱼ = hᵢⱼ ηᵢ ηⱼ`,
+    with h fixed and η drawn for each sample, are uncorrelated between any two pairs, and make y one product,
+    `η ∘ (G η)`.
+    What is sampled is `z = x − D⁻¹ y`, whose covariance is `M⁻¹ − D⁻¹ − D⁻¹ W D⁻¹`.
 
     Any other stable network is simulated with the implicit midpoint rule, whose stationary covariance is exact for any step.
 

@@ -91,13 +91,13 @@ def begin_pairs(key: PRNGKey, A: SparseMatrix, leak: Float[Array, " neuron"], *,
 def simulate_pairs(
     A: SparseMatrix, leak: Float[Array, " neuron"], activity: Activity, *, blocks: int, lost: float = LOST
 ) -> tuple[Run, Activity]:
-    r"""Simulate $\dot x = A x + \xi$ and, under the same noise, its neurons alone; the next `blocks` snapshots of all replicas.
+    """Simulate `ẋ = A x + ξ` and, under the same noise, its neurons alone; the next `blocks` snapshots of all replicas.
 
     A step of the implicit midpoint rule,
 
-    $$x' = x + h A \frac{x + x'}{2} + \sqrt h \, \xi,$$
+        x' = x + h A (x + x') / 2 + √h ξ
 
-    leaves the stationary covariance exactly as it is, $A C + C A^T = -I$, whatever h: the terms of order $h^2$ of both sides are
+    leaves the stationary covariance exactly as it is, `A C + C Aᵀ = −I`, whatever h: the terms of order h² of both sides are
     the same. The equation of a step is solved by relaxation, a contraction by one half or less for this h, which is the shortest
     time constant that a neuron has with its inputs. It starts from the explicit step, which is right to second order along slow
     modes, and ends when the change of every replica is below the share `lost` of what the slowest mode loses in a step: a change

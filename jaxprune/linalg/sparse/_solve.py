@@ -32,11 +32,11 @@ class SolveCode(Code):
 
 
 class Solved(NamedTuple):
-    """Solution of $-A x = y$ for each column.
+    """Solution of `−A x = y` for each column.
 
     Attributes:
       value: x.
-      error: of each column, $\\|x - x_{exact}\\|_M$ with $M = -A$ at most; about that where the smallest eigenvalue that was
+      error: of each column, `‖x − x_exact‖_M` with M = −A at most; about that where the smallest eigenvalue that was
         passed is an estimate.
       iterations: number of them; each multiplies A once with the whole block.
       code: a `SolveCode`.
@@ -57,15 +57,15 @@ def solve(
     tolerance: Real,
     max_iterations: int = MOST,
 ) -> Solved:
-    r"""Solve $M x = y$, $M = -A$ symmetric and positive definite, by preconditioned conjugate gradients on a block of columns.
+    """Solve `M x = y`, M = −A symmetric and positive definite, by preconditioned conjugate gradients on a block of columns.
 
-    It ends when an upper bound of the error in the *energy norm*, $\|e\|_M = \sqrt{e^T M e}$, is below the tolerance for every
-    column. For y of covariance M, x has the covariance $M^{-1}$, and for any synapse w between i and j of sign s with
-    $b = e_i - s e_j$ and leverage $l = |w| \, b^T M^{-1} b$,
+    It ends when an upper bound of the error in the *energy norm*, `‖e‖_M = √(eᵀ M e)`, is below the tolerance for every
+    column. For y of covariance M, x has the covariance M⁻¹, and for any synapse w between i and j of sign s with
+    `b = eᵢ − s eⱼ` and leverage `l = |w| bᵀ M⁻¹ b`,
 
-    $$|b^T e|^2 = |(M^{-1/2} b)^T M^{1/2} e|^2 \le b^T M^{-1} b \; \|e\|_M^2 ,$$
+        |bᵀ e|² = |(M^(−1/2) b)ᵀ M^(1/2) e|² ≤ bᵀ M⁻¹ b ‖e‖_M²
 
-    so that the standard deviation that *any* synapse sees is off by at most the share $\|e\|_M$, whatever its leverage: a weak
+    so that the standard deviation that *any* synapse sees is off by at most the share ‖e‖_M, whatever its leverage: a weak
     bridge of a slow mode as much as any other. A small Euclidean residual promises no such thing: slow modes carry little of y.
     The bound is that of Gauss-Radau quadrature, which costs a few numbers for each column.
 
@@ -76,7 +76,7 @@ def solve(
       smallest: a lower bound of the smallest eigenvalue of the preconditioned M, positive: for diagonally dominant A and either
         preconditioner the least share of its leak that a neuron has as slack, `least_slack`. The error's bound holds if this
         does.
-      tolerance: of $\|e\|_M$, an absolute number; for columns of covariance M, $\|x\|_M$ is about $\sqrt N$.
+      tolerance: of ‖e‖_M, an absolute number; for columns of covariance M, ‖x‖_M is about √N.
       max_iterations: most of them.
 
     Returns:

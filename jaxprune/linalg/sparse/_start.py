@@ -25,7 +25,7 @@ class Start(NamedTuple):
     """Where iterations on a network begin.
 
     Attributes:
-      vectors: $M^{-1} D^{1/2} \\xi$ with normal $\\xi$ and M = -A, roughly, as columns.
+      vectors: `M⁻¹ D^(1/2) ξ` with normal ξ and M = −A, roughly, as columns.
       preconditioner: of M.
       smallest: a lower bound of the smallest eigenvalue of the preconditioned M.
       guaranteed: whether the bound is proven, by dominance; else it is half of what an iteration sees.
