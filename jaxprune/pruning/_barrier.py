@@ -35,16 +35,16 @@ class Sparsified(NamedTuple):
 def barrier_sparsify(A: Matrix, pairs: int) -> Sparsified:
     r"""Choose pairs of synapses, and new weights, one after the other, so that every direction is kept alike.
 
-    Without its slack, $M = -A - \operatorname{diag}(\text{slack})$ is the sum of all pairs' $|w|\, b b^T$ (see `theory`). With F
-    the inverse root of M on its range, of dimension r, the whitened pairs $v = \sqrt{|w|}\, F^T b$ sum to the identity,
-    $\sum v v^T = I_r$. From nothing, each step adds $t\, v v^T$ for the pair with the most room between two barriers,
+    Without its slack, `M = −A − diag(slack)` is the sum of all pairs' `|w| b bᵀ` (see `theory`). With F
+    the inverse root of M on its range, of dimension r, the whitened pairs `v = √|w| Fᵀ b` sum to the identity,
+    `Σ v vᵀ = Iᵣ`. From nothing, each step adds `t v vᵀ` for the pair with the most room between two barriers,
 
     $$U(v) = \frac{v^T (u' - S)^{-2} v}{\Phi^u - \Phi^{u'}} + v^T (u' - S)^{-1} v \;\le\; \frac1t \;\le\;
       L(v) = \frac{v^T (S - l')^{-2} v}{\Phi_{l'} - \Phi_l} - v^T (S - l')^{-1} v,$$
 
-    with $\Phi^u = \operatorname{tr} (u - S)^{-1}$, $\Phi_l = \operatorname{tr} (S - l)^{-1}$, and both barriers move on. With
-    $d r$ pairs asked for, the largest and the smallest eigenvalue of the sum are after $d' r$ steps in a ratio of at most
-    $(\sqrt d + 1)(\sqrt d + d') / ((\sqrt d - 1)(d' - \sqrt d))$, near $((\sqrt d + 1) / (\sqrt d - 1))^2$ if no pair is chosen
+    with `Φᵘ = tr (u − S)⁻¹`, `Φₗ = tr (S − l)⁻¹`, and both barriers move on. With
+    `d r` pairs asked for, the largest and the smallest eigenvalue of the sum are after `d' r` steps in a ratio of at most
+    `(√d + 1)(√d + d') / ((√d − 1)(d' − √d))`, near `((√d + 1) / (√d − 1))²` if no pair is chosen
     twice. The sum is then scaled so that they are as far above 1 as below, and the slack added as it was, which only lowers
     epsilon.
 
@@ -99,7 +99,7 @@ def _choose(W, F, pairs):
     upper, lower = rank * (d + root) / (root - 1), -rank * root
 
     def forms(P):
-        """v^T P v for every pair."""
+        """`vᵀ P v` for every pair."""
         G = F @ P @ F.T
         own = jnp.diagonal(G)
         return sizes * (own[:, None] + own[None, :] - 2 * sign * G)

@@ -17,21 +17,21 @@ NODES = 64
 
 
 def synapse_cost(A: Matrix | Reference, measure: Measure) -> Matrix:
-    r"""What a small change of each pair of synapses does to a symmetric network whose leaks follow its weights.
+    """What a small change of each pair of synapses does to a symmetric network whose leaks follow its weights.
 
-    Let $d = x_i - \operatorname{sign}(a_{ij}) x_j$ be what a pair sees of the activity under noise of unit intensity, $c(t)$ its
-    autocovariance and $v = c(0)$. Changing the pair's weight w by a fraction $\xi$, and the two leaks with it, costs
-    $\xi^2 w^2 k$ to second order, with
+    Let `d = xᵢ − sign(aᵢⱼ) xⱼ` be what a pair sees of the activity under noise of unit intensity, c(t) its
+    autocovariance and v = c(0). Changing the pair's weight w by a fraction ξ, and the two leaks with it, costs
+    `ξ² w² k` to second order, with
 
     | measure | k | what is damaged |
     |---|---|---|
     | `"entries"` | 1 | the matrix: half the squared change of its two entries |
-    | `"path"` | $v$ | trajectories: information lost per time, in nats (`linalg.information_lost`, times N) |
-    | `"stationary"` | $v^2$ | activity at one moment: information lost, in nats (the same) |
-    | `"response"` | $\int_{-\infty}^{\infty} c(t)^2 dt$ | the response to noise: the squared H2 error (`linalg.h2_error`) |
+    | `"path"` | v | trajectories: information lost per time, in nats (`linalg.information_lost`, times N) |
+    | `"stationary"` | v² | activity at one moment: information lost, in nats (the same) |
+    | `"response"` | `∫ c(t)² dt` over all t | the response to noise: the squared H2 error (`linalg.h2_error`) |
 
-    Independent coins with survivors divided by p change every pair by a fraction of mean zero and variance $1/p - 1$, so that the
-    damage is $\sum w^2 k (1/p - 1)$ to first order, and least, at a fixed expected number, for $p \propto |w| \sqrt{k}$
+    Independent coins with survivors divided by p change every pair by a fraction of mean zero and variance `1/p − 1`, so that the
+    damage is `Σ w² k (1/p − 1)` to first order, and least, at a fixed expected number, for `p ∝ |w| √k`
     (`cost_importance`). With "stationary" that is the rule of noise pruning. All four are local: a synapse can measure how large
     the difference of its two neurons is, and, from the scatter of that measurement, how long it lasts
     (`dynamics.squared_autocovariance`).
@@ -71,7 +71,7 @@ def synapse_cost(A: Matrix | Reference, measure: Measure) -> Matrix:
 
 
 def cost_importance(A: Matrix | Reference, measure: Measure) -> Matrix:
-    r"""The importance whose coins do least damage by a measure: $r_{ij} = |a_{ij}| \sqrt{k_{ij}}$ with k the `synapse_cost`.
+    """The importance whose coins do least damage by a measure: `rᵢⱼ = |aᵢⱼ| √kᵢⱼ` with k the `synapse_cost`.
 
     `"entries"` is `weight_importance`, `"stationary"` is `noise_importance` under noise of unit intensity.
 

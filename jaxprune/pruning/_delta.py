@@ -19,7 +19,7 @@ class DeltaState(NamedTuple):
     Attributes:
       weights: S, as learnt so far.
       mean: of the weights over the second half of the steps, as far as it has come.
-      power: running mean of the squared input, $E[f_j^2]$.
+      power: running mean of the squared input, E[fⱼ²].
       step: number of steps taken.
     """
 
@@ -31,22 +31,21 @@ class DeltaState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class DeltaRule:
-    r"""Let surviving weights learn to give each neuron the drive that the original weights W would give.
+    """Let surviving weights learn to give each neuron the drive that the original weights W would give.
 
-    $$\Delta s_{ij} = \eta_i\, \langle e_i f_j \rangle, \qquad e_i = \sum_k (w_{ik} - s_{ik}) f_k, \qquad
-      \eta_i = \eta \Big/ \sum_{j \in S_i} \langle f_j^2 \rangle$$
+        Δsᵢⱼ = ηᵢ ⟨eᵢ fⱼ⟩,   eᵢ = Σₖ (wᵢₖ − sᵢₖ) fₖ,   ηᵢ = η / Σⱼ ⟨fⱼ²⟩
 
-    Each synapse uses the activity f of its presynaptic neuron and the drive that its postsynaptic neuron misses. $\eta_i$ is over
-    the power of a neuron's inputs, its running mean or its present value, whichever is larger, so that no step overshoots. The
-    rate falls as 1/time after a quarter of the steps; the result is the mean over the second half (Polyak averaging). It ends
-    where `compensate` does, for the activity that it saw.
+    Each synapse uses the activity f of its presynaptic neuron and the drive that its postsynaptic neuron misses. ηᵢ is over
+    the power of a neuron's surviving inputs, its running mean or its present value, whichever is larger, so that no step
+    overshoots. The rate falls as 1/time after a quarter of the steps; the result is the mean over the second half (Polyak
+    averaging). It ends where `compensate` does, for the activity that it saw.
 
     `init`, `update` for every batch of activity, `result`: any loop can drive it, over a stored stream (`delta_rule`) or inside
     the running network (`OnlinePrune`, `rnn.learn_online`).
 
     Attributes:
       steps: number of updates that will be made.
-      rate: $\eta$ at the start, between 0 and 2.
+      rate: η at the start, between 0 and 2.
       symmetric: both ends of a pair take the mean of their changes, so that symmetric weights stay so.
 
     Raises:
@@ -118,14 +117,14 @@ class DeltaRule:
 def delta_rule(
     W: Matrix, start: Matrix, mask: Mask, inputs: Float[Array, "time pre"], *, rate: Real = 0.5, batch: int = 1
 ) -> Matrix:
-    r"""Learn the surviving weights from a stored stream of presynaptic activity, by `DeltaRule`.
+    """Learn the surviving weights from a stored stream of presynaptic activity, by `DeltaRule`.
 
     Args:
       W: weights before pruning, which give the drive that is wanted.
       start: weights after it.
       mask: ones where a synapse is.
       inputs: presynaptic activity, in order of time.
-      rate: $\eta$, between 0 and 2.
+      rate: η, between 0 and 2.
       batch: number of times to a step; static.
 
     Raises:

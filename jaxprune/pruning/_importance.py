@@ -23,23 +23,22 @@ def noise_importance(A: Matrix, C: Matrix, *, exponent: Real = 1.0) -> Matrix: .
 @overload
 def noise_importance(A: SparseMatrix, C: SampledCovariance, *, exponent: Real = 1.0) -> SparseMatrix: ...
 def noise_importance(A: Any, C: Any, *, exponent: Real = 1.0) -> Matrix | SparseMatrix:
-    r"""Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons, or a power of it.
+    """Weight times the noise-driven variance of the difference (or, if inhibitory, the sum) of two neurons, or a power of it.
 
-    $$r_{ij} = |a_{ij}| \, v_{ij}^\alpha, \qquad v_{ij} = C_{ii} + C_{jj} - 2 \, \mathrm{sign}(a_{ij}) \, C_{ij}, \qquad
-      r_{ii} = 0$$
+        rᵢⱼ = |aᵢⱼ| vᵢⱼ^α,   vᵢⱼ = Cᵢᵢ + Cⱼⱼ − 2 sign(aᵢⱼ) Cᵢⱼ,   rᵢᵢ = 0
 
     Each synapse sees all it needs: its weight and the activity of the two neurons it joins. For symmetric, diagonally dominant
-    A and $\alpha = 1$ it is $\sigma^2 / 2$ times the leverage (weight times effective resistance) of the synapse, see
+    A and α = 1 it is `σ² / 2` times the leverage (weight times effective resistance) of the synapse, see
     `theory.leverage`. A larger exponent holds the slow modes more firmly, at the expense of the fast ones; 0 is the weight alone.
     For symmetric networks whose leaks follow their weights, pruned by independent coins and 1/p, theory says which exponent does
     least damage to first order (`theory.synapse_cost`): 1/2 to trajectories, 1 to activity at one moment; 3/2 is near the best
     for the response to noise. For directed networks and for other adjustments nothing is derived.
 
     Args:
-      A: dynamics matrix of $\dot x = A x + \sigma \xi$, in 1/time, or recurrent weights; or a sparse network.
-      C: stationary covariance, $A C + C A^T = -\sigma^2 I$, in activity squared; of a sparse network, samples of it
+      A: dynamics matrix of `ẋ = A x + σ ξ`, in 1/time, or recurrent weights; or a sparse network.
+      C: stationary covariance, `A C + C Aᵀ = −σ² I`, in activity squared; of a sparse network, samples of it
         (`linalg.sampled_covariance`).
-      exponent: $\alpha$, not negative.
+      exponent: α, not negative.
 
     Returns:
       Importance, in (activity squared) to the power of the exponent, per time; zero where there is no synapse and on the
@@ -93,7 +92,7 @@ def need_samples(covariance: Any) -> SampledCovariance:
 
 
 def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
-    r"""Size of the weight, $r_{ij} = |a_{ij}|$ off the diagonal, in 1/time.
+    """Size of the weight, `rᵢⱼ = |aᵢⱼ|` off the diagonal, in 1/time.
 
     At a fixed expected count it minimises the summed variance of the entries of a 1/p-strengthened matrix; it knows nothing
     of what an entry does for the slow modes.
@@ -101,6 +100,9 @@ def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
     Args:
       A: weights.
       leak: whether the diagonal is the leak (or self-synapses), which has no importance; by default that of square matrices.
+
+    Raises:
+      InputError: A not a matrix, empty or not finite.
 
     Example:
       >>> weight_importance(jnp.array([[-2.0, 1.0], [-0.5, -2.0]]))
@@ -112,11 +114,14 @@ def weight_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
 
 
 def uniform_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
-    r"""The same importance for every synapse, $r_{ij} = 1[a_{ij} \ne 0]$ off the diagonal, dimensionless.
+    """The same importance for every synapse, `rᵢⱼ = 1[aᵢⱼ ≠ 0]` off the diagonal, dimensionless.
 
     Args:
       A: weights.
       leak: as in `weight_importance`.
+
+    Raises:
+      InputError: A not a matrix, empty or not finite.
 
     Example:
       >>> uniform_importance(jnp.array([[-2.0, 1.0], [0.0, -2.0]]))
@@ -128,8 +133,8 @@ def uniform_importance(A: Matrix, *, leak: bool | None = None) -> Matrix:
 
 
 def activity_importance(A: Matrix, H: Moment, *, leak: bool | None = None) -> Matrix:
-    r"""Root mean square of the input that a synapse gives its neuron: $r_{ij} = |a_{ij}| \sqrt{H_{jj}}$ off the diagonal,
-    $H = E[x x^T]$.
+    """Root mean square of the input that a synapse gives its neuron: `rᵢⱼ = |aᵢⱼ| √Hⱼⱼ` off the diagonal,
+    `H = E[x xᵀ]`.
 
     Args:
       A: weights.

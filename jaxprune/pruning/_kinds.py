@@ -67,6 +67,15 @@ def without_diagonal(W: Matrix, leak: bool | None) -> Mask:
 def synapse_count(W: Matrix, keep: Real, *, symmetric: bool, kind: Kind | None = None) -> Count:
     """Number of entries to keep for a kept fraction, rounded to whole synapses (whole pairs if symmetric).
 
+    Args:
+      W: weights.
+      keep: fraction of the synapses to keep.
+      symmetric: whether synapses come in pairs.
+      kind: "linear", "recurrent" or "layer", as in `prune`; by default that of the shape.
+
+    Raises:
+      InputError: an unknown kind; a network of one population whose matrix is not square.
+
     Example:
       >>> synapse_count(jnp.ones((4, 4)), 0.5, symmetric=True)
       Array(6, dtype=int32)

@@ -23,15 +23,15 @@ def sample_mask(
     method: Literal["bernoulli", "systematic", "top"] = "bernoulli",
     groups: str = "global",
 ) -> Any:
-    r"""Draw a mask of ones and zeros, in which each synapse stays with its probability.
+    """Draw a mask of ones and zeros, in which each synapse stays with its probability.
 
-    - `"bernoulli"`: independent coins, $E[m_{ij}] = p_{ij}$.
-    - `"systematic"`: exact count, $\sum m = \sum p$ (rounded up or down at random if that is not an integer), still with
-      $E[m_{ij}] = p_{ij}$. Synapses play a knock-out tournament, neighbours in row order first: of two with probabilities a
+    - `"bernoulli"`: independent coins, `E[mᵢⱼ] = pᵢⱼ`.
+    - `"systematic"`: exact count, `Σ m = Σ p` (rounded up or down at random if that is not an integer), still with
+      `E[mᵢⱼ] = pᵢⱼ`. Synapses play a knock-out tournament, neighbours in row order first: of two with probabilities a
       and b, one is settled and the other goes on with what is left of a + b. The law is strongly Rayleigh, hence negatively
       dependent: that one synapse stays makes no other likelier to stay, and each neuron keeps close to its share. Unlike
       a fixed step through the cumulative sum it has no preferred lattice.
-    - `"top"`: the $\operatorname{round}(\sum p)$ largest, ties broken at random; with water-filled probabilities these are
+    - `"top"`: the `round(Σ p)` largest, ties broken at random; with water-filled probabilities these are
       the synapses of largest importance. Not random otherwise, and not unbiased.
 
     Args:

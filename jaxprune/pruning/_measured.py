@@ -36,17 +36,16 @@ def measured_importance(
     precision: Real | None = None,
     observed: Real | None = None,
 ) -> MeasuredImportance:
-    r"""Noise importance and its confidence interval, from the measured variance of the difference of two neurons.
+    """Noise importance and its confidence interval, from the measured variance of the difference of two neurons.
 
-    $$r_{ij} = |a_{ij}| \, \hat v_{ij}, \qquad \hat v_{ij} = \widehat{\operatorname{Var}}(x_i - s_{ij} x_j), \qquad
-      \hat r_{ij} \pm t \, |a_{ij}| \, \text{se}(\hat v_{ij})$$
+        rᵢⱼ = |aᵢⱼ| v̂ᵢⱼ ± t |aᵢⱼ| se(v̂ᵢⱼ),   v̂ᵢⱼ the measured variance of xᵢ − sᵢⱼ xⱼ
 
     with t the quantile of Student's distribution with one degree of freedom less than there are batches: a standard error from
     few batches is itself uncertain.
 
     Args:
       A: the network, in 1/time.
-      variance: $\hat v$, in activity squared, as from `dynamics.Differences`; zero or anything where there is no synapse.
+      variance: v̂, in activity squared, as from `dynamics.Differences`; zero or anything where there is no synapse.
       error: its standard error, as from `dynamics.BatchMeans`.
       batches: how many the standard error is from, `Estimate.batches`; without it, enough that the normal quantile will do.
       confidence: probability that an interval covers its true value.

@@ -67,6 +67,9 @@ def named_rule(rule: Any) -> Rule:
 
     A `Rule` is returned as it is.
 
+    Args:
+      rule: the name, or a `Rule`.
+
     Raises:
       InputError: an unknown name (with the nearest ones), a module that cannot be imported, or one that holds no such rule;
         what is neither a rule nor a name.

@@ -38,7 +38,7 @@ class OnlineInfo(NamedTuple):
     Attributes:
       mask: synapses that are left.
       importance: as measured before the round's removal.
-      lost: mean squared drive $E[((R - S) x)_i^2]$ that the removal took from a neuron, before adaptation.
+      lost: mean squared drive `E[((R − S) x)ᵢ²]` that the removal took from a neuron, before adaptation.
       left: the same after adaptation; R is the network before the round.
       code: `dynamics.SimulationCode` of the simulations, the worse of them.
     """
@@ -52,12 +52,12 @@ class OnlineInfo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class OnlinePrune:
-    r"""Prune a linear network while it runs, in rounds. Each round
+    """Prune a linear network while it runs, in rounds. Each round
 
     1. lets the noise drive the network while every synapse measures the variance of its difference, hence its importance
-       $r_{ij} = |s_{ij}| \operatorname{Var}(x_i - \operatorname{sign}(s_{ij}) x_j)$;
+       `rᵢⱼ = |sᵢⱼ| Var(xᵢ − sign(sᵢⱼ) xⱼ)`;
     2. removes the least important synapses: those below a threshold, the one number that all of them share;
-    3. lets the others, and the leaks, learn by the delta rule (`DeltaRule`) to give each neuron the drive $\sum_j r_{ij} x_j$
+    3. lets the others, and the leaks, learn by the delta rule (`DeltaRule`) to give each neuron the drive `Σⱼ rᵢⱼ xⱼ`
        that it had before the round.
 
     A synapse uses its own weight and the activities and drive of the two neurons that it joins, and nothing else. In a
@@ -70,7 +70,7 @@ class OnlinePrune:
       sigma: noise intensity, in activity per square root of time.
       observe: length of the measurement of a round, in blocks of `dynamics.SPAN` steps.
       adapt: length of the learning of a round, in such blocks; weights change after each.
-      rate: $\eta$ at the start, between 0 and 2.
+      rate: η at the start, between 0 and 2.
       symmetric: whether the network is symmetric.
 
     Raises:

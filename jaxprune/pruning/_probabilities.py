@@ -16,9 +16,9 @@ from jaxprune.pruning._groups import by_groups, pattern
 def keep_probabilities(
     importance: Any, *, keep: Real | None = None, count: Real | None = None, where: Any = None, groups: str = "global"
 ) -> Any:
-    r"""Probabilities in proportion to importance, capped at one, that add up to the wanted number of synapses.
+    """Probabilities in proportion to importance, capped at one, that add up to the wanted number of synapses.
 
-    $$p_{ij} = \min(1, K r_{ij}), \qquad \sum_{ij} p_{ij} = \text{count}$$
+        pᵢⱼ = min(1, K rᵢⱼ),   Σᵢⱼ pᵢⱼ = count
 
     The scale K is exact: the sum is concave and piecewise linear in K, so Newton's method from below reaches it in as many
     steps as there are rounds of newly capped synapses, and stops when a round caps none. Synapses of importance zero are the

@@ -87,14 +87,14 @@ def prune(
     importance: Any = None,
     warn: bool = True,
 ) -> Pruned | SparsePruned:
-    r"""Prune a network, or a layer, by a rule.
+    """Prune a network, or a layer, by a rule.
 
-    Importance $r$ by the rule; probabilities $p = \min(1, K r)$ with $\sum p = \text{keep} \times$ the number of synapses,
+    Importance r by the rule; probabilities `p = min(1, K r)` that add up to `keep` times the number of synapses,
     rounded to whole synapses (whole pairs when symmetric); a mask; then the rule's adjustment.
 
     Args:
       key: random key. The same key draws the same coins for every rule and fraction.
-      A: stable dynamics matrix $A = W - \operatorname{diag}(\text{leak})$, in 1/time; or, as `kind` says, other weights. A sparse
+      A: stable dynamics matrix `A = W − diag(leak)`, in 1/time; or, as `kind` says, other weights. A sparse
         matrix (BCSR, or of SciPy) is a linear network; one of more than 3,000 neurons is pruned without a dense matrix, from
         samples of its activity (`linalg.sampled_covariance`).
       rule: for example `NoisePrune()`, your own `Rule`, or a name such as "weight+compensation" (`RULES`).

@@ -18,10 +18,9 @@ STAGES = 8
 
 
 def surgeon_importance(W: Matrix, H: Moment, *, damping: Real = 1e-3, leak: bool | None = None) -> Matrix:
-    r"""Error of a neuron's drive when one synapse is removed and the others refitted,
-    $r_{ij} = w_{ij}^2 / (2 [\bar H^{-1}]_{jj})$.
+    """Error of a neuron's drive when one synapse is removed and the others refitted, `rᵢⱼ = wᵢⱼ² / (2 [H̄⁻¹]ⱼⱼ)`.
 
-    $\bar H = H + \text{damping} \cdot I$. One inverse for all; no synapse can know it.
+    With `H̄ = H + damping · I`. One inverse for all; no synapse can know it.
 
     Args:
       W: weights.
@@ -45,23 +44,22 @@ def surgeon_importance(W: Matrix, H: Moment, *, damping: Real = 1e-3, leak: bool
 
 
 def removal_importance(W: Matrix, H: Moment, *, least: int = 1, ridge: Real = 1e-6, leak: bool | None = None) -> Matrix:
-    r"""Rank at which the greedy optimal brain surgeon removes each synapse: the later, the more important.
+    """Rank at which the greedy optimal brain surgeon removes each synapse: the later, the more important.
 
     In every row it takes the synapse whose loss costs least, refits all others, and repeats:
 
-    $$q = \arg\min_q \frac{s_q^2}{2 [\bar H_S^{-1}]_{qq}}, \qquad
-      s \leftarrow s - \frac{s_q}{[\bar H_S^{-1}]_{qq}} [\bar H_S^{-1}]_{q \cdot}, \qquad
-      \bar H_S^{-1} \leftarrow \bar H_S^{-1} - \frac{[\bar H_S^{-1}]_{\cdot q} [\bar H_S^{-1}]_{q \cdot}}{[\bar H_S^{-1}]_{qq}}$$
+        q = argmin s_q² / (2 P_qq),   s ← s − (s_q / P_qq) P_q·,   P ← P − P_·q P_q· / P_qq
 
-    with $\bar H = H + \rho \tfrac{\operatorname{tr} H}{N} I$. Rows then give up synapses in their own order, the cheapest next
-    removal of all rows first. Keep the largest ranks (method "top"), and `compensate` gives the weights. Not local: every
-    decision uses an inverse over all of a neuron's inputs. $O(N^3)$ for each row; use double precision.
+    with P the inverse of `H̄ = H + ρ (tr H / N) I` among the synapses that are left. Rows then give up synapses in their own
+    order, the cheapest next removal of all rows first. Keep the largest ranks (method "top"), and `compensate` gives the
+    weights. Not local: every decision uses an inverse over all of a neuron's inputs. O(N³) for each row; use double
+    precision.
 
     Args:
       W: weights; zeros are no synapses.
       H: second moment of the presynaptic activity.
       least: number of inputs at which a row is left alone, its own neuron counted; those share the highest rank; static.
-      ridge: $\rho$.
+      ridge: ρ.
       leak: as in `weight_importance`; leaks, and a neuron's synapse with itself, are never removed, but refitted.
 
     Returns:

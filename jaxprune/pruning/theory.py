@@ -1,16 +1,15 @@
-r"""Bounds for noise-pruning of symmetric, diagonally dominant networks, and the coin that is best for each measure of damage.
+"""Bounds for noise-pruning of symmetric, diagonally dominant networks, and the coin that is best for each measure of damage.
 
-Let $M = -A$ be symmetric with $M_{ii} = \sum_{j \ne i} |w_{ij}| + \delta_i$, $\delta_i \ge 0$, and positive definite. Then
+Let M = −A be symmetric with `Mᵢᵢ = Σⱼ≠ᵢ |wᵢⱼ| + δᵢ`, δᵢ ≥ 0, and positive definite. Then
 
-$$M = \sum_{i < j} |w_{ij}|\, b_{ij} b_{ij}^T + \operatorname{diag}(\delta), \qquad
-  b_{ij} = e_i - \operatorname{sign}(w_{ij})\, e_j,$$
+    M = Σᵢ<ⱼ |wᵢⱼ| bᵢⱼ bᵢⱼᵀ + diag(δ),   bᵢⱼ = eᵢ − sign(wᵢⱼ) eⱼ
 
-each pair has a leverage $\ell_{ij} = |w_{ij}|\, b_{ij}^T M^{-1} b_{ij} \in (0, 1]$, and $\sum_{i<j} \ell_{ij} = N -
-\operatorname{tr}(M^{-1} \operatorname{diag} \delta) \le N$. Keep each pair with $p = \min(1, c \ln N\, \ell / \epsilon^2)$,
-strengthen by 1/p, match the diagonal. The pruned $M_S$ is a sum of independent positive semidefinite terms, each at most
-$\epsilon^2 / (c \ln N)$ in whitened norm, with mean M, so the matrix Chernoff bound gives, for $\epsilon \le 1$,
+each pair has a leverage `ℓᵢⱼ = |wᵢⱼ| bᵢⱼᵀ M⁻¹ bᵢⱼ ∈ (0, 1]`, and
+`Σᵢ<ⱼ ℓᵢⱼ = N − tr(M⁻¹ diag δ) ≤ N`. Keep each pair with `p = min(1, c ln N ℓ / ε²)`,
+strengthen by 1/p, match the diagonal. The pruned M_S is a sum of independent positive semidefinite terms, each at most
+`ε² / (c ln N)` in whitened norm, with mean M, so the matrix Chernoff bound gives, for ε ≤ 1,
 
-$$\Pr\bigl[(1 - \epsilon) M \le M_S \le (1 + \epsilon) M\bigr] \ge 1 - N^{1 - c/3} - N^{1 - c/2}.$$
+    P[(1 − ε) M ≤ M_S ≤ (1 + ε) M] ≥ 1 − N^(1 − c/3) − N^(1 − c/2)
 
 Derived here from Tropp2012 (matrix Chernoff) along the lines of Spielman2011 (sampling by effective resistance).
 """
@@ -42,7 +41,7 @@ __all__ = [
 
 
 def leverage(A: Matrix, C: Matrix, *, sigma: Real = 1.0) -> Matrix:
-    r"""Leverage of every pair, weight times effective resistance: $\ell_{ij} = \tfrac{2}{\sigma^2}\, r_{ij}$ with the noise
+    """Leverage of every pair, weight times effective resistance: `ℓᵢⱼ = (2 / σ²) rᵢⱼ` with the noise
     importance r.
 
     Args:
@@ -52,6 +51,9 @@ def leverage(A: Matrix, C: Matrix, *, sigma: Real = 1.0) -> Matrix:
 
     Returns:
       Leverages in [0, 1], dimensionless, full N x N and symmetric (sum over pairs is half the sum of entries).
+
+    Raises:
+      InputError: A or C not square, empty or not finite; sigma not positive.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
@@ -63,16 +65,19 @@ def leverage(A: Matrix, C: Matrix, *, sigma: Real = 1.0) -> Matrix:
 
 
 def keep_scale(epsilon: Real, n: int, *, sigma: Real = 1.0, c: Real = 4.0) -> Scalar:
-    r"""The scale K of $p = \min(1, K r)$ that the theorem asks for, $K = 2 c \ln N / (\epsilon^2 \sigma^2)$.
+    """The scale K of `p = min(1, K r)` that the theorem asks for, `K = 2 c ln N / (ε² σ²)`.
 
     Args:
       epsilon: wanted spectral error, in (0, 1].
       n: number of neurons.
       sigma: noise intensity.
-      c: constant of the theorem; 4 gives $8 \ln N / (\epsilon^2 \sigma^2)$.
+      c: constant of the theorem; 4 gives `8 ln N / (ε² σ²)`.
 
     Returns:
       K, in time per activity squared.
+
+    Raises:
+      InputError: epsilon outside (0, 1]; sigma or c not positive.
 
     Example:
       >>> keep_scale(0.5, 100)
@@ -85,17 +90,30 @@ def keep_scale(epsilon: Real, n: int, *, sigma: Real = 1.0, c: Real = 4.0) -> Sc
 
 
 def theorem_probabilities(A: Matrix, C: Matrix, epsilon: Real, *, sigma: Real = 1.0, c: Real = 4.0) -> Matrix:
-    r"""Probabilities of the theorem, $p_{ij} = \min(1, K(\epsilon, N, \sigma)\, r_{ij})$.
+    """Probabilities of the theorem, `pᵢⱼ = min(1, K(ε, N, σ) rᵢⱼ)`.
+
+    Args:
+      A: symmetric, diagonally dominant, stable.
+      C: stationary covariance under noise of intensity sigma.
+      epsilon: wanted spectral error, in (0, 1].
+      sigma: that intensity.
+      c: constant of the theorem.
 
     Raises:
       InputError: A not symmetric or not diagonally dominant (the theorem's assumptions), epsilon outside (0, 1].
+
+    Example:
+      >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+      >>> theorem_probabilities(A, -jnp.linalg.inv(A) / 2, 1.0)  # few neurons: the theorem asks for all synapses
+      Array([[0., 1.],
+             [1., 0.]], dtype=float64)
     """
     check_assumptions(A)
     return jnp.minimum(1, keep_scale(epsilon, len(A), sigma=sigma, c=c) * noise_importance(A, C))
 
 
 def implied_epsilon(importance: Matrix, probabilities: Matrix, *, sigma: Real = 1.0, c: Real = 4.0) -> Scalar:
-    r"""The epsilon that the theorem gives for some probabilities: $\epsilon = \sqrt{2 c \ln N / (K \sigma^2)}$ with the scale K
+    """The epsilon that the theorem gives for some probabilities: `ε = √(2 c ln N / (K σ²))` with the scale K
     that they were made with, read off the synapses that are not capped at one.
 
     Above 1 the theorem says nothing; 0 when every synapse is kept. Holds for `noise_importance` of a network that meets
@@ -103,7 +121,7 @@ def implied_epsilon(importance: Matrix, probabilities: Matrix, *, sigma: Real = 
 
     Args:
       importance: noise importance r.
-      probabilities: $p = \min(1, K r)$.
+      probabilities: `p = min(1, K r)`.
       sigma: noise intensity behind `importance`.
       c: constant of the theorem.
 
@@ -120,7 +138,11 @@ def implied_epsilon(importance: Matrix, probabilities: Matrix, *, sigma: Real = 
 
 
 def failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
-    r"""Bound on the probability that a draw with the matched diagonal misses epsilon: $N^{1-c/3} + N^{1-c/2}$, at most 1.
+    """Bound on the probability that a draw with the matched diagonal misses epsilon: `N^(1−c/3) + N^(1−c/2)`, at most 1.
+
+    Args:
+      n: number of neurons.
+      c: constant of the theorem.
 
     Example:
       >>> failure_probability(1000, c=6)
@@ -130,10 +152,14 @@ def failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
 
 
 def diagonal_failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
-    r"""Bound on the probability that some neuron's total weight moves by more than epsilon: $2 N^{1-c/3}$, at most 1.
+    """Bound on the probability that some neuron's total weight moves by more than epsilon: `2 N^(1−c/3)`, at most 1.
 
-    It is what the *original* diagonal leaves uncorrected: $\max_i |d_i| / M_{ii} \le \epsilon$ with
-    $d_i = \sum_j |w_{ij}| - \sum_j |s_{ij}|$.
+    It is what the *original* diagonal leaves uncorrected: `maxᵢ |dᵢ| / Mᵢᵢ ≤ ε` with
+    `dᵢ = Σⱼ |wᵢⱼ| − Σⱼ |sᵢⱼ|`.
+
+    Args:
+      n: number of neurons.
+      c: constant of the theorem.
 
     Example:
       >>> diagonal_failure_probability(1000, c=6)
@@ -143,9 +169,17 @@ def diagonal_failure_probability(n: int, *, c: Real = 4.0) -> Scalar:
 
 
 def expected_synapses(epsilon: Real, n: int, *, c: Real = 4.0) -> Scalar:
-    r"""Bound on the expected number of entries kept (twice the pairs), $2 c N \ln N / \epsilon^2$.
+    """Bound on the expected number of entries kept (twice the pairs), `2 c N ln N / ε²`.
 
     It grows more slowly than the number of synapses of a dense network, so there the fraction pruned tends to 1.
+
+    Args:
+      epsilon: wanted spectral error, in (0, 1].
+      n: number of neurons.
+      c: constant of the theorem.
+
+    Raises:
+      InputError: epsilon outside (0, 1]; c not positive.
 
     Example:
       >>> expected_synapses(1.0, 1000)
@@ -157,13 +191,13 @@ def expected_synapses(epsilon: Real, n: int, *, c: Real = 4.0) -> Scalar:
 
 
 def first_order_damage(A: Matrix, cost: Matrix, probabilities: Matrix) -> Scalar:
-    r"""Expected damage of independent coins with survivors divided by p, in a symmetric network whose leaks follow its weights.
+    """Expected damage of independent coins with survivors divided by p, in a symmetric network whose leaks follow its weights.
 
-    $$\sum_{i < j} w_{ij}^2 \, k_{ij} \, (1 / p_{ij} - 1)$$
+        Σᵢ<ⱼ wᵢⱼ² kᵢⱼ (1 / pᵢⱼ − 1)
 
-    A coin multiplies its pair by $1 + \xi$ with $\operatorname{E} \xi = 0$ and $\operatorname{Var} \xi = 1/p - 1$, and leaves
-    the rest of the network alone, so that to first order damages add up. At a fixed expected number $\sum p$ it is least for
-    $p \propto |w| \sqrt{k}$ where that is below 1 (Lagrange): each measure of damage has a best coin of its own.
+    A coin multiplies its pair by `1 + ξ` with `E ξ = 0` and `Var ξ = 1/p − 1`, and leaves
+    the rest of the network alone, so that to first order damages add up. At a fixed expected number Σ p it is least for
+    `p ∝ |w| √k` where that is below 1 (Lagrange): each measure of damage has a best coin of its own.
 
     Args:
       A: symmetric dynamics matrix.

@@ -16,14 +16,14 @@ LARGEST = 2**DOUBLINGS
 
 @dataclasses.dataclass(frozen=True)
 class MatchAbscissa(Adjust):
-    r"""Multiply all surviving weights by one factor, so that the slowest mode of a linear network decays as before.
+    """Multiply all surviving weights by one factor, so that the slowest mode of a linear network decays as before.
 
-    $$S = g\, (M \circ W) - \operatorname{diag}(\text{leak}), \qquad \alpha(S) = \alpha(A)$$
+        S = g (M ∘ W) − diag(leak),   α(S) = α(A)
 
-    with the spectral abscissa $\alpha$; the leak stays as it is. Where the pruned network is faster than the original the factor
+    with the spectral abscissa α; the leak stays as it is. Where the pruned network is faster than the original the factor
     is above 1, else between 0 and 1. Of a symmetric network, with T the surviving weights and the diagonal matrix
-    $D = \alpha(A) I + \operatorname{diag}(\text{leak})$, it is the number at which $D - g T$ becomes singular,
-    $g = 1 / \lambda_{\max}(D^{-1/2} T D^{-1/2})$: one eigenvalue problem. Of a directed one it is found by the Illinois method,
+    `D = α(A) I + diag(leak)`, it is the number at which `D − g T` becomes singular,
+    `g = 1 / λₘₐₓ(D^(−1/2) T D^(−1/2))`: one eigenvalue problem. Of a directed one it is found by the Illinois method,
     to rounding. Weights stay as they are where no factor up to 1,024 does it, or where the network is slower than the original
     with these weights and with none. Not local: no synapse knows the abscissa.
 

@@ -34,11 +34,10 @@ def compensate(
     symmetric: bool | None = None,
     max_iterations: int = 500,
 ) -> Matrix:
-    r"""Adjust the surviving weights so that every neuron's input stays what it was, as well as its survivors can.
+    """Adjust the surviving weights so that every neuron's input stays what it was, as well as its survivors can.
 
-    $$\min_S \; E \, \| (A - S) x \|^2 + \rho \tfrac{\operatorname{tr} C}{N} \|A - S\|_F^2
-      = \min_S \; \operatorname{tr} (A - S) \bigl(C + \rho \tfrac{\operatorname{tr} C}{N} I\bigr) (A - S)^T, \qquad
-      s_{ij} = 0 \text{ where } m_{ij} = 0$$
+        min over S of  E ‖(A − S) x‖² + ρ (tr C / N) ‖A − S‖_F²
+                     = tr (A − S) (C + ρ (tr C / N) I) (A − S)ᵀ,   sᵢⱼ = 0 where mᵢⱼ = 0
 
     Each row is its own problem, in what that neuron sees: its inputs, their covariance (or second moment), and its own drive;
     gradient descent on it is the local delta rule (`DeltaRule`). Of a dynamics matrix the leaks are adjusted as well. With
@@ -51,7 +50,7 @@ def compensate(
       mask: ones where a synapse stays.
       C: covariance, or second moment, of the presynaptic activity; without a ridge positive definite on each row's support.
       leak: whether the diagonal is the leak, which stays whatever the mask says; by default that of square matrices.
-      ridge: $\rho$, how firmly weights are held where C says nothing.
+      ridge: ρ, how firmly weights are held where C says nothing.
       solver: "cg", conjugate gradients on all rows at once, matrix products only, for well-conditioned C; "cholesky", one
         factorisation for each row, exact for any C with a ridge.
       symmetric: keep S symmetric; by default when A and the mask are.
@@ -121,7 +120,7 @@ def _conjugate_gradients(A, mask, C, hold, leak, symmetric, max_iterations):
 
 
 def drive_error(W: Matrix, S: Matrix, H: Moment) -> Scalar:
-    r"""Share of the drive that pruning loses, $\operatorname{tr} (W - S) H (W - S)^T / \operatorname{tr} W H W^T$.
+    """Share of the drive that pruning loses, `tr (W − S) H (W − S)ᵀ / tr W H Wᵀ`.
 
     Args:
       W: original weights.

@@ -16,20 +16,19 @@ from jaxprune.pruning.adjust._projection import pair_drive, project, quadratic_f
 
 
 def match_form(A: Matrix, mask: Mask, C: Matrix, *, blend: Real = 1.0, max_iterations: int = 500) -> Matrix:
-    r"""Adjust a symmetric pruned network towards the original's quadratic form, where the slow modes weigh most.
+    """Adjust a symmetric pruned network towards the original's quadratic form, where the slow modes weigh most.
 
-    $$\min_S \; (1 - \beta) \frac{\operatorname{tr} E C E}{\operatorname{tr} C / N}
-      + \beta \frac{\operatorname{tr} E C E C}{(\operatorname{tr} C / N)^2}, \qquad E = A - S = E^T$$
+        min over S of  (1 − β) tr E C E / (tr C / N) + β tr E C E C / (tr C / N)²,   E = A − S = Eᵀ
 
-    With $C \propto M^{-1}$ ($M = -A$ symmetric) the second term is $\|M^{-1/2} (M - M_S) M^{-1/2}\|_F^2$, the mean-square form
+    With `C ∝ M⁻¹` (M = −A symmetric) the second term is `‖M^(−1/2) (M − M_S) M^(−1/2)‖_F²`, the mean-square form
     of the certificate's epsilon; the first is `compensate`. Unlike that, the second is not local. Between the two, `blend`
-    trades the median mode ($\beta = 0$) against the worst ($\beta = 1$).
+    trades the median mode (β = 0) against the worst (β = 1).
 
     Args:
       A: symmetric dynamics matrix.
       mask: symmetric mask.
       C: stationary covariance.
-      blend: $\beta$, in [0, 1].
+      blend: β, in [0, 1].
       max_iterations: most conjugate-gradient steps.
 
     Returns:

@@ -18,13 +18,13 @@ class Metric(NamedTuple):
 
 
 def row_drive(C: Moment, rows: int) -> Metric:
-    """$\\operatorname{tr} E C E^T$, every row a problem of its own."""
+    """`tr E C Eᵀ`, every row a problem of its own."""
     diagonal = jnp.broadcast_to(jnp.diagonal(C)[None, :], (rows, len(C)))
     return Metric(lambda E: E @ C, diagonal, lambda E: jnp.sum(E, axis=1, keepdims=True))
 
 
 def pair_drive(C: Moment) -> Metric:
-    """$\\operatorname{tr} E C E$ for symmetric E."""
+    """`tr E C E` for symmetric E."""
     variance = jnp.diagonal(C)
     return Metric(
         lambda E: _symmetric(E @ C), (variance[:, None] + variance[None, :]) / 2, lambda E: jnp.sum(E, keepdims=True)
@@ -32,7 +32,7 @@ def pair_drive(C: Moment) -> Metric:
 
 
 def quadratic_form(C: Moment) -> Metric:
-    """$\\operatorname{tr} E C E C$ for symmetric E."""
+    """`tr E C E C` for symmetric E."""
     variance = jnp.diagonal(C)
     return Metric(
         lambda E: _symmetric(C @ E @ C),

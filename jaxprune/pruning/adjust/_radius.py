@@ -12,9 +12,9 @@ from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 
 @dataclasses.dataclass(frozen=True)
 class MatchRadius(Adjust):
-    r"""Multiply all surviving weights by one factor, so that their spectral radius is that of the original ones.
+    """Multiply all surviving weights by one factor, so that their spectral radius is that of the original ones.
 
-    $$S = g\, (M \circ W), \qquad g = \rho(W) / \rho(M \circ W)$$
+        S = g (M ∘ W),   g = ρ(W) / ρ(M ∘ W)
 
     with W without the leak of a linear network, which stays as it is. Not local: no synapse knows the radius. What is left of
     a network without cycles has no radius to restore, and stays as it is.

@@ -20,13 +20,12 @@ from jaxprune.pruning.adjust._compensate import RIDGE, Compensate, compensate
 def regrow(
     W: Matrix, mask: Mask, H: Moment, *, rounds: int = 10, fraction: Real = 0.3, ridge: Real = RIDGE
 ) -> tuple[Matrix, Mask]:
-    r"""Improve a mask at a constant number of synapses: weakly used ones go, removed ones that would help come back.
+    """Improve a mask at a constant number of synapses: weakly used ones go, removed ones that would help come back.
 
     In each round the survivors are refitted (`compensate`); those that carry least go, and as many of the removed ones come back
     where they would help most:
 
-    $$\text{loss}_{ij} = s_{ij}^2 H_{jj}, \qquad
-      \text{gain}_{ij} = \frac{E[e_i f_j]^2}{H_{jj}}, \qquad e_i = \sum_k (w_{ik} - s_{ik}) f_k$$
+        lossᵢⱼ = sᵢⱼ² Hⱼⱼ,   gainᵢⱼ = E[eᵢ fⱼ]² / Hⱼⱼ,   eᵢ = Σₖ (wᵢₖ − sᵢₖ) fₖ
 
     Both are local: what a synapse carries is its weight times its input, and what it could give back is the correlation of its
     input with its neuron's error, which the delta rule measures in any case. The number exchanged falls linearly to none.

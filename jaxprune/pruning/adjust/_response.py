@@ -38,12 +38,12 @@ def match_response(
     iterations: int = 500,
     tolerance: float = 1e-7,
 ) -> MatchedResponse:
-    r"""Minimise the H2 error over all weights on a mask and all leaks, by L-BFGS.
+    """Minimise the H2 error over all weights on a mask and all leaks, by L-BFGS.
 
-    $$\min_S \; J(S) = \operatorname{tr} (C_A + C_S - 2 X), \qquad S C_S + C_S S^T = -I, \quad A X + X S^T = -I$$
+        min over S of J(S) = tr (C_A + C_S − 2 X),   S C_S + C_S Sᵀ = −I,   A X + X Sᵀ = −I
 
-    with the gradient $2 (Q C_S - Y^T X)$, where $S^T Q + Q S = -I$ and $A^T Y + Y S = -I$; of symmetric networks
-    $\tfrac12 S^{-2} - 2 X^T X$. A local minimum, from a given start: how good weights on this mask can be, for comparison with
+    with the gradient `2 (Q C_S − Yᵀ X)`, where `Sᵀ Q + Q S = −I` and `Aᵀ Y + Y S = −I`; of symmetric networks
+    `½ S⁻² − 2 Xᵀ X`. A local minimum, from a given start: how good weights on this mask can be, for comparison with
     adjustments that are local. It runs outside `jit`.
 
     Args:

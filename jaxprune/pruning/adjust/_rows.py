@@ -19,7 +19,7 @@ GROUP = 64
 
 
 def solve_rows(W: Matrix, support: Mask, H: Moment, hold: Real) -> Matrix:
-    """Solve $S (H + \\text{hold} \\, I) = W (H + \\text{hold} \\, I)$ on the support, row by row."""
+    """Solve `S (H + hold I) = W (H + hold I)` on the support, row by row."""
     n = W.shape[1]
     target = W @ H + hold * W
     # One more presynaptic neuron, which does nothing, for the empty places of short rows.

@@ -16,11 +16,11 @@ DIAGONALS = ("matched", "original")
 def strengthen(
     A: Matrix, mask: Mask, probabilities: Matrix, *, cap: Real | None = None, leak: bool | None = None
 ) -> Matrix:
-    r"""Strengthen each surviving synapse by one over its probability of surviving; the diagonal stays.
+    """Strengthen each surviving synapse by one over its probability of surviving; the diagonal stays.
 
-    $$s_{ij} = m_{ij}\, a_{ij} / p_{ij} \quad (i \ne j), \qquad s_{ii} = a_{ii}$$
+        sᵢⱼ = mᵢⱼ aᵢⱼ / pᵢⱼ   (i ≠ j),   sᵢᵢ = aᵢᵢ
 
-    so that $E[S] = A$ when $E[m_{ij}] = p_{ij}$ and there is no cap.
+    so that E[S] = A when `E[mᵢⱼ] = pᵢⱼ` and there is no cap.
 
     Args:
       A: dynamics matrix, or weights.
@@ -55,9 +55,9 @@ def strengthen(
 
 
 def matched_diagonal(A: Matrix, pruned: Matrix) -> Matrix:
-    r"""Move the leak of the pruned network with its weights, so that every row keeps its dominance slack.
+    """Move the leak of the pruned network with its weights, so that every row keeps its dominance slack.
 
-    $$s_{ii} = a_{ii} + \sum_{j \ne i} |a_{ij}| - \sum_{j \ne i} |s_{ij}|$$
+        sᵢᵢ = aᵢᵢ + Σⱼ≠ᵢ |aᵢⱼ| − Σⱼ≠ᵢ |sᵢⱼ|
 
     If A is diagonally dominant with negative diagonal, no row of the result has a smaller slack, whatever was drawn: it is never
     unstable. (A neuron without slack that loses all its inputs ends with a leak of zero.)
@@ -68,6 +68,9 @@ def matched_diagonal(A: Matrix, pruned: Matrix) -> Matrix:
 
     Returns:
       The pruned matrix with the new diagonal.
+
+    Raises:
+      InputError: a matrix not square, empty or not finite.
 
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])

@@ -14,10 +14,10 @@ from jaxprune.pruning.adjust._adjust import Adjust, Survivors
 
 @dataclasses.dataclass(frozen=True)
 class Swap(Adjust):
-    r"""Exchange synapses of every neuron one by one, as long as the error of its drive falls; weights stay as they are.
+    """Exchange synapses of every neuron one by one, as long as the error of its drive falls; weights stay as they are.
 
-    With the missing weights $d = (1 - m) \circ w$ of a neuron the error is $d^T H d$, H the second moment of its inputs. The
-    synapse whose return lowers it most, $-2 w_j (H d)_j + w_j^2 H_{jj}$, comes back, and the one whose removal then raises it
+    With the missing weights `d = (1 − m) ∘ w` of a neuron the error is `dᵀ H d`, H the second moment of its inputs. The
+    synapse whose return lowers it most, `−2 wⱼ (H d)ⱼ + wⱼ² Hⱼⱼ`, comes back, and the one whose removal then raises it
     least goes. A control for adjustments that change weights, in the manner of training-free sparse fine-tuning; it needs what
     `Compensate` needs.
 

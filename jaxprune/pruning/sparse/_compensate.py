@@ -1,9 +1,9 @@
-r"""Adjust the remaining weights of a large network so that each neuron keeps its input, from samples of the activity.
+"""Adjust the remaining weights of a large network so that each neuron keeps its input, from samples of the activity.
 
-A neuron fits the weights $s_i$ of its survivors, its leak included, to what its whole row did,
-$\min_s \, (a_i - s_i) \tilde C^{(i)} (a_i - s_i)^T$. The covariance that it sees is sampled, and only what is not known is
+A neuron fits the weights sᵢ of its survivors, its leak included, to what its whole row did,
+`minₛ (aᵢ − sᵢ) C̃⁽ⁱ⁾ (aᵢ − sᵢ)ᵀ`. The covariance that it sees is sampled, and only what is not known is
 sampled. Of a symmetric network the known part is what every neuron does alone and what its own synapses add,
-$\tilde C^{(i)} = \tfrac1n Z Z^T + \tfrac12 (D^{-1} + D^{-1} (w_i e_i^T + e_i w_i^T) D^{-1})$ without the synapses between its
+`C̃⁽ⁱ⁾ = (1/n) Z Zᵀ + ½ (D⁻¹ + D⁻¹ (wᵢ eᵢᵀ + eᵢ wᵢᵀ) D⁻¹)` without the synapses between its
 inputs, which few neurons have. It is the same in the fit and in what is fitted, so that a network of which everything stays
 is not changed by how few samples there are.
 """
@@ -32,11 +32,11 @@ TOLERANCE = 1e-5
 
 
 def compensate_rows(A: SparseMatrix, kept: SparseMatrix, covariance: SampledCovariance) -> SparseMatrix:
-    r"""Refit every row by itself: least squares on the samples, and of the change that this makes the share that will hold.
+    """Refit every row by itself: least squares on the samples, and of the change that this makes the share that will hold.
 
-    A row that regresses on m inputs in n samples gains, in those samples, its true gain g and about $R \, m / (n - m)$ that is
-    chance, where R is what is left; in other samples it loses $V = R \, m n / ((n - m)(n - m - 1))$. The share of the change that
-    does best there is $\phi = g / (g + V)$, with g and V added up over all rows. A row of more inputs than half the samples keeps
+    A row that regresses on m inputs in n samples gains, in those samples, its true gain g and about `R m / (n − m)` that is
+    chance, where R is what is left; in other samples it loses `V = R m n / ((n − m)(n − m − 1))`. The share of the change that
+    does best there is `φ = g / (g + V)`, with g and V added up over all rows. A row of more inputs than half the samples keeps
     its weights: there is nothing to judge its fit by.
 
     Args:
