@@ -22,21 +22,21 @@ Activation = Literal["tanh", "relu", "linear"]
 
 
 class CTRNN(eqx.Module):
-    r"""Continuous-time recurrent network, discretised with step $\alpha = \Delta t / \tau$:
+    """Continuous-time recurrent network, discretised with step `α = Δt / τ`:
 
-    $$v \leftarrow (1 - \alpha) v + \alpha (W_{\text{in}} u + b_{\text{in}} + W_{\text{rec}} f + b_{\text{rec}} + \eta), \qquad
-      f = \phi(v), \qquad y = W_{\text{out}} \phi(v) + b_{\text{out}} \text{ after the step}$$
+        v ← (1 − α) v + α (W_in u + b_in + W_rec f + b_rec + η),   f = φ(v)
+        y = W_out φ(v) + b_out   after the step
 
-    The noise $\eta$ is `"voltage"`, added to the current and so filtered by the membrane and seen through the nonlinearity, or
-    `"rate"`: $f = \phi(v) + \eta$, outside of it. With `sign` (Dale's law) the recurrent weights are $|W_{\text{rec}}|$ times
+    The noise η is `"voltage"`, added to the current and so filtered by the membrane and seen through the nonlinearity, or
+    `"rate"`: `f = φ(v) + η`, outside of it. With `sign` (Dale's law) the recurrent weights are |W_rec| times
     the sign of the sender.
 
     Args:
       W_in, b_in: input weights (neuron, input) and biases.
       W_rec, b_rec: recurrent weights [post, pre] and biases.
       W_out, b_out: readout.
-      alpha: $\alpha$, in (0, 1].
-      activation: $\phi$: `"tanh"`, `"relu"` or `"linear"`.
+      alpha: α, in (0, 1].
+      activation: φ: `"tanh"`, `"relu"` or `"linear"`.
       noise: where noise enters.
       sign: for each neuron 1 or -1, what it does to others; None for no such law.
 
@@ -84,11 +84,11 @@ class CTRNN(eqx.Module):
         return self.W_rec if self.sign is None else jnp.abs(self.W_rec) * self.sign[None, :]
 
     def rates(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
-        """Rates $\\phi(v)$ of neurons at voltages v."""
+        """Rates φ(v) of neurons at voltages v."""
         return ACTIVATIONS[self.activation](v)
 
     def gain(self, v: Float[Array, "*any"]) -> Float[Array, "*any"]:
-        """Slope $\\phi'(v)$ of every neuron's nonlinearity at voltages v."""
+        """Slope φ'(v) of every neuron's nonlinearity at voltages v."""
         if self.activation == "tanh":
             return 1 - jnp.tanh(v) ** 2
         return jnp.ones_like(v) if self.activation == "linear" else (v > 0).astype(v.dtype)
@@ -104,7 +104,7 @@ class CTRNN(eqx.Module):
         return (1 - self.alpha) * v + self.alpha * (current + rates @ self.recurrent.T)
 
     def readout(self, v: Voltages) -> Float[Array, "trial output"]:
-        """Outputs $y$ of all trials at voltages v."""
+        """Outputs y of all trials at voltages v."""
         return self.rates(v) @ self.W_out.T + self.b_out[None, :]
 
 
@@ -119,7 +119,7 @@ def ctrnn(
     activation: Literal["tanh", "relu", "linear"] = "tanh",
     excitatory: float | None = None,
 ) -> CTRNN:
-    r"""Draw a network before training: recurrent weights $N(0, g^2 / N)$ without self-synapses, biases zero.
+    """Draw a network before training: recurrent weights `N(0, g² / N)` without self-synapses, biases zero.
 
     Args:
       key: random key.
@@ -165,7 +165,7 @@ def ctrnn(
 
 
 def run(model: CTRNN, inputs: Trials, *, key: PRNGKey | None = None, sd: Real = 0.0) -> Float[Array, "time trial out"]:
-    """Run a network on trials, each from rest ($v = 0$), and return its outputs.
+    """Run a network on trials, each from rest (v = 0), and return its outputs.
 
     Args:
       model: the network.

@@ -20,16 +20,16 @@ Neurons = Float[Array, " neuron"]
 
 
 class FixedPoint(NamedTuple):
-    """Voltages at which the network stands still, and $\\|\\dot v\\|_\\infty$ there, in voltage per time constant."""
+    """Voltages at which the network stands still, and ‖v̇‖_∞ there, in voltage per time constant."""
 
     voltages: Neurons
     speed: Scalar
 
 
 def fixed_point(model: CTRNN, u: Float[Array, " input"], start: Neurons, *, iterations: int = 50) -> FixedPoint:
-    r"""Find voltages at which a network stands still under a constant input, from a first guess, by damped Newton steps.
+    """Find voltages at which a network stands still under a constant input, from a first guess, by damped Newton steps.
 
-    $$v = W_{\text{rec}} \phi(v) + W_{\text{in}} u + b$$
+        v = W_rec φ(v) + W_in u + b
 
     A step that does not lower the speed is halved up to ten times. Look at `speed`: it is near rounding at a fixed point, and is
     not where the iteration got stuck.
@@ -77,12 +77,32 @@ def _fixed_point(model, u, start, iterations):
 
 
 def jacobian(model: CTRNN, v: Neurons) -> Matrix:
-    r"""Matrix $A = W_{\text{rec}} \operatorname{diag}(\phi'(v)) - I$ of the dynamics near voltages v, per time constant."""
+    """Matrix `A = W_rec diag(φ'(v)) − I` of the dynamics near voltages v, per time constant.
+
+    Args:
+      model: the network.
+      v: voltage of every neuron.
+
+    Example:
+      >>> from jaxprune.rnn import ctrnn
+      >>> model = ctrnn(jax.random.key(0), inputs=1, neurons=6, outputs=1, gain=0.0)
+      >>> bool(jnp.all(jacobian(model, jnp.zeros(6)) == -jnp.eye(6)))
+      True
+    """
     return model.recurrent * model.gain(v[None, :]) - jnp.eye(len(v), dtype=v.dtype)
 
 
 def mean_gain(model: CTRNN, inputs: Trials, *, weights: Weights | None = None) -> Neurons:
-    """Mean slope $E[\\phi'(v)]$ of every neuron while the network runs on inputs; steps count by their weights."""
+    """Mean slope E[φ'(v)] of every neuron while the network runs on inputs; steps count by their weights.
+
+    Args:
+      model: the network.
+      inputs: (time, trial, input).
+      weights: (time, trial), how much a step counts; by default all count alike.
+
+    Raises:
+      InputError: inputs or weights of shapes that do not fit; weights that are negative, not finite, or all zero.
+    """
     check_inputs(model, inputs)
     weights = jnp.ones(inputs.shape[:2], inputs.dtype) if weights is None else weights
     check_weights(weights, inputs.shape[:2])
@@ -103,12 +123,11 @@ def _mean_gain(model, inputs, weights):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Linearised(Source):
-    r"""Activity of the linearised network under white noise, from a Lyapunov equation: nothing is simulated.
+    """Activity of the linearised network under white noise, from a Lyapunov equation: nothing is simulated.
 
-    $$A C_v + C_v A^T = -\sigma^2 B B^T, \qquad A = W_{\text{rec}} \operatorname{diag}(g) - (1 + s) I, \qquad
-      H = \operatorname{diag}(g)\, C_v \operatorname{diag}(g)$$
+        A C_v + C_v Aᵀ = −σ² B Bᵀ,   A = W_rec diag(g) − (1 + s) I,   H = diag(g) C_v diag(g)
 
-    with $B = I$ (noise at the neurons) or $B = W_{\text{in}}$ (noise at the inputs). Trained networks are rarely stable at rest;
+    with B = I (noise at the neurons) or B = W_in (noise at the inputs). Trained networks are rarely stable at rest;
     then there is no such covariance without a leak shift s, which is reported (`Activity.shift`), never silent.
 
     Attributes:

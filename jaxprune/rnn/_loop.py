@@ -43,15 +43,14 @@ def close_loop(
     loops: int,
     sign: Float[Array, " neuron"] | None = None,
 ) -> list[Pruned]:
-    r"""Adjust the synapses of a pruned network to the states that it visits itself.
+    """Adjust the synapses of a pruned network to the states that it visits itself.
 
     A pruned network strays from the states of the whole one, into directions that nobody asked it to keep. In each loop it is
     watched, and its synapses adjust under
 
-    $$H_k = \tfrac12 H + \tfrac1{2k} \sum_{l \le k} a_l H^{(l)}, \qquad
-      a_l = \min(1, \operatorname{tr} H / \operatorname{tr} H^{(l)}), \qquad k = 1, \dots, \text{loops},$$
+        Hₖ = ½ H + (1 / 2k) Σₗ≤ₖ aₗ H⁽ˡ⁾,   aₗ = min(1, tr H / tr H⁽ˡ⁾),   k = 1, …, loops
 
-    H from the whole network and $H^{(l)}$ from the pruned one after l - 1 loops. Moments of a diverging network are scaled down
+    H from the whole network and H⁽ˡ⁾ from the pruned one after l - 1 loops. Moments of a diverging network are scaled down
     to the trace of H; moments that are not finite are replaced by H. The drive that is wanted is what all synapses, lost ones
     too, would give at the states that the pruned network visits: each synapse still sees all that it needs.
 

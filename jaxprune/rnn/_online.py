@@ -13,7 +13,7 @@ from jaxprune.rnn._ctrnn import CTRNN, Trials, check_inputs
 
 
 def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.0) -> CTRNN:
-    r"""Learn the surviving weights of a pruned network by the delta rule, while it runs on them.
+    """Learn the surviving weights of a pruned network by the delta rule, while it runs on them.
 
     The pruned network runs on its own weights, and at every step each synapse moves by the delta rule (`pruning.DeltaRule`), with
     f the rates of the *pruned* network and means over trials: what its presynaptic neuron does, times what its postsynaptic
@@ -26,7 +26,7 @@ def learn_online(model: CTRNN, pruned: CTRNN, inputs: Trials, *, rate: Real = 1.
       model: the network before pruning.
       pruned: after it; synapses are where its weights are not zero.
       inputs: (time, trial, input), for example `InputNoise(steps=3000).inputs(key, channels)`.
-      rate: $\eta$, between 0 and 2.
+      rate: η, between 0 and 2.
 
     Returns:
       The pruned network, its surviving weights learnt. Under Dale's law a synapse that would change its sign is cut at zero, at

@@ -201,7 +201,12 @@ def prune_block(key, W, rule, *, keep, activity, importance=None):
 
 
 def recurrent_blocks(model: Any, where: Where | None = None) -> list[Matrix]:
-    """The recurrent weights of a network as square blocks, in double precision where there is one: fits are ill-conditioned."""
+    """The recurrent weights of a network as square blocks, in double precision where there is one: fits are ill-conditioned.
+
+    Args:
+      model: the network.
+      where: which of its weights are recurrent, as in `prune_recurrent`.
+    """
     where = _where(model) if where is None else where
     weights = model.recurrent if _is_ctrnn_weight(model, where) else where(model)
     return _blocks(weights.astype(wide_dtype(weights.dtype)))

@@ -37,7 +37,7 @@ class InputNoise(Source):
       burn_in: first steps that do not count.
 
     Raises:
-      InputError: a size that is not positive; a range that is not two finite numbers, 0 < least <= greatest; a burn-in that
+      InputError: a size that is not positive; a range that is not two finite numbers, 0 < least ≤ greatest; a burn-in that
         leaves nothing; roll-outs that do not fit into memory.
 
     Example:

@@ -48,6 +48,13 @@ def perceptual_decision(*, stimulus: int = 15, delay: int = 5, decision: int = 1
     """Task: say which of two noisy streams is stronger on average.
 
     Channels: fixation, two streams. Outputs: fixate, first, second.
+
+    Args:
+      stimulus, delay, decision: lengths in steps; the choice is scored in the last.
+      noise: of the streams; 1 is a standard deviation of 0.3.
+
+    Raises:
+      InputError: a length below one step.
     """
     _check_periods(stimulus=stimulus, delay=delay, decision=decision)
     time = stimulus + delay + decision
@@ -68,6 +75,17 @@ def delayed_match(*, symbols: int = 4, sample: int = 5, delay: int = 10, test: i
     """Task: say whether the second symbol is the same as the first.
 
     Channels: fixation, one for each symbol. Outputs: fixate, same, other.
+
+    Args:
+      symbols: their number, at least two.
+      sample, delay, test, decision: lengths in steps; the choice is scored in the last.
+
+    Raises:
+      InputError: a length below one step, fewer than two symbols.
+
+    Example:
+      >>> batch(jax.random.key(0), delayed_match(), 5).inputs.shape
+      (25, 5, 5)
     """
     _check_periods(symbols=symbols - 1, sample=sample, delay=delay, test=test, decision=decision)
     time = sample + delay + test + decision
@@ -90,6 +108,17 @@ def flip_flop(*, time: int = 40, chance: float = 0.15) -> Task:
     """Task: remember the sign of the last pulse.
 
     Channels: pulses of either sign. Outputs: down, up; scored after the first pulse.
+
+    Args:
+      time: length in steps.
+      chance: of a pulse, at every step; the first step always has one.
+
+    Raises:
+      InputError: fewer than four steps.
+
+    Example:
+      >>> batch(jax.random.key(0), flip_flop(), 5).inputs.shape
+      (40, 5, 2)
     """
     _check_periods(time=time - 3)
 
@@ -110,6 +139,17 @@ def ring_sequence(*, positions: int = 8, stimulus: int = 12, delay: int = 5, dec
     """Task: integrate a noisy place on a ring, then name it and walk on, one place every three steps.
 
     Channels: fixation and one for each place. Outputs: fixate and one for each place.
+
+    Args:
+      positions: their number, at least three.
+      stimulus, delay, decision: lengths in steps; the walk is scored in the last.
+
+    Raises:
+      InputError: a length below one step, fewer than three positions.
+
+    Example:
+      >>> batch(jax.random.key(0), ring_sequence(), 5).inputs.shape
+      (32, 5, 9)
     """
     _check_periods(positions=positions - 2, stimulus=stimulus, delay=delay, decision=decision)
     time = stimulus + delay + decision
