@@ -21,6 +21,10 @@ class Executor(Protocol):
 def serial(function: Callable[[Item], Outcome], items: Iterable[Item]) -> Iterator[tuple[Item, Outcome]]:
     """One item after the other, in this process.
 
+    Args:
+      function: what is done with an item.
+      items: in order.
+
     Example:
       >>> dict(serial(abs, [-1, -2]))
       {-1: 1, -2: 2}

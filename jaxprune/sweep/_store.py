@@ -206,6 +206,9 @@ def load(path: str | os.PathLike) -> xr.Dataset:
 
     `finished`, over (network, rule, keep), says which are there. Results that are not what was written count as not finished.
 
+    Args:
+      path: of the store.
+
     Warns:
       DamagedStoreWarning: there are such results.
 

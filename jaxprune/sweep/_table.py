@@ -49,7 +49,7 @@ def summarise(results: xr.Dataset, *, slow: int = SLOW) -> xr.Dataset:
       - `failed`: number of networks of which another measure than epsilon or the slow modes is NaN, because their original is
         not stable, or pruning failed: they are left out of everything else,
       - `finite`: share with a finite H2 error,
-      - `stable`, `marginal`: share that is stable, and share of which rounding decides (an abscissa within N eps max |lambda| of
+      - `stable`, `marginal`: share that is stable, and share of which rounding decides (an abscissa within `N ε max |λ|` of
         zero, such as that of a neuron without inputs at margin 0),
       - `certified`: share that has an epsilon: none exists where the original's symmetric part is not negative definite,
       - `followed`: share whose slow modes can be followed: not where two modes of the original are one,
@@ -163,7 +163,11 @@ def beaten(results: xr.Dataset) -> dict[str, list[tuple[str, float]]]:
 
 
 def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
-    """The summary as rows for a table, `name`, `name_low` and `name_high` for each measure; fractions from small to large."""
+    """The summary as rows for a table, `name`, `name_low` and `name_high` for each measure; fractions from small to large.
+
+    Args:
+      summary: from `summarise`.
+    """
     table = []
     for rule in summary.rule.values:
         for keep in np.sort(summary.keep.values):
@@ -178,7 +182,12 @@ def rows(summary: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def write_table(table: list[dict[str, Any]], path: str | os.PathLike) -> None:
-    """Write rows as CSV, numbers to six significant digits; the file appears whole or not at all."""
+    """Write rows as CSV, numbers to six significant digits; the file appears whole or not at all.
+
+    Args:
+      table: from `rows`.
+      path: of the file.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
