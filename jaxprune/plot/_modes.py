@@ -17,9 +17,9 @@ FINEST = 1e-6
 
 
 def plot_mode_errors(modes: Mapping[str, Any], ax: Axes, *, slow: int = 10) -> Axes:
-    r"""Draw the relative error of pruned networks along each mode of the original, slowest first; lower is better.
+    """Draw the relative error of pruned networks along each mode of the original, slowest first; lower is better.
 
-    $|u_i^* B v_i / \lambda_i - 1|$, the `quadratic` of `spectral_errors`. Of many modes a running median is drawn as well. The
+    `|uᵢ* B vᵢ / λᵢ − 1|`, the `quadratic` of `spectral_errors`. Of many modes a running median is drawn as well. The
     slowest modes, which measures look at by themselves, are shaded.
 
     Args:
