@@ -50,6 +50,7 @@ class _EndLabels(Artist):
 
     def __init__(self, ax, labelled, fontsize):
         super().__init__()
+        self.drawn_in = ax
         self.set_clip_on(False)
         self.set_zorder(5)
         self.fontsize, self.lines = fontsize, [line for line, label in labelled if label]
@@ -77,12 +78,12 @@ class _EndLabels(Artist):
         return box if np.isfinite(box.bounds).all() else None
 
     def _placed(self):
-        ends = [(text, *_end(self.axes, line)) for text, line in zip(self.texts, self.lines, strict=True)]
+        ends = [(text, *_end(self.drawn_in, line)) for text, line in zip(self.texts, self.lines, strict=True)]
         ends = sorted((end for end in ends if np.isfinite(end[2])), key=lambda end: end[2])
         if not ends:
             return []
-        pixels = self.axes.figure.dpi / 72
-        box = self.axes.get_window_extent()
+        pixels = self.drawn_in.figure.dpi / 72
+        box = self.drawn_in.get_window_extent()
         places = apart(np.array([y for _, _, y in ends]), GAP * self.fontsize * pixels, box.y0, box.y1)
         right = max(x for _, x, _ in ends)
         # Lines that nearly reach the edge are named beyond it, where nothing else is drawn.

@@ -19,6 +19,8 @@ from jaxprune.rnn import CTRNN
 
 PULSE = 20
 """Steps that an input is on, and then off, where no trial is given."""
+OUTPUTS = 8
+"""Outputs that are drawn at most."""
 REST = 1.0
 """Real part of an eigenvalue of the recurrent weights from which a network at rest is unstable, at a slope of one."""
 
@@ -104,26 +106,29 @@ def rnn_figure(view: RNNView, *, title: str | None = None) -> Figure:
       >>> len(rnn_figure(rnn_view(model, model)).axes)
       4
     """
-    below = ["scores", "outputs", "outputs"] if view.scores else ["outputs"] * 3
+    below: list[Any] = ["scores", "outputs", "outputs"] if view.scores else ["outputs"] * 3
+    panels: list[Any] = [["first", "second", "spectrum"], below]
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(12, 7.2), layout="constrained")
-        axes = figure.subplot_mosaic([["first", "second", "spectrum"], below])
+        axes = figure.subplot_mosaic(panels)
         limit = weight_limit(*view.weights.values())
         for place, (label, W) in zip(("first", "second"), view.weights.items(), strict=True):
             plot_weights(W, axes[place], limit=limit).set_title(f"{label}: {_synapses(W):,} recurrent synapses")
         plot_spectrum(view.spectra, axes["spectrum"], edge=REST).set_title(_radius_title(view))
         if view.scores:
             plot_scores(view.scores, axes["scores"], chance=view.chance).set_title(_score_title(view))
-        outputs = view.outputs
-        count = next(iter(outputs.values())).shape[1]
-        ax = axes["outputs"]
-        plot_time_course(np.arange(len(next(iter(outputs.values())))), outputs, ax, neurons=range(min(count, 8)))
-        ax.set(xlabel="step", ylabel="output")
-        ax.set_title(
-            f"outputs in {view.trial}" if view.trial == "one trial" else f"outputs to {view.trial}", loc="left"
-        )
+        _draw_outputs(view, axes["outputs"])
         figure.suptitle(title or _title(view), fontsize=11)
     return figure
+
+
+def _draw_outputs(view, ax):
+    """The first outputs, one above the other."""
+    steps, count = next(iter(view.outputs.values())).shape
+    shown = min(count, OUTPUTS)
+    plot_time_course(np.arange(steps), view.outputs, ax, neurons=range(shown))
+    ax.set(xlabel="step", ylabel="output")
+    ax.set_title(f"{'outputs' if shown == count else f'{shown} of {count} outputs'}, shown {view.trial}", loc="left")
 
 
 def _pulses(inputs):

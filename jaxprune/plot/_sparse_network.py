@@ -128,10 +128,11 @@ def sparse_network_figure(view: SparseNetworkView, *, title: str | None = None) 
       >>> len(sparse_network_figure(sparse_network_view(jax.random.key(0), A, A)).axes)
       5
     """
-    above = ["spectrum", "errors", *(["density"] if view.densities else []), "degrees"]
+    above: list[Any] = ["spectrum", "errors", *(["density"] if view.densities else []), "degrees"]
+    panels: list[Any] = [above, ["course"] * len(above)]
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(3.6 * len(above) + 0.8, 6.8), layout="constrained")
-        axes = figure.subplot_mosaic([above, ["course"] * len(above)])
+        axes = figure.subplot_mosaic(panels)
         plot_spectrum(view.spectra, axes["spectrum"]).set_title(_words.slowest(view.spectra))
         plot_mode_errors(view.errors, axes["errors"]).set_title(_words.worst_mode(view.errors))
         if view.densities:

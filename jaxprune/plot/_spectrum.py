@@ -32,9 +32,10 @@ def plot_spectrum(spectra: Mapping[str, Any], ax: Axes, *, edge: float = 0.0) ->
       'eigenvalue, 1/time'
     """
     values = {label: np.asarray(found) for label, found in spectra.items()}
-    real = not any(np.nan_to_num(found.imag).any() for found in values.values())
+    real = not any(np.nan_to_num(np.imag(found)).any() for found in values.values())
     for number, (label, found) in enumerate(values.items()):
-        x, y = (1 + np.arange(len(found)), np.sort(found.real)[::-1]) if real else (found.real, found.imag)
+        places = 1 + np.arange(len(found))
+        x, y = (places, np.sort(np.real(found))[::-1]) if real else (np.real(found), np.imag(found))
         rings = {"facecolors": "none", "edgecolors": colour(label), "s": 26}
         style = {"color": colour(label), "s": 7} if number else rings
         ax.scatter(x, y, label=label, linewidths=0.8, zorder=2 + 0.1 * number, **style)

@@ -19,6 +19,8 @@ def plot_time_course(
 ) -> Axes:
     """Draw the activity of some neurons over time, one above the other, in each network; the first network is a broad line.
 
+    The course of a neuron ends where it leaves the axes for good, as in a network that is not stable.
+
     Args:
       times: of the records.
       courses: activity by label, (time, neuron).
@@ -44,7 +46,7 @@ def plot_time_course(
     room = ROOM * float(np.nanmax(np.nanstd(first[:, chosen], axis=0))) or 1.0
     offsets = room * np.arange(len(chosen))[::-1]
     for number, (label, course) in enumerate(courses.items()):
-        drawn = np.asarray(course)[:, chosen] + offsets
+        drawn = _until_gone(np.asarray(course)[:, chosen], room * len(chosen)) + offsets
         width = 2.6 if number == 0 else 0.9
         lines = ax.plot(times, drawn, color=colour(label), linewidth=width, zorder=2 + number)
         lines[0].set_label(label)
@@ -53,3 +55,9 @@ def plot_time_course(
     ax.set_yticks(offsets, [str(names[place]) if names else str(place) for place in chosen])
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(courses), fontsize=8, borderaxespad=0.2)
     return ax
+
+
+def _until_gone(course, far):
+    """NaN from where a course is farther off than all of the axes are high."""
+    gone = np.logical_or.accumulate(~(np.abs(course) < far), axis=0)
+    return np.where(gone, np.nan, course)

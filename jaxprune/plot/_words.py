@@ -6,6 +6,9 @@ import numpy as np
 
 from jaxprune.linalg import SLOW
 
+GONE = 100
+"""Activity so much larger than that of the original is on its way to infinity."""
+
 
 def headline(kept: float, stable: bool, errors: Mapping[str, np.ndarray]) -> str:
     """What became of the network, in one sentence.
@@ -55,7 +58,7 @@ def abscissa(values: np.ndarray) -> float:
       >>> abscissa(np.array([-1.0 + 2j, -1.0 - 2j]))
       -1.0
     """
-    known = values.real[np.isfinite(values)]
+    known = np.real(values)[np.isfinite(values)]
     return float(known.max()) if len(known) else np.nan
 
 
@@ -79,8 +82,9 @@ def course_title(courses: Mapping[str, np.ndarray]) -> str:
       'activity under the same noise: correlation 1.000'
     """
     value = correlation(courses)
-    if np.isnan(value):
-        return "activity under the same noise: one of them grows without end"
+    before, after = (float(np.abs(course).max()) for course in courses.values())
+    if not after < GONE * before:
+        return "activity under the same noise: it grows without end"
     return f"activity under the same noise: correlation {value:.3f}"
 
 

@@ -34,8 +34,8 @@ def test_prunes_reports_and_draws(run, tmp_path):
     assert (tmp_path / "b.png").stat().st_size > 5000
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "b.eqx",
-        "b.png",
         "b.eqx.report.json",
+        "b.png",
         "trained.eqx",
     ]
     assert "384" in shown
@@ -71,7 +71,7 @@ def test_goes_on_after_the_last_session(run, tmp_path, monkeypatch):
     assert "another machine, or of other data or settings" in err
     status, _, err = run(*arguments)
     assert status == 0, err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.eqx", "b.png", "b.eqx.report.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.eqx", "b.eqx.report.json", "b.png"]
     resumed = json.loads((tmp_path / "b.eqx.report.json").read_text())["sessions"]
     run("prune-boltzmann", "--out", "c.eqx", *SMALL)
     assert json.loads((tmp_path / "c.eqx.report.json").read_text())["sessions"] == resumed

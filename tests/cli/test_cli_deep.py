@@ -19,7 +19,7 @@ def test_trains_reports_and_draws(run, tmp_path):
     status, shown, err = run("train-sparse", "--out", "net.npz", *SMALL)
     assert status == 0, err
     report = json.loads((tmp_path / "net.npz.report.json").read_text())
-    assert names(tmp_path) == ["net.npz", "net.png", "net.npz.report.json"]
+    assert names(tmp_path) == ["net.npz", "net.npz.report.json", "net.png"]
     assert (tmp_path / "net.png").stat().st_size > 5000
     arrays = read_arrays(tmp_path / "net.npz")
     masks = [values for name, values in arrays.items() if name.endswith("mask")]
@@ -61,7 +61,7 @@ def test_goes_on_after_the_last_epoch(run, tmp_path, monkeypatch):
     assert "other data or settings" in err
     calls.clear()
     assert run(*arguments)[0] == 0
-    assert names(tmp_path) == ["a.npz", "a.png", "a.npz.report.json"]
+    assert names(tmp_path) == ["a.npz", "a.npz.report.json", "a.png"]
     assert run("train-sparse", "--out", "b.npz", "--no-compare", *SMALL)[0] == 0
     for name, values in read_arrays(tmp_path / "b.npz").items():
         np.testing.assert_array_equal(read_arrays(tmp_path / "a.npz")[name], values)
