@@ -155,22 +155,25 @@ def show(results: xr.Dataset) -> None:
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Retention against the fraction pruned, a panel for each kind of network."""
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    """Retention of every rule, a panel for each kind of network: full dots at the least fraction, open ones at the largest."""
+    labels = [*(_label(name, source) for name, source in RULES), THEN]
+    figure = Figure(figsize=(11, 0.3 * len(labels) + 1.8), layout="constrained")
     axes = figure.subplots(1, results.sizes["kind"], sharey=True, squeeze=False)[0]
+    least, most = float(results.pruned.values[-2]), float(results.pruned.values[-1])
     for ax, kind in zip(axes, results.kind.values, strict=True):
-        for (name, source), (colour, dashes) in RULES.items():
-            label = _label(name, source)
-            values = results.retention.sel(kind=kind, rule=label).mean("seed")
-            mean, error = _study.mean_and_error(values, "task")
-            style = {"color": colour, "linestyle": dashes, "marker": "o"}
-            ax.errorbar(values.pruned, mean, yerr=error, label=label, **style)
-        tuned = results.retention.sel(kind=kind, rule=THEN).mean(("seed", "task"))
-        ax.plot(tuned.pruned, tuned, ":", color="#e69f00", marker="s", label=THEN)
-        ax.set(xlabel="fraction pruned", ylim=(0, 1.08))
-        ax.set_title(str(kind), fontsize=10)
-    axes[0].set_ylabel("retention")
-    _study.legend_below(figure, axes[0], 4)
+        for place, label in enumerate(labels):
+            colour = plot.colour(label)
+            for fraction, down, fill in ((least, -0.16, colour), (most, 0.16, "white")):
+                values = results.retention.sel(kind=kind, rule=label, pruned=fraction).mean("seed")
+                _study.dot(ax, values, "task", place + down, color=colour, markerfacecolor=fill, elinewidth=1)
+        ax.axvline(1, color="black", linewidth=0.6)
+        ax.set(title=str(kind), xlim=(0, 1.08), xlabel=f"share of the accuracy that is kept\n{_study.HIGHER}")
+        ax.grid(axis="y", visible=False)
+    _study.list_rows(axes[0], labels)
+    for fraction, fill in ((least, "black"), (most, "white")):
+        axes[-1].plot([], [], "ko", markerfacecolor=fill, label=f"{fraction:.0%} pruned")
+    _study.finding(figure, "With tanh, noise at the inputs nearly serves as well as the task; with plain relu only the task's own activity does")
+    _study.legend_below(figure, axes[-1])
     return figure
 
 
