@@ -33,7 +33,6 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from jaxprune import InputError, networks, plot, provenance
 from jaxprune.files import write_whole
-from jaxprune.plot import figure_settings, rule_style, save_figure
 from jaxprune.pruning import FragmentationWarning, UnstableWarning
 
 RESULTS = Path(__file__).parent / "results"

@@ -11,10 +11,10 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
-from jaxprune.plot import rule_style
+from jaxprune import dynamics, linalg, plot, pruning
 from jaxprune.sweep import median_interval
 
 ROWWISE = "noise+compensation, row by row"
@@ -108,7 +108,9 @@ def _point(rule):
 
 def _handles():
     grey = {"color": "grey", "linestyle": "", "markersize": 6}
-    scores = [Line2D([], [], color=plot.colour(score), linewidth=4, label=score) for score in ("noise", "weight", "uniform")]
+    scores = [
+        Line2D([], [], color=plot.colour(score), linewidth=4, label=score) for score in ("noise", "weight", "uniform")
+    ]
     return [
         *scores,
         Line2D([], [], **_point("empty"), label="no synapse"),

@@ -28,9 +28,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune import InputError, dynamics, linalg, networks, plot, pruning
 from jaxprune.linalg import parts
-from jaxprune.plot import plot_median, rule_style
 from jaxprune.sweep import median_interval
 
 WORM, FLY = "C. elegans", "Drosophila larva"
@@ -223,7 +222,9 @@ def draw(results: xr.Dataset) -> Figure:
     for ax, label in zip(axes[:, 0], labels, strict=True):
         ax.set_ylabel(f"{label}\n{_study.LOWER}")
         _study.label_decades(ax.yaxis)
-    _study.finding(figure, "C. elegans: a refit keeps the response to noise best, whatever strengths and leaks are assumed")
+    _study.finding(
+        figure, "C. elegans: a refit keeps the response to noise best, whatever strengths and leaks are assumed"
+    )
     _study.label_ends(figure, *axes.flat)
     return figure
 

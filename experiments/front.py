@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments import _measures, _study
-from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune import InputError, dynamics, linalg, networks, plot, pruning
 from jaxprune.pruning.adjust import match_response
 from jaxprune.pruning.theory import barrier_sparsify
 from jaxprune.sweep import median_interval
@@ -203,13 +203,18 @@ def show(results: xr.Dataset) -> None:
 
 
 MARKERS = {"1/p": "s", "mask only": "x", "one factor": "+", "rounds": "v", "best weights": "*"}
-NAMES = {"1/p": "coins, 1/p", "mask only": "mask alone", "rounds": "compensated in rounds", "best weights": "best weights (not local)"}
+NAMES = {
+    "1/p": "coins, 1/p",
+    "mask only": "mask alone",
+    "rounds": "compensated in rounds",
+    "best weights": "best weights (not local)",
+}
 DRAWN = (0.4, 0.1)
 """Fractions kept that the figure shows, where they were run."""
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """H2 error against the slow modes: a column for each ensemble, a row for a fraction where fits help and one where they trade."""
+    """H2 error against the slow modes: a column for each ensemble, a row for each fraction."""
     keeps = [keep for keep in DRAWN if keep in results.keep.values] or list(results.keep.values[-1:])
     figure = Figure(figsize=(3.4 * results.sizes["ensemble"] + 1, 2.7 * len(keeps) + 1.2), layout="constrained")
     axes = figure.subplots(len(keeps), results.sizes["ensemble"], squeeze=False)
@@ -223,14 +228,16 @@ def draw(results: xr.Dataset) -> Figure:
     figure.legend(handles=_handles(BARRIER in results.rule.values), loc="outside lower center", ncols=4)
     _study.finding(
         figure,
-        "Where 40 % stays, a local refit that sees slow noise comes near the best weights for its mask, and keeps slow modes, too",
+        "Where 40 % stays, a local refit that sees slow noise comes near the best weights for its mask",
     )
     return figure
 
 
 def _handles(barrier):
     grey = {"color": "grey", "linestyle": ""}
-    found = [Line2D([], [], color=plot.colour(mask), linewidth=4, label=f"masks by {mask}") for mask in map(_name, MASKS)]
+    found = [
+        Line2D([], [], color=plot.colour(mask), linewidth=4, label=f"masks by {mask}") for mask in map(_name, MASKS)
+    ]
     found.append(Line2D([], [], color="grey", marker=".", label="compensated, 0 to 100 % slow noise"))
     found += [Line2D([], [], marker=marker, label=NAMES.get(end, end), **grey) for end, marker in MARKERS.items()]
     found.append(Line2D([], [], color="black", marker="o", linestyle="", label="no synapse"))

@@ -13,14 +13,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.plot import plot_median, rule_style
+from jaxprune import dynamics, linalg, networks, plot, pruning
 from jaxprune.sweep import median_interval
 
 CONTROLS = ("noise+keep", "weight+keep", "noise+abscissa", "weight+abscissa", "empty")
@@ -162,7 +162,7 @@ SHOWN = ("noise", "weight", "uniform", "noise+compensation", "weight+compensatio
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Errors of the response and of transient growth against the fraction kept: a column for each family; marks where unstable."""
+    """Errors of the response and of transient growth against the fraction kept, a column for each family."""
     figure = Figure(figsize=(10, 6.2), layout="constrained")
     axes = figure.subplots(len(DRAWN), results.sizes["family"], sharex=True, sharey="row", squeeze=False)
     keeps = results.keep.values
@@ -174,7 +174,7 @@ def draw(results: xr.Dataset) -> Figure:
                 label = {"weight+keep": "weight+keep (mask alone)", "empty": "no synapse"}.get(rule, rule)
                 plot.plot_median(ax, keeps, line, label=label, **plot.rule_style(rule))
                 unstable[rule] = keeps[np.isinf(line.sel(statistic="median").values)]
-            ax.set(xscale="log", yscale="log", title=f"{FAMILIES[family]}: {title}")
+            ax.set(xscale="log", yscale="log", title=f"{family}: {title}")
             plot.plot_unstable(unstable, ax)
             _study.tick_at(ax.xaxis, keeps)
         _study.label_decades(row[0].yaxis)
@@ -182,7 +182,8 @@ def draw(results: xr.Dataset) -> Figure:
     for ax in axes[-1]:
         ax.set_xlabel("fraction of synapses kept")
     _study.finding(
-        figure, "Chains keep their response with coins (1/p), Dale networks with the mask alone or a refit; only coins keep the growth"
+        figure,
+        "Chains respond alike after coins (1/p), Dale networks after the mask alone or a refit",
     )
     _study.label_ends(figure, *axes.flat)
     return figure

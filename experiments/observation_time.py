@@ -18,8 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import dynamics, linalg, pruning
-from jaxprune.plot import rule_style
+from jaxprune import dynamics, linalg, plot, pruning
 
 RULES = {"noise": pruning.NoisePrune(), "noise+compensation": pruning.named_rule("noise+compensation")}
 MEASURES = {

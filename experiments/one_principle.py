@@ -21,10 +21,9 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments import _small_machines, _study
-from jaxprune import boltzmann, linalg, networks, pruning
+from jaxprune import boltzmann, linalg, networks, plot, pruning
 from jaxprune.pruning import theory
 
 DIMS = ("network", "coin", "keep", "draw")

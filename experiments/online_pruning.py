@@ -8,6 +8,7 @@ anywhere. Beside them: the same masks in rounds without compensation, the mask o
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +19,16 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
-from jaxprune.plot import plot_median
+from jaxprune import dynamics, linalg, plot, pruning
 from jaxprune.sweep import median_interval
 
-WAYS = {
-    "one-shot, exact": {"color": "#777777", "marker": "^", "linestyle": "--"},
-    "rounds, exact": {"color": "#d55e00", "marker": "s", "linestyle": "--"},
-    "rounds, online": {"color": "#0072b2", "marker": "o", "linestyle": "-"},
-    "rounds, mask only": {"color": "#e69f00", "marker": "v", "linestyle": ":"},
-    "one-shot, mask only": {"color": "#009e73", "marker": "x", "linestyle": ":"},
-    "one-shot, one factor": {"color": "#009e73", "marker": "+", "linestyle": "-."},
-    "no synapse": {"color": "black", "marker": "", "linestyle": "-"},
+STYLES: dict[str, dict[str, Any]] = {
+    "one-shot, exact": {"color": plot.colour("noise"), "marker": "^", "linestyle": "--"},
+    "rounds, exact": {"color": plot.colour("noise"), "marker": "s", "linestyle": ":"},
+    "rounds, online": {"color": plot.colour("online"), "marker": "o", "linestyle": "-"},
+    "one-shot, mask only": {"color": plot.colour("mask only"), "marker": "x", "linestyle": "-"},
+    "one-shot, one factor": {"color": plot.colour("one factor"), "marker": "+", "linestyle": "-."},
+    "no synapse": {"color": plot.colour("uniform"), "marker": "", "linestyle": "-"},
 }
 DIMS = ("way", "round", "network")
 COMPENSATED, MASK, ONE_FACTOR = (
@@ -124,7 +123,8 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set_title(_measures.MEASURES[name], fontsize=10)
     size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks"
     _study.finding(
-        figure, f"Refits learnt from noise alone, in rounds, are nearer to the mask alone than to exact refits at once ({size})"
+        figure,
+        f"Refits learnt from noise alone, in rounds, are nearer to the mask alone than to exact refits at once ({size})",
     )
     _study.label_ends(figure, *axes.flat)
     return figure

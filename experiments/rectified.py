@@ -21,7 +21,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
+from jaxprune import dynamics, linalg, plot, pruning
 
 FORMS = ("output", "input")
 THINNED = 40
@@ -211,7 +211,11 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set(xlabel="time", yscale="log", title=f"rectified {form}, median network")
         ax.set_ylabel(f"distance / size of the state {_study.LOWER}")
         _study.label_decades(ax.yaxis)
-    markers = {"visited_epsilon": ("o", "visited, median"), "largest_visited": ("^", "visited, largest"), "largest_random": ("s", "random, largest")}
+    markers = {
+        "visited_epsilon": ("o", "visited, median"),
+        "largest_visited": ("^", "visited, largest"),
+        "largest_random": ("s", "random, largest"),
+    }
     for place, rule in enumerate(results.rule.values):
         at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
         for offset, (name, (marker, _)) in zip((-0.25, 0.0, 0.25), markers.items(), strict=True):
@@ -224,7 +228,8 @@ def draw(results: xr.Dataset) -> Figure:
     sets.set(xlim=(0, 1.05), xlabel="epsilon / that of the whole network", title="active sets")
     sets.legend(loc="lower left", fontsize=7)
     _study.finding(
-        figure, "Networks that switch active sets: a refit stays closest, and no active set is worse than the whole network"
+        figure,
+        "Networks that switch active sets: a refit stays closest, and no active set is worse than the whole network",
     )
     _study.label_ends(figure, *panels)
     return figure

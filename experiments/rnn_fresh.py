@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from experiments._modcog import BROAD, COLOURS, MIXED, TASK, TASKS, Sources, task_inputs
-from jaxprune import InputError, dynamics, pruning, rnn
+from jaxprune import InputError, dynamics, plot, pruning, rnn
 
 NONE = "none"
 EMPTY, WANDA, BIASES, READOUT, DISTILLED = (

@@ -91,7 +91,10 @@ def draw(results: xr.Dataset) -> Figure:
     spectra.set(xlabel="direction, strongest first", ylabel="share of the variance", title="what each source shows")
     covered.set(xlabel="number of the source's leading directions", title="what each source does not show of the task")
     covered.set_ylabel(f"share of the task outside them {_study.LOWER}")
-    _study.finding(figure, "Noise at the inputs reaches the directions of the task; noise in every neuron and linear models do less")
+    _study.finding(
+        figure,
+        "Noise at the inputs shows more of the task's directions than noise in every neuron",
+    )
     _study.label_ends(figure, spectra, covered)
     return figure
 

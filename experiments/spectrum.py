@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
+from jaxprune import dynamics, linalg, plot, pruning
 
 RULES = {
     "noise, matched": pruning.NoisePrune(),

@@ -18,7 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import linalg, networks, pruning
+from jaxprune import linalg, networks, plot, pruning
 from jaxprune.pruning import theory
 
 THEOREM = "theorem"
@@ -225,14 +225,20 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set(yscale="log", ylabel=f"realised / promised epsilon {_study.LOWER}", ylim=(None, 1.6))
         _study.label_decades(ax.yaxis)
     pruned.set(ylabel=f"fraction of synapses pruned {_study.HIGHER}", ylim=(0, 1))
-    titles = ("as the theorem asks: mean, and worst draw (dash)", f"controls at epsilon {one:g}, mean", "what it prunes")
+    titles = (
+        "as the theorem asks: mean, and worst draw (dash)",
+        f"controls at epsilon {one:g}, mean",
+        "what it prunes",
+    )
     for ax, title in zip((reached, controls, pruned), titles, strict=True):
         ax.set(xscale="log", xlabel="neurons")
         _study.tick_at(ax.xaxis, n)
         ax.set_title(title, fontsize=9)
     theorem = results.sel(case=THEOREM)
     missed, draws = int(theorem.missed.sum()), int(theorem.draws.sum())
-    _study.finding(figure, f"{missed or 'None'} of {draws:,} draws moves the spectrum farther than the theorem promises")
+    _study.finding(
+        figure, f"{missed or 'None'} of {draws:,} draws moves the spectrum farther than the theorem promises"
+    )
     _study.label_ends(figure, reached, controls, pruned)
     return figure
 

@@ -15,7 +15,6 @@ import itertools
 from collections.abc import Iterator
 
 import jax
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -40,7 +39,7 @@ from experiments._modcog import (
     Sources,
     task_inputs,
 )
-from jaxprune import dynamics, pruning, rnn
+from jaxprune import dynamics, plot, pruning, rnn
 
 NONE = "none"
 ONLINE, CAPPED, LOOPED = "activity+regrow, learnt online", "noise, capped", "closed loop"
