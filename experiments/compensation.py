@@ -85,7 +85,9 @@ def draw(results: xr.Dataset) -> Figure:
         line = [median_interval(at[name].sel(rule=forms)).sel(statistic="median") for name in ("slow_modes", "h2")]
         ax.plot(*line, color=plot.colour("noise"), linestyle=":", marker=".")
         for rule in (rule for rule in RULES if rule in results.rule.values and not rule.startswith("noise^")):
-            x, y = (float(median_interval(at[name].sel(rule=rule))[0]) for name in ("slow_modes", "h2"))
+            x, y = (
+                float(median_interval(at[name].sel(rule=rule)).sel(statistic="median")) for name in ("slow_modes", "h2")
+            )
             ax.plot([x], [y], **_point(rule))
         ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="error along the slow modes")
         for axis in (ax.xaxis, ax.yaxis):

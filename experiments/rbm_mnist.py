@@ -193,6 +193,13 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
+MEASURES = {
+    "log_likelihood": (f"log likelihood, nats {_study.HIGHER}", 1),
+    "code_error": (f"test error of the code, % {_study.LOWER}", 100),
+}
+"""Label and factor of what is drawn."""
+
+
 def draw(results: xr.Dataset) -> Figure:
     """Likelihood and error over synapses, and over hidden units where some go; without the bias step, retrained."""
     figure = Figure(figsize=(11, 7), layout="constrained")
@@ -228,13 +235,6 @@ def draw(results: xr.Dataset) -> Figure:
     )
     _study.label_ends(figure, *axes.flat)
     return figure
-
-
-MEASURES = {
-    "log_likelihood": (f"log likelihood, nats {_study.HIGHER}", 1),
-    "code_error": (f"test error of the code, % {_study.LOWER}", 100),
-}
-"""Label and factor of what is drawn."""
 
 
 if __name__ == "__main__":
