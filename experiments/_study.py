@@ -307,9 +307,10 @@ def line_style(rule: Any) -> dict[str, Any]:
     return style | ({"linestyle": ":"} if variant else {})
 
 
-def finding(figure: Figure, text: str) -> None:
-    """What the figure shows, in words above it, on as many lines as its width asks for."""
-    figure.suptitle(textwrap.fill(text, int(10.5 * figure.get_figwidth())), fontsize=11)
+def finding(figure: Figure, text: str, of: str = "") -> None:
+    """What the figure shows, in words above it, on as many lines as its width asks for; below, of what it is shown."""
+    lines = textwrap.wrap(text, int(10.5 * figure.get_figwidth()))
+    figure.suptitle("\n".join([*lines, of] if of else lines), fontsize=11)
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
@@ -335,7 +336,7 @@ def tick_at(axis: Axis, values: Iterable[float], form: str = "g") -> None:
 def label_decades(axis: Axis) -> None:
     """Plain numbers on a logarithmic axis: 1, 2 and 5, or powers of ten alone where it spans many."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 60 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
 

@@ -179,7 +179,7 @@ def draw(results: xr.Dataset) -> Figure:
             _study.dot(ranks, rank, "seed", place, color=plot.colour(name), markersize=6)
     ranks.axvline(0, color="black", linewidth=0.6)
     ranks.set(xlabel=f"rank correlation with the exact divergence\n{_study.HIGHER}", xlim=(-0.25, 1.05))
-    ranks.set_title("which synapse matters, one at a time", fontsize=10)
+    ranks.set_title("which synapse matters, one at a time")
     for ax, kept in zip(losses, at.kept.values, strict=True):
         for number, step in enumerate(at.step.values):
             colour = plot.PALETTE[COLOURS[str(step)]]
@@ -189,7 +189,7 @@ def draw(results: xr.Dataset) -> Figure:
             ax.plot([], [], "o", color=colour, label=str(step))
         ax.set(xscale="log", xlabel=f"divergence from the whole machine, nats\n{_study.LOWER}")
         _study.label_decades(ax.xaxis)
-        ax.set_title(f"{kept:.0%} of synapses kept", fontsize=10)
+        ax.set_title(f"{kept:.0%} of synapses kept")
     _study.list_rows(ranks, names)
     _study.finding(
         figure,

@@ -95,7 +95,7 @@ def draw(results: xr.Dataset) -> Figure:
     axes[0].set_ylabel(f"relative H2 error {_study.LOWER}")
     figure.legend(handles=_handles(), loc="outside lower center", ncols=5)
     size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks; lower left is better"
-    _study.finding(figure, f"Coins keep slow modes and lose the response to noise; refits do the reverse ({size})")
+    _study.finding(figure, "Coins (1/p) keep slow modes and lose the response to noise; refits do the reverse", size)
     return figure
 
 

@@ -199,7 +199,7 @@ DRAWN = (
 
 def draw(results: xr.Dataset) -> Figure:
     """H2 error and slow modes of the worm against the fraction kept, a column for each set-up; some ways are left out."""
-    figure = Figure(figsize=(11, 6), layout="constrained")
+    figure = Figure(figsize=(10.2, 5.6), layout="constrained")
     axes = figure.subplots(2, results.sizes["setup"], sharex=True, sharey="row", squeeze=False)
     worm = results.sel(connectome=WORM)
     keeps = np.sort(results.keep.values[worm.h2.notnull().any(("setup", "way", "seed")).values])

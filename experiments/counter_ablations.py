@@ -130,8 +130,9 @@ WORST = -0.7
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Accuracy of every variant minus that of magnitude pruning at the same density, best first, beside what it prunes."""
+    """Accuracy of variants minus that of magnitude pruning at the same density, where there is one, beside what they prune."""
     found = {str(name): 100 * (results.sel(variant=name).accuracy - beside(results, str(name))) for name in VARIANTS}
+    found = {name: difference for name, difference in found.items() if bool(difference.notnull().all())}
     order = sorted(found, key=lambda name: -float(found[name].mean()))
     figure = Figure(figsize=(10.5, 0.27 * len(order) + 1.6), layout="constrained")
     lost, pruned = figure.subplots(1, 2, sharey=True, width_ratios=(1.6, 1))

@@ -191,7 +191,7 @@ BETTER = {"code_error": _study.LOWER, "log_likelihood": _study.HIGHER, "entropy"
 def draw(results: xr.Dataset) -> Figure:
     """Error, likelihood and diversity over synapses (left) and over neurons (right), protocol B; anti-variance is left out."""
     results = with_units_in_use(results)
-    figure = Figure(figsize=(11, 9), layout="constrained")
+    figure = Figure(figsize=(9.5, 7.2), layout="constrained")
     axes = figure.subplots(3, 2, sharex="col", sharey="row")
     step_drawn = bool(results.bias_step.values[0])
     for column, by in zip(axes.T, SIZES, strict=True):

@@ -104,7 +104,7 @@ def draw(results: xr.Dataset) -> Figure:
         part.suptitle(label, fontsize=10, x=0.01, ha="left")
     _study.finding(
         figure,
-        "Pruned by weight, units keep excitation and inhibition; by Fisher information (variance), only blobs",
+        "Pruning by weight keeps excitation and inhibition; Fisher information (variance) leaves blobs",
     )
     return figure
 

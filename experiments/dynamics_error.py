@@ -156,7 +156,7 @@ def draw(results: xr.Dataset) -> Figure:
     ax.set(xlabel="time", ylabel=f"distance / size of the original's state {_study.LOWER}", yscale="log")
     _study.label_decades(ax.yaxis)
     size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept"
-    _study.finding(figure, f"Under the same noise, noise pruning stays closest to the original's state ({size})")
+    _study.finding(figure, "Under the same noise, noise pruning stays closest to the original's state", size)
     _study.label_ends(figure, ax, names={"empty": "no synapse"})
     return figure
 

@@ -221,7 +221,7 @@ def draw(results: xr.Dataset) -> Figure:
     for row, keep in zip(axes, keeps, strict=True):
         for ax, ensemble in zip(row, results.ensemble.values, strict=True):
             _draw_front(ax, results.sel(ensemble=ensemble, keep=keep))
-            ax.set_title(f"{ensemble}, {keep:.0%} kept", fontsize=10)
+            ax.set_title(f"{ensemble}, {keep:.0%} kept")
         row[0].set_ylabel(f"relative H2 error {_study.LOWER}")
     for ax in axes[-1]:
         ax.set_xlabel(f"error along the slow modes {_study.LOWER}")

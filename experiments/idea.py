@@ -116,21 +116,24 @@ def draw(results: xr.Dataset) -> Figure:
     before, seen, after = _matrices(results)
     synapses = (before != 0) & ~np.eye(len(before), dtype=bool)
     figure = Figure(figsize=(12.5, 3.3), layout="constrained")
-    network, noise, stays, spectrum = figure.subplots(1, 4, width_ratios=(1, 1.25, 1, 1.25))
+    network, noise, stays, spectrum = figure.subplots(1, 4, width_ratios=(1, 1.22, 1, 1.2))
     plot.plot_weights(before, network)
-    network.set_title("1  A network: three clusters", fontsize=10)
+    network.set_title("1  A network: three clusters")
     scale = mpl.colors.LogNorm(*np.quantile(seen[synapses], (0.02, 0.98)))
     image = noise.imshow(np.where(synapses, seen, np.nan), cmap="cividis_r", norm=scale, interpolation="nearest")
     bar = figure.colorbar(image, ax=noise, label="variance of the difference", shrink=0.85)
     _study.label_decades(bar.ax.yaxis)
     noise.grid(False)
     noise.set(xlabel="from neuron", ylabel="to neuron")
-    noise.set_title("2  What noise shows each synapse", fontsize=10)
+    noise.set_title("2  What noise shows each synapse")
     plot.plot_weights(after, stays)
     share = np.count_nonzero(after[synapses]) / synapses.sum()
-    stays.set_title(f"3  What stays: {share:.0%}, made stronger", fontsize=10)
+    stays.set_title("3  What stays, made stronger")
     _rates(before, after, spectrum)
-    spectrum.set_title("4  The slow modes are still slow", fontsize=10)
+    spectrum.set_title("4  The slow modes are still slow")
+    _study.finding(
+        figure, f"Noise tells which synapses matter: {share:.0%} of them, made stronger, keep the slow modes slow"
+    )
     return figure
 
 

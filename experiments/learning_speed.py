@@ -120,7 +120,7 @@ def _percent(values):
 
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy over the run (above), and what is left of the synapses (below), for every number of images."""
-    figure = Figure(figsize=(11, 6), layout="constrained")
+    figure = Figure(figsize=(10, 5.4), layout="constrained")
     axes = figure.subplots(2, results.sizes["samples"], sharex=True, squeeze=False)
     for column, samples in zip(axes.T, results.samples.values, strict=True):
         at = results.sel(samples=samples)

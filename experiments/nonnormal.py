@@ -183,7 +183,7 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set_xlabel("fraction of synapses kept")
     _study.finding(
         figure,
-        "Chains respond alike after coins (1/p), Dale networks after the mask alone or a refit",
+        "Response to noise: best kept by coins (1/p) in chains, by the mask alone or a refit in Dale networks",
     )
     _study.label_ends(figure, *axes.flat)
     return figure

@@ -141,7 +141,7 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set_title(title, fontsize=9)
     _study.legend_below(figure, axes[-1])
     size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance"
-    _study.finding(figure, f"Watched for ten slowest time constants, importance is ranked nearly as by theory ({size})")
+    _study.finding(figure, "Watched for ten slowest time constants, importance is ranked nearly as by theory", size)
     return figure
 
 

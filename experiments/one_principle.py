@@ -21,6 +21,7 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments import _small_machines, _study
 from jaxprune import boltzmann, linalg, networks, plot, pruning
@@ -189,7 +190,7 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Damage by every measure over the exponent, in units of its least; a line where theory says that it is least."""
-    figure = Figure(figsize=(10.5, 6.4), layout="constrained")
+    figure = Figure(figsize=(9.2, 5.6), layout="constrained")
     axes = figure.subplots(2, 3, sharex=True)
     coins = [f"{alpha:g}" for alpha in ALPHAS]
     names = ("blue", "vermilion", "green", "pink")
@@ -200,9 +201,11 @@ def draw(results: xr.Dataset) -> Figure:
                 values = at.sel(keep=keep).median("draw")
                 if bool(values.notnull().any()):
                     style = {"color": plot.PALETTE[name], "linestyle": dashes, "marker": "o", "markersize": 3}
-                    ax.plot(ALPHAS, values / values.min(), label=f"{kind}, {keep:.0%} kept", **style)
+                    ax.plot(ALPHAS, values / values.min(), label=f"{kind}, {keep:.0%}", **style)
         ax.set(yscale="log", xticks=[0, 0.5, 1, 1.5, 2, 2.5])
-        _study.label_decades(ax.yaxis)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5) if ax.get_ylim()[1] < 4 else (1, 2, 5)))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.set_title(label, fontsize=9)
         if measure in OWN:
             ax.axvline(OWN[measure], color="black", lw=1, ls="--")
@@ -210,12 +213,13 @@ def draw(results: xr.Dataset) -> Figure:
                 "least by theory", (OWN[measure], 0.97), (3, 0), ("data", "axes fraction"), "offset points", fontsize=8, va="top",
             )  # fmt: skip
     for ax in axes[:, 0]:
-        ax.set_ylabel(f"damage / least damage {_study.LOWER}")
+        ax.set_ylabel(f"damage / its least\n{_study.LOWER}")
     for ax in axes[-1]:
-        ax.set_xlabel("exponent of the coin, weight times variance^exponent")
+        ax.set_xlabel("exponent alpha")
     most = max(axes.flat, key=lambda ax: len(ax.get_lines()))
     _study.legend_below(figure, most, 4)
-    _study.finding(figure, "Each measure has a best coin of its own, and for the first three theory says which")
+    of = "coins in proportion to weight times variance^alpha; percentages kept"
+    _study.finding(figure, "Each measure has a best coin of its own, and for the first three theory says which", of)
     return figure
 
 

@@ -120,11 +120,12 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept", ylabel=_study.LOWER)
         _study.tick_at(ax.xaxis, kept.values, ".2g")
         _study.label_decades(ax.yaxis)
-        ax.set_title(_measures.MEASURES[name], fontsize=10)
+        ax.set_title(_measures.MEASURES[name])
     size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks"
     _study.finding(
         figure,
-        f"Refits learnt from noise alone, in rounds, are nearer to the mask alone than to exact refits at once ({size})",
+        "Refits learnt from noise alone, in rounds, are nearer to the mask alone than to exact refits at once",
+        size,
     )
     _study.label_ends(figure, *axes.flat)
     return figure

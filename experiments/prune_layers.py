@@ -207,7 +207,7 @@ def draw(results: xr.Dataset) -> Figure:
         if name not in results.way:
             continue
         mean, error = _study.mean_and_error(100 * (1 - results.accuracy.sel(way=name)), "seed")
-        dashes = "--" if way.groups == "row" and way.closed_loop else DASHES[way.groups]
+        dashes = "--" if way.groups == "row" and way.loop else DASHES[way.groups]
         style = {"color": COLOURS[name.partition(",")[0]], "linestyle": dashes, "marker": "."}
         ax.errorbar(100 * results.pruned, mean, yerr=error, label=name, **style)
     before = 100 * (1 - float(results.before.mean()))
@@ -224,7 +224,7 @@ def draw(results: xr.Dataset) -> Figure:
     ax.yaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter("{x:g}")
-    _study.finding(figure, "Surgeon and local regrowth lose least, above all with one budget for every layer")
+    _study.finding(figure, "Surgeon and local regrowth lose least, above all with a budget of its own for every layer")
     _study.label_ends(figure, ax)
     return figure
 

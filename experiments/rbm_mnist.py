@@ -202,7 +202,7 @@ MEASURES = {
 
 def draw(results: xr.Dataset) -> Figure:
     """Likelihood and error over synapses, and over hidden units where some go; without the bias step, retrained."""
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=(10.5, 6.6), layout="constrained")
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
     without = results.sel(bias_step=False)
     units = without.units.mean("seed")
@@ -226,14 +226,14 @@ def draw(results: xr.Dataset) -> Figure:
         _study.tick_at(column[0].xaxis, sizes, ",.0f")
         column[0].invert_xaxis()
         column[-1].set(xlabel={"weights": "synapses left", "units": "hidden units left"}[size])
-    axes[0, 0].set_title("at equal number of synapses", fontsize=10)
-    axes[0, 1].set_title("at equal number of hidden units (criteria that lose any)", fontsize=10)
+    axes[0, 0].set_title("at equal number of synapses")
+    axes[0, 1].set_title("at equal number of hidden units (where some are lost)")
     for ax, (label, _) in zip(axes[:, 0], MEASURES.values(), strict=True):
         ax.set_ylabel(label)
     _study.finding(
         figure, "Counted in synapses, pruning by weight is best; counted in neurons, a machine trained small is"
     )
-    _study.label_ends(figure, *axes.flat)
+    _study.label_ends(figure, *axes[:, 0])
     return figure
 
 

@@ -185,7 +185,7 @@ def draw(results: xr.Dataset) -> Figure:
     _study.list_rows(likelihood, names)
     for fill, label in (("black", "bias step off"), ("white", "bias step on")):
         likelihood.plot([], [], "ko", markerfacecolor=fill, label=label)
-    likelihood.legend(loc="lower left")
+    likelihood.legend(loc="center left")
     _study.finding(figure, "Ten units at random keep as much of the distribution as ten found by Fisher information")
     _study.label_ends(figure, units)
     return figure

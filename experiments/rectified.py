@@ -202,8 +202,8 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Distance over time, a panel for each form; epsilon of active sets beside that of the whole."""
-    figure = Figure(figsize=(12, 4.4), layout="constrained")
-    *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.85))
     for ax, form in zip(panels, results.form.values, strict=True):
         for rule in results.rule.values:
             distance = results.distance.sel(form=form, rule=rule).median("network")
@@ -225,8 +225,8 @@ def draw(results: xr.Dataset) -> Figure:
         sets.plot([], [], marker, color="grey", markersize=4, label=label)
     sets.axvline(1, color="black", linewidth=1)
     _study.list_rows(sets, ["no synapse" if rule == "empty" else rule for rule in results.rule.values])
-    sets.set(xlim=(0, 1.05), xlabel="epsilon / that of the whole network", title="active sets")
-    sets.legend(loc="lower left", fontsize=7)
+    sets.set(xlim=(0, 1.05), xlabel="epsilon / the whole network's", title="active sets")
+    sets.legend(loc="upper left", fontsize=7)
     _study.finding(
         figure,
         "Networks that switch active sets: a refit stays closest, and no active set is worse than the whole network",

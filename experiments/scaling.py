@@ -286,12 +286,11 @@ def draw(results: xr.Dataset) -> Figure:
     for (measure, label), name in zip(errors.items(), ("vermilion", "pink", "blue"), strict=True):
         right.plot(ladder.synapses, ladder[measure], marker="o", markersize=3, color=plot.PALETTE[name], label=label)
     right.set(title="errors", ylabel=f"relative error {_study.LOWER}")
+    right.margins(y=0.12)
     for ax in (left, middle, right):
         ax.set(xscale="log", yscale="log", xlabel="synapses")
         _study.label_decades(ax.yaxis)
-    _study.finding(
-        figure, f"Time grows with the number of synapses to the power of {slope(results):.2f}: nearly in proportion"
-    )
+    _study.finding(figure, f"Time grows with the number of synapses to the power of {slope(results):.2f}")
     _study.label_ends(figure, left, right)
     return figure
 

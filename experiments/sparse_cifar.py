@@ -170,12 +170,15 @@ def draw(results: xr.Dataset) -> Figure:
     left.set(xlabel=f"accuracy, % {_study.HIGHER}")
     right.set(xscale="log", xlabel=f"operations, % of the dense network's {_study.LOWER}")
     _study.label_decades(right.xaxis)
-    for start, name in COLOURS.items():
+    starts = {STARTS.get(at.rule.item(), "dense, then pruned") for at in cells}
+    for start, name in ((start, name) for start, name in COLOURS.items() if start in starts):
         left.plot([], [], "o", color=plot.PALETTE[name], label=start if start == "not pruned" else f"starts {start}")
     finding = "At the same sparsity, networks that start dense are more accurate than those that start sparse or narrow"
     if results.sizes["seed"] == 1:
-        finding = "A tenth of the synapses costs less than a point (one network each: tenths of a point say nothing)"
-    _study.finding(figure, finding)
+        finding = "With a tenth of the synapses accuracy is less than a point lower"
+    _study.finding(
+        figure, finding, "one network of each: tenths of a point say nothing" if results.sizes["seed"] == 1 else ""
+    )
     _study.legend_below(figure, left)
     return figure
 

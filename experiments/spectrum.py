@@ -136,7 +136,7 @@ def draw(results: xr.Dataset) -> Figure:
     axes[-1].plot([], [], "kx", label="independent code, mean of 2 draws")
     _study.legend_below(figure, axes[-1])
     size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept"
-    _study.finding(figure, f"Sorted eigenvalues put the mask alone first, though it has lost the slow modes ({size})")
+    _study.finding(figure, "Sorted eigenvalues put the mask alone first, though it has lost the slow modes", size)
     return figure
 
 

@@ -269,8 +269,8 @@ def draw(results: xr.Dataset) -> Figure:
         ax.axhline(1, color="black", linewidth=0.5)
         ax.set(xlabel="fraction pruned", ylabel=f"share of the accuracy that is kept {_study.HIGHER}")
         _study.tick_at(ax.xaxis, at.pruned.values)
-        ax.set_title(title, fontsize=10)
-    left.set_ylim(-0.03, 1.05)
+        ax.set_title(title)
+    left.set_ylim(-0.09, 1.05)
     right.set_ylim(0.55, 1.02)
     right.legend(fontsize=8, loc="lower left")
     level = 0.9 if 0.9 in results.pruned.values else float(results.pruned.values[-1])
@@ -282,10 +282,11 @@ def draw(results: xr.Dataset) -> Figure:
         single.plot([values.mean()] * 2, [place - 0.35, place + 0.35], color="black")
     _study.list_rows(single, [name if source == NONE else f"{name}\nsees {source}" for name, source in SHOWN])
     single.set(xlim=(-0.03, 1.05), xlabel=f"share of the accuracy that is kept\n{_study.HIGHER}")
-    single.set_title(f"single networks and mean, {level:.0%} pruned", fontsize=10)
+    single.set_title(f"single networks, {level:.0%} pruned")
     name, source = LOCAL_FROM_NOISE[0]
     mean = float(results.retention.sel(rule=name, source=source, pruned=level).mean("seed").mean("task"))
-    share = f"{mean:.0%} of the accuracy with {1 - level:.0%} of the synapses"
+    synapses = "a tenth" if level == 0.9 else f"{1 - level:.0%}"
+    share = f"{mean:.0%} of the accuracy with {synapses} of the synapses"
     _study.finding(figure, f"Without any training, a local rule that sees nothing but noise keeps {share}")
     _study.label_ends(figure, left)
     return figure

@@ -181,41 +181,49 @@ DASHES = {
 """By how a method starts: dense and without exchange (a line), dense with exchange, sparse, or narrow."""
 FAR = 1.5
 """Error, in those of the dense network, that the right panel ends at."""
+FALLING = (NARROW, COUNTER, "bcm")
+"""Named in the left panel, as those that start sparse are: they leave the right one."""
 
 
 def draw(results: xr.Dataset) -> Figure:
     """Test error over the fraction kept: on the left all rules, on the right the same near the dense network."""
-    figure = Figure(figsize=(12, 5.6), layout="constrained")
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
     axes = figure.subplots(1, 2)
     dense, error = _study.mean_and_error(100 * (1 - results.sel(rule=DENSE, level=1.0).accuracy), "seed")
-    for ax in axes:
+    ticks = 100 * results.level.values[results.accuracy.sel(rule="magnitude").notnull().any("seed").values]
+    for ax, title in zip(axes, ("all", "near the dense network (grey: its error)"), strict=True):
         ax.axhspan(float(dense - error), float(dense + error), color="#dddddd")
         for rule in (rule for rule in (*MATCHED, NARROW, COUNTER, SURVIVAL) if rule in results.rule.values):
-            at = results.sel(rule=rule)
-            at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
-            at = at.isel(level=np.argsort(-at.density.mean("seed").values))
-            mean, bar = _study.mean_and_error(100 * (1 - at.accuracy), "seed")
+            kept, mean, bar = _curve(results.sel(rule=rule))
             style = {"color": plot.colour(rule), "linestyle": DASHES.get(rule, "-"), "marker": ".", "label": rule}
-            ax.errorbar(100 * at.density.mean("seed"), mean, yerr=bar, **style)
-        ax.set(xscale="log", yscale="log", xlabel="synapses kept, %", ylabel=f"test error, % {_study.LOWER}")
-        ticks = 100 * results.level.values[results.accuracy.sel(rule="magnitude").notnull().any("seed").values]
+            ax.errorbar(kept, mean, yerr=bar, **style)
+        ax.set(
+            xscale="log", yscale="log", xlabel="synapses kept, %", ylabel=f"test error, % {_study.LOWER}", title=title
+        )
         _study.tick_at(ax.xaxis, ticks)
-        ax.invert_xaxis()
-    axes[1].set(ylim=(0.93 * float(dense), FAR * float(dense)), xlim=(1.15 * max(ticks), min(ticks) / 1.05))
-    for ax, title in zip(axes, ("all", "near the dense network (grey: its error)"), strict=True):
-        _study.label_decades(ax.yaxis)
-        ax.set_title(title, fontsize=10)
-    _study.tick_at(axes[1].yaxis, np.arange(1.4, FAR * float(dense), 0.1), ".1f")
+        ax.set_xlim(1.15 * max(ticks), min(ticks) / 1.05)
+    _study.label_decades(axes[0].yaxis)
+    lowest = min(float(np.min(_curve(results.sel(rule=rule))[1])) for rule in results.rule.values if rule in MATCHED)
+    axes[1].set_ylim(0.98 * lowest, FAR * float(dense))
+    _study.tick_at(axes[1].yaxis, np.arange(np.ceil(10 * lowest) / 10, FAR * float(dense), 0.1), ".1f")
+    if SURVIVAL in results.rule.values:
+        kept, mean, _ = _curve(results.sel(rule=SURVIVAL))
+        axes[1].annotate(SURVIVAL, (kept[0], mean[0]), (4, 14), textcoords="offset points", fontsize=8)
     _study.finding(
-        figure,
-        "Pruned by weight or information while it learns, a network keeps its accuracy down to 5 % of its synapses; a narrow one "
-        "does not",
+        figure, "Pruned by weight or information while it learns, a network keeps its accuracy with 5 % of its synapses"
     )
-    near = {rule: "" for rule in results.rule.values if rule in (NARROW, COUNTER, SURVIVAL) or DASHES.get(rule) == ":"}
-    far = {rule: "" for rule in results.rule.values if rule not in near or rule == SURVIVAL}
-    _study.label_ends(figure, axes[0], names=far)
-    _study.label_ends(figure, axes[1], names=near)
+    lost = [rule for rule in results.rule.values if rule in FALLING or DASHES.get(rule) == ":"]
+    _study.label_ends(figure, axes[0], names={rule: "" for rule in results.rule.values if rule not in lost})
+    _study.label_ends(figure, axes[1], names=dict.fromkeys([*lost, SURVIVAL], ""))
     return figure
+
+
+def _curve(at):
+    """Density, error and standard error of a rule, densest first."""
+    at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
+    at = at.isel(level=np.argsort(-at.density.mean("seed").values))
+    mean, error = _study.mean_and_error(100 * (1 - at.accuracy), "seed")
+    return 100 * at.density.mean("seed").values, mean.values, error.values
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The figure of a sweep, drawn from its stored results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -85,7 +85,7 @@ def plot_bound(summary: xr.Dataset, ax: Axes) -> Axes:
     return ax
 
 
-def plot_unstable(places: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
+def plot_unstable(places: Mapping[str, Any], ax: Axes) -> Axes:
     """Mark above the axes where the median network of a rule is unstable, so that no error of it can be drawn.
 
     Args:
@@ -137,7 +137,7 @@ def plot_sweep(results: xr.Dataset) -> Figure:
     }
     unstable = {str(rule): _unstable(summary.sel(rule=rule)) for rule in summary.rule.values}
     with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 6.6), layout="constrained")
+        figure = Figure(figsize=(10, 5.8), layout="constrained")
         axes = dict(zip(titles, figure.subplots(2, 3).flat, strict=True))
         for name, (label, title) in titles.items():
             plot_statistic(summary, name, axes[name]).set(ylabel=f"{label} (lower is better)")
