@@ -22,6 +22,14 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
 
     What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end. Where nothing is
     left, the axis is linear and empty, and says so.
+
+    Args:
+      summary: from `sweep.summarise`.
+      name: of the measure.
+      ax: axes of matplotlib.
+
+    Returns:
+      The axes.
     """
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
@@ -132,19 +140,22 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         "slow_modes": (r"$|u^* S v / \lambda - 1|$", f"mean along the {slow} slowest modes"),
         "stationary": ("nats per neuron", "information lost"),
         "worst_mode": (r"$|u^* S v / \lambda - 1|$", f"worst of the {slow} slowest modes"),
-        "epsilon": (r"$\epsilon$", "certificate"),
+        "epsilon": (r"$\epsilon$", "certificate (shaded: no guarantee)"),
         "sorted_median": (r"$|\mu / \lambda - 1|$", "median of sorted eigenvalues"),
     }
     unstable = {str(rule): _unstable(summary.sel(rule=rule)) for rule in summary.rule.values}
     with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(10, 5.8), layout="constrained")
-        axes = dict(zip(titles, figure.subplots(2, 3).flat, strict=True))
+        figure = Figure(figsize=(10.5, 5.6), layout="constrained")
+        grid = figure.subplots(2, 3, sharex=True)
+        axes = dict(zip(titles, grid.flat, strict=True))
         for name, (label, title) in titles.items():
             plot_statistic(summary, name, axes[name]).set(ylabel=f"{label} (lower is better)")
             axes[name].set_title(title, fontsize=10)
             plot_unstable(unstable, axes[name])
-        _plot_guarantee(axes["epsilon"])
+        for ax in grid[0]:
+            ax.set_xlabel("")
         plot_bound(summary, axes["epsilon"])
+        _shade_above_one(axes["epsilon"])
         handles, labels = axes["epsilon"].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         size = f"{networks} networks of {n} neurons: medians (bars: 68 %, arrows: without end); infinite ones left out"
@@ -157,19 +168,13 @@ def _unstable(of_rule):
     return of_rule.keep.values[(of_rule.stable <= 0.5).values]
 
 
-def _plot_guarantee(ax):
-    """The line above which epsilon says nothing, named beside the axes, where no line can hide the words."""
+def _shade_above_one(ax):
+    """Where epsilon says nothing; words in the title, where no line can hide them."""
+    low, high = ax.get_ylim()
+    if high > 1:
+        ax.axhspan(1, high, color="black", alpha=0.06, linewidth=0)
+        ax.set_ylim(low, high)
     ax.axhline(1, color="black", linewidth=0.6)
-    ax.annotate(
-        "no guarantee\nabove 1",
-        (1, 1),
-        (3, 0),
-        ("axes fraction", "data"),
-        "offset points",
-        va="center",
-        fontsize=7,
-        annotation_clip=False,
-    )
 
 
 def _finding(summary):

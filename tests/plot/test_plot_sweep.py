@@ -42,7 +42,7 @@ def test_bound_is_drawn_only_where_it_says_something(results):
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.6, 0.9])
 
 
-def test_unstable_medians_are_marked_and_words_stay_clear_of_lines(results):
+def test_where_the_median_network_is_unstable_there_is_a_mark(results):
     shaken = results.copy(deep=True)
     shaken["abscissa"].loc[{"rule": "weight", "keep": 0.3}] = 1.0
     figure = plot.plot_sweep(shaken)
@@ -52,9 +52,6 @@ def test_unstable_medians_are_marked_and_words_stay_clear_of_lines(results):
         np.testing.assert_array_equal(marks[0].get_xdata(), [0.3])
         assert "unstable" in [text.get_text() for text in ax.texts]
         assert "lower is better" in ax.get_ylabel()
-    figure.draw_without_rendering()
-    words = [text for text in figure.axes[4].texts if "no guarantee" in text.get_text()]
-    assert words[0].get_window_extent().x0 > figure.axes[4].get_window_extent().x1
     assert "Response to noise nearest" in figure.get_suptitle()
     assert not [text for ax in plot.plot_sweep(results).axes for text in ax.texts if text.get_text() == "unstable"]
 
