@@ -349,7 +349,8 @@ def list_rows(ax: Axes, labels: Sequence[Any]) -> None:
 def dot(ax: Axes, values: xr.DataArray, over: str, place: float, **style: Any) -> None:
     """Mean and standard error over a dimension, in a row."""
     mean, error = (float(part) for part in mean_and_error(values, over))
-    ax.errorbar([mean], [place], xerr=None if np.isnan(error) else [error], **{"linestyle": "", "marker": "o"} | style)
+    style = {"linestyle": "", "marker": "o"} | style
+    ax.errorbar([mean], [place], xerr=None if np.isnan(error) else [error], **style)
 
 
 def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: int) -> dict[str, float]:

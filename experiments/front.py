@@ -234,7 +234,7 @@ def draw(results: xr.Dataset) -> Figure:
 
 
 def _handles(barrier):
-    grey = {"color": "grey", "linestyle": ""}
+    grey: dict[str, Any] = {"color": "grey", "linestyle": ""}
     found = [
         Line2D([], [], color=plot.colour(mask), linewidth=4, label=f"masks by {mask}") for mask in map(_name, MASKS)
     ]

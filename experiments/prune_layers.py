@@ -208,7 +208,7 @@ def draw(results: xr.Dataset) -> Figure:
             continue
         mean, error = _study.mean_and_error(100 * (1 - results.accuracy.sel(way=name)), "seed")
         dashes = "--" if way.groups == "row" and way.loop else DASHES[way.groups]
-        style = {"color": COLOURS[name.partition(",")[0]], "linestyle": dashes, "marker": "."}
+        style: dict[str, Any] = {"color": COLOURS[name.partition(",")[0]], "linestyle": dashes, "marker": "."}
         ax.errorbar(100 * results.pruned, mean, yerr=error, label=name, **style)
     before = 100 * (1 - float(results.before.mean()))
     ax.axhline(before, color="black", lw=0.8, ls=":")

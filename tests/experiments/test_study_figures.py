@@ -1,6 +1,7 @@
 """Figures of studies, drawn from the committed results: few panels, one palette, a finding for a title, which way is better."""
 
 import importlib
+import importlib.util
 
 import matplotlib as mpl
 import pytest
