@@ -115,7 +115,7 @@ def draw(results: xr.Dataset) -> Figure:
     """Four panels: the network, what noise shows, what stays, and the spectrum."""
     before, seen, after = _matrices(results)
     synapses = (before != 0) & ~np.eye(len(before), dtype=bool)
-    figure = Figure(figsize=(12.5, 3.3), layout="constrained")
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
     network, noise, stays, spectrum = figure.subplots(1, 4, width_ratios=(1, 1.22, 1, 1.2))
     plot.plot_weights(before, network)
     network.set_title("1  A network: three clusters")
