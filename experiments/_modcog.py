@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jax import Array
 
-from jaxprune import InputError, rnn
+from jaxprune import InputError, plot, rnn
 from jaxprune.dynamics import Activity, mix
 
 TASKS = (
@@ -31,15 +31,8 @@ INPUT, COLOURED, BROAD, NEURON, STRONG, LINEAR, LINEAR_INPUT, TASK, MIXED = (
     "task and noise",
 )
 COLOURS = {
-    TASK: "black",
-    INPUT: "#0072b2",
-    COLOURED: "#56b4e9",
-    BROAD: "#009e73",
-    MIXED: "#999999",
-    LINEAR_INPUT: "#cc79a7",
-    LINEAR: "#e69f00",
-    NEURON: "#d55e00",
-    STRONG: "#8b4513",
+    source: plot.colour(source)
+    for source in (INPUT, COLOURED, BROAD, NEURON, STRONG, LINEAR, LINEAR_INPUT, TASK, MIXED)
 }
 DRAWN = 5
 """Number of sources with noise: each takes a key."""

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -30,9 +31,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from jaxprune import InputError, networks, provenance
+from jaxprune import InputError, networks, plot, provenance
 from jaxprune.files import write_whole
-from jaxprune.plot import figure_settings, rule_style, save_figure
 from jaxprune.pruning import FragmentationWarning, UnstableWarning
 
 RESULTS = Path(__file__).parent / "results"
@@ -90,9 +90,9 @@ def main(
                 done.unlink(missing_ok=True)
         show(results)
         if draw is not None:
-            with mpl.rc_context(figure_settings()):
+            with mpl.rc_context(plot.figure_settings()):
                 figure = draw(results)
-            save_figure(figure, out / f"{name}.png")
+            plot.save_figure(figure, out / f"{name}.png")
     except (InputError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
@@ -297,11 +297,20 @@ def cell(values: xr.DataArray, over: str, digits: int = 3) -> str:
     return f"{mean:.{digits}f}" + ("" if np.isnan(error) else f" ± {error:.{digits}f}")
 
 
+LOWER, HIGHER = "(lower is better)", "(higher is better)"
+
+
 def line_style(rule: Any) -> dict[str, Any]:
     """Colour and dashes of a rule without its marker; those of a variant ("noise, original leak") are dots."""
     base, _, variant = str(rule).partition(", ")
-    style = {name: value for name, value in rule_style(base).items() if name in ("color", "linestyle")}
+    style = {name: value for name, value in plot.rule_style(base).items() if name in ("color", "linestyle")}
     return style | ({"linestyle": ":"} if variant else {})
+
+
+def finding(figure: Figure, text: str, of: str = "") -> None:
+    """What the figure shows, in words above it, on as many lines as its width asks for; below, of what it is shown."""
+    lines = textwrap.wrap(text, int(10.5 * figure.get_figwidth()))
+    figure.suptitle("\n".join([*lines, of] if of else lines), fontsize=11)
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
@@ -310,12 +319,38 @@ def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns or len(labels))
 
 
+def label_ends(figure: Figure, *axes: Axes, **options: Any) -> None:
+    """The label of each line at its end; called last, as labels are placed for the sizes that the axes have by then."""
+    figure.draw_without_rendering()
+    for ax in axes:
+        plot.label_lines(ax, **options)
+
+
+def tick_at(axis: Axis, values: Iterable[float], form: str = "g") -> None:
+    """Ticks at these values and nowhere else."""
+    values = [float(value) for value in values]
+    axis.set_ticks(values, [f"{value:{form}}" for value in values])
+    axis.set_minor_locator(NullLocator())
+
+
 def label_decades(axis: Axis) -> None:
     """Plain numbers on a logarithmic axis: 1, 2 and 5, or powers of ten alone where it spans many."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 60 * low else (1,)))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:g}")
+
+
+def list_rows(ax: Axes, labels: Sequence[Any]) -> None:
+    """Names of rows beside the axes, the first on top."""
+    ax.set(yticks=range(len(labels)), yticklabels=[str(label) for label in labels], ylim=(len(labels) - 0.4, -0.6))
+
+
+def dot(ax: Axes, values: xr.DataArray, over: str, place: float, **style: Any) -> None:
+    """Mean and standard error over a dimension, in a row."""
+    mean, error = (float(part) for part in mean_and_error(values, over))
+    style = {"linestyle": "", "marker": "o"} | style
+    ax.errorbar([mean], [place], xerr=None if np.isnan(error) else [error], **style)
 
 
 def compare(ours: Callable[[], Any], peer: Callable[[], Any] | None, repeats: int) -> dict[str, float]:

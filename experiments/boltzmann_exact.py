@@ -22,7 +22,7 @@ from jax import lax
 from matplotlib.figure import Figure
 
 from experiments import _small_machines, _study
-from jaxprune import boltzmann
+from jaxprune import boltzmann, plot
 
 RANKED = ("information", "residual-information", "weight", "variance", "heuristic", "heuristic-information")
 CRITERIA = (*RANKED, "uniform", "anti-variance")
@@ -164,29 +164,38 @@ def show(results: xr.Dataset) -> None:
         console.print(table)
 
 
+COLOURS = {"plain": "grey", "one factor": "teal", "bias step": "orange", "refitted": "blue"}
+
+
 def draw(results: xr.Dataset) -> Figure:
-    """Rank correlations, and divergences after every step."""
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    axes = figure.subplots(1, 1 + results.sizes["kept"])
+    """Rank correlations, and divergences after every step, of the smallest machines."""
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    ranks, *losses = figure.subplots(1, 1 + results.sizes["kept"], sharey=True)
     at = results.isel(hidden=0)
     names = [str(name) for name in at.criterion.values]
-    ranks = at["rank"].isel(kept=0, step=0)
-    shown = [name for name in names if bool(ranks.sel(criterion=name).notnull().all())]
-    mean, error = _study.mean_and_error(ranks.sel(criterion=shown), "seed")
-    axes[0].barh(shown, mean, xerr=error, color="#0072b2")
-    axes[0].invert_yaxis()
-    axes[0].set(xlabel="rank correlation with the exact divergence\nof single removals", xlim=(-0.2, 1))
-    for ax, kept in zip(axes[1:], at.kept.values, strict=True):
-        for number, (step, colour) in enumerate(
-            zip(at.step.values, ("#999999", "#56b4e9", "#e69f00", "#009e73"), strict=True)
-        ):
-            mean, error = _study.mean_and_error(at.divergence.sel(kept=kept, step=step), "seed")
-            place = np.arange(len(names)) + 0.2 * (number - 1.5)
-            ax.barh(place, mean, height=0.18, xerr=error, color=colour, label=str(step))
-        ax.set(yticks=range(len(names)), xscale="log", xlabel=f"divergence at {kept:.0%} kept, nats")
-        ax.set_yticklabels(names if ax is axes[1] else [])
-        ax.invert_yaxis()
-    _study.legend_below(figure, axes[1])
+    for place, name in enumerate(names):
+        rank = at["rank"].isel(kept=0, step=0).sel(criterion=name)
+        if bool(rank.notnull().all()):
+            _study.dot(ranks, rank, "seed", place, color=plot.colour(name), markersize=6)
+    ranks.axvline(0, color="black", linewidth=0.6)
+    ranks.set(xlabel=f"rank correlation with the exact divergence\n{_study.HIGHER}", xlim=(-0.25, 1.05))
+    ranks.set_title("which synapse matters, one at a time")
+    for ax, kept in zip(losses, at.kept.values, strict=True):
+        for number, step in enumerate(at.step.values):
+            colour = plot.PALETTE[COLOURS[str(step)]]
+            for place, name in enumerate(names):
+                lost = at.divergence.sel(kept=kept, step=step, criterion=name)
+                _study.dot(ax, lost, "seed", place + 0.16 * (number - 1.5), color=colour)
+            ax.plot([], [], "o", color=colour, label=str(step))
+        ax.set(xscale="log", xlabel=f"divergence from the whole machine, nats\n{_study.LOWER}")
+        _study.label_decades(ax.xaxis)
+        ax.set_title(f"{kept:.0%} of synapses kept")
+    _study.list_rows(ranks, names)
+    _study.finding(
+        figure,
+        "Fisher information (variance) ranks removals only together with the weight; the biases make up for most of the loss",
+    )
+    _study.legend_below(figure, losses[0])
     return figure
 
 

@@ -11,10 +11,10 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
-from jaxprune.plot import rule_style
+from jaxprune import dynamics, linalg, plot, pruning
 from jaxprune.sweep import median_interval
 
 ROWWISE = "noise+compensation, row by row"
@@ -78,28 +78,50 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """H2 error against the slow modes at each fraction: rules, controls, and the line of quadratic forms."""
     forms = [rule for rule in results.rule.values if rule.startswith("form ")]
-    figure = Figure(figsize=(12, 3.9), layout="constrained")
+    figure = Figure(figsize=(11.5, 4), layout="constrained")
     axes = figure.subplots(1, results.sizes["keep"], sharex=True, sharey=True, squeeze=False)[0]
     for ax, keep in zip(axes, results.keep.values, strict=True):
         at = results.sel(keep=keep)
         line = [median_interval(at[name].sel(rule=forms)).sel(statistic="median") for name in ("slow_modes", "h2")]
-        ax.plot(*line, color="#009E73", marker=".", label="noise+form, blend 0 to 1")
-        for rule in (rule for rule in RULES if rule in results.rule.values):
-            x, y = (median_interval(at[name].sel(rule=rule)).sel(statistic="median") for name in ("slow_modes", "h2"))
-            style = {**rule_style(rule), "linestyle": "none", "markersize": 7}
-            style |= {"marker": "*"} if rule == "empty" else {}
-            ax.plot([float(x)], [float(y)], label=rule, **style)
+        ax.plot(*line, color=plot.colour("noise"), linestyle=":", marker=".")
+        for rule in (rule for rule in RULES if rule in results.rule.values and not rule.startswith("noise^")):
+            x, y = (
+                float(median_interval(at[name].sel(rule=rule)).sel(statistic="median")) for name in ("slow_modes", "h2")
+            )
+            ax.plot([x], [y], **_point(rule))
         ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="error along the slow modes")
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_major_formatter("{x:g}")
-    axes[0].set_ylabel("relative H2 error")
-    _study.legend_below(figure, axes[0], 6)
-    figure.suptitle(
-        f"Response to noise against slow modes, N = {results.attrs['neurons']}, {results.sizes['network']} networks "
-        "(medians); lower left is better",
-        fontsize=10,
-    )
+        for axis in (ax.xaxis, ax.yaxis):
+            _study.label_decades(axis)
+    axes[0].set_ylabel(f"relative H2 error {_study.LOWER}")
+    figure.legend(handles=_handles(), loc="outside lower center", ncols=5)
+    size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks; lower left is better"
+    _study.finding(figure, "Coins (1/p) keep slow modes and lose the response to noise; refits do the reverse", size)
     return figure
+
+
+def _point(rule):
+    """Colour says what counts as important, the marker what the survivors do."""
+    _, _, adjust = rule.partition("+")
+    markers = {"": "s", "compensation": "o", "keep": "x", "abscissa": "+"}
+    marker = {"marker": "*", "markersize": 9} if rule == "empty" else {"marker": markers[adjust], "markersize": 6}
+    fill = {"markerfacecolor": "white"} if adjust == "compensation" else {}
+    return {"color": plot.colour(rule), "linestyle": "", **marker, **fill}
+
+
+def _handles():
+    grey = {"color": "grey", "linestyle": "", "markersize": 6}
+    scores = [
+        Line2D([], [], color=plot.colour(score), linewidth=4, label=score) for score in ("noise", "weight", "uniform")
+    ]
+    return [
+        *scores,
+        Line2D([], [], **_point("empty"), label="no synapse"),
+        Line2D([], [], color=plot.colour("noise"), linestyle=":", marker=".", label="noise+form, blend 0 to 1"),
+        Line2D([], [], marker="s", label="coins, 1/p", **grey),
+        Line2D([], [], marker="o", markerfacecolor="white", label="compensation", **grey),
+        Line2D([], [], marker="+", label="one factor", **grey),
+        Line2D([], [], marker="x", label="mask alone", **grey),
+    ]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, plot
 from jaxprune.deep import Counter, Survival
 
 DIMS = ("variant", "seed")
@@ -125,30 +125,32 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
+WORST = -0.7
+"""Difference in accuracy, in points, below which a variant is written down and not drawn."""
+
+
 def draw(results: xr.Dataset) -> Figure:
-    """Every variant at its density, and the line of magnitude pruning; variants far below it stand at the lower edge."""
-    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
-    ax = figure.subplots()
-    levels = results.sel(variant=[_magnitude(level) for level in LEVELS])
-    mean, error = _study.mean_and_error(100 * levels.accuracy, "seed")
-    ax.errorbar(100 * levels.density.mean("seed"), mean, yerr=error, color="black", label="magnitude")
-    floor = float(mean.min()) - 0.5
-    for number, name in enumerate(name for name in results.variant.values if name in VARIANTS):
-        at = results.sel(variant=name)
-        mean, error = (float(value) for value in _study.mean_and_error(100 * at.accuracy, "seed"))
-        kept, label = 100 * float(at.density.mean("seed")), str(name)
-        style: Any = {"color": f"C{number % 10}", "marker": "os^vDP"[(number + number // 10) % 6], "linestyle": ""}
-        if mean < floor:
-            label += f" ({mean:.0f} ± {error:.0f} %)"
-            ax.plot([kept], [floor], label=label, **style, clip_on=False)
+    """Accuracy of variants minus that of magnitude pruning at the same density, where there is one, beside what they prune."""
+    found = {str(name): 100 * (results.sel(variant=name).accuracy - beside(results, str(name))) for name in VARIANTS}
+    found = {name: difference for name, difference in found.items() if bool(difference.notnull().all())}
+    order = sorted(found, key=lambda name: -float(found[name].mean()))
+    figure = Figure(figsize=(10.5, 0.27 * len(order) + 1.6), layout="constrained")
+    lost, pruned = figure.subplots(1, 2, sharey=True, width_ratios=(1.6, 1))
+    for place, name in enumerate(order):
+        colour = plot.colour("counter")
+        if (mean := float(found[name].mean())) > WORST:
+            _study.dot(lost, found[name], "seed", place, color=colour)
         else:
-            ax.errorbar([kept], [mean], yerr=[error], label=label, **style)
-    ticks = (60, 40, 20, 10, 5, 2)
-    ax.set(xscale="log", xlabel="synapses kept, %", ylabel="accuracy, %", ylim=(floor, None))
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.invert_xaxis()
-    _study.legend_below(figure, ax, 3)
+            lost.plot([WORST], [place], "<", color=colour, clip_on=False)
+            lost.annotate(f"{mean:.0f}", (WORST, place), (6, 0), textcoords="offset points", va="center", fontsize=8)
+        _study.dot(pruned, 100 * (1 - results.sel(variant=name).density), "seed", place, color=colour)
+    lost.axvline(0, color=plot.colour("magnitude"), linewidth=1)
+    lost.set(xlim=(WORST, None), xlabel=f"accuracy minus magnitude's at the same density, points {_study.HIGHER}")
+    pruned.set(xlabel="synapses pruned, %")
+    _study.list_rows(lost, order)
+    _study.finding(
+        figure, "No variant of the rule of use beats magnitude pruning (line) at the same density beyond the error"
+    )
     return figure
 
 

@@ -20,6 +20,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _dbm, _study
+from jaxprune import plot
 
 LOCAL = ("variance", "heuristic", "information", "residual-information", "weight")
 CONTROLS = ("uniform", "units", "anti-variance")
@@ -183,38 +184,39 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
-STYLES = {
-    "variance": ("#0072b2", "-"), "heuristic": ("#56b4e9", "-"), "information": ("#009e73", "-"),
-    "residual-information": ("#117733", ":"), "weight": ("#d55e00", "-"), "uniform": ("#999999", "-"),
-    "units": ("#aa4499", "-"), DENSE: ("black", "--"),
-}  # fmt: skip
+DRAWN = (*LOCAL, "uniform", "units", DENSE)
+BETTER = {"code_error": _study.LOWER, "log_likelihood": _study.HIGHER, "entropy": _study.HIGHER}
 
 
 def draw(results: xr.Dataset) -> Figure:
     """Error, likelihood and diversity over synapses (left) and over neurons (right), protocol B; anti-variance is left out."""
     results = with_units_in_use(results)
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = Figure(figsize=(9.5, 7.2), layout="constrained")
     axes = figure.subplots(3, 2, sharex="col", sharey="row")
-    drawn = bool(results.bias_step.values[0])
+    step_drawn = bool(results.bias_step.values[0])
     for column, by in zip(axes.T, SIZES, strict=True):
         for ax, (measure, (label, factor, _)) in zip(column, MEASURES.items(), strict=True):
             for protocol, criterion, step, at in runs(results):
-                if protocol not in ("B", "dense") or criterion not in STYLES or (protocol == "B" and step != drawn):
+                if protocol not in ("B", "dense") or criterion not in DRAWN or (protocol == "B" and step != step_drawn):
                     continue
-                colour, dashes = STYLES[criterion]
                 mean, error = _study.mean_and_error(factor * at[measure], "seed")
-                style = {"color": colour, "linestyle": dashes, "marker": ".", "label": criterion}
-                ax.errorbar(at[by].mean("seed"), mean, yerr=error, **style)
-            ax.set(xscale="log", ylabel=label if by == "weights" else "")
-        ticks = _sizes(float(results[by].max()))
-        column[0].set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
-        column[0].minorticks_off()
+                style = {
+                    "color": plot.colour(criterion),
+                    "linestyle": "--" if criterion == DENSE else "-",
+                    "marker": ".",
+                }
+                ax.errorbar(at[by].mean("seed"), mean, yerr=error, label=criterion, **style)
+            ax.set(xscale="log", ylabel=f"{label}\n{BETTER[measure]}" if by == "weights" else "")
+        _study.tick_at(column[0].xaxis, _sizes(float(results[by].max())), ",.0f")
         column[-1].set(xlabel=SIZES[by])
         column[0].invert_xaxis()
     axes[0, 0].set_yscale("log")
-    axes[0, 0].set_yticks([5, 10, 20], ["5", "10", "20"])
-    axes[0, 0].minorticks_off()
-    _study.legend_below(figure, axes[0, 0], 4)
+    _study.tick_at(axes[0, 0].yaxis, (5, 10, 20))
+    _study.finding(
+        figure,
+        "Criteria with the weight in them keep code, likelihood and diversity with few synapses",
+    )
+    _study.label_ends(figure, *axes[:, 0])
     return figure
 
 

@@ -91,17 +91,21 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """A row for each machine."""
     names = results.machine.values
-    figure = Figure(figsize=(9.5, 1.75 * len(names)), layout="constrained")
+    figure = Figure(figsize=(9.5, 1.8 * len(names) + 0.5), layout="constrained")
     parts = figure.subfigures(len(names), 1, squeeze=False)
     for part, name in zip(parts[:, 0], names, strict=True):
         at = results.sel(machine=name)
         axes = part.subplots(1, 3, width_ratios=(1.6, 1, 5.5))
         plot_pictures(Pictures(*(_image(at[field]) for field in Pictures._fields)), axes)
         for ax, title in zip(axes, ("weights of units, red excites", "information of pixels", "samples"), strict=True):
-            ax.set_title(title, fontsize=8)
+            ax.set_title(title if name == names[0] else "", fontsize=8)
         first = at.isel(row=0, column=0)
         label = f"{name}: {float(first.weights):,.0f} synapses, {float(first.units):,.0f} hidden units"
         part.suptitle(label, fontsize=10, x=0.01, ha="left")
+    _study.finding(
+        figure,
+        "Pruning by weight keeps excitation and inhibition; Fisher information (variance) leaves blobs",
+    )
     return figure
 
 

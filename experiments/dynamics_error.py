@@ -135,7 +135,7 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Error against time, a line for each rule; the reference's numbers as crosses."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     ax = figure.subplots()
     for rule in results.rule.values:
         errors = results.error.sel(rule=rule)
@@ -151,12 +151,13 @@ def draw(results: xr.Dataset) -> Figure:
         )
         if rule in REFERENCE:
             ax.plot(REFERENCE_TIMES, REFERENCE[rule], "x", color=style["color"], markersize=7)
-    ax.plot([], [], "kx", label="reference (2 networks)")
-    ax.set(xlabel="time", ylabel="distance / size of the original's state", yscale="log")
-    ax.set_title(
-        f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept, same noise", fontsize=10
-    )
-    figure.legend(loc="outside right center")
+    (cross,) = ax.plot([], [], "kx")
+    ax.legend([cross], ["independent code, 2 networks"], loc="upper right", bbox_to_anchor=(1, 0.93))
+    ax.set(xlabel="time", ylabel=f"distance / size of the original's state {_study.LOWER}", yscale="log")
+    _study.label_decades(ax.yaxis)
+    size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept"
+    _study.finding(figure, "Under the same noise, noise pruning stays closest to the original's state", size)
+    _study.label_ends(figure, ax, names={"empty": "no synapse"})
     return figure
 
 

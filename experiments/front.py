@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments import _measures, _study
-from jaxprune import InputError, dynamics, linalg, networks, pruning
+from jaxprune import InputError, dynamics, linalg, networks, plot, pruning
 from jaxprune.pruning.adjust import match_response
 from jaxprune.pruning.theory import barrier_sparsify
 from jaxprune.sweep import median_interval
@@ -202,31 +202,52 @@ def show(results: xr.Dataset) -> None:
     )
 
 
-COLOURS = {"noise": "#0072B2", "noise^1.5": "#009E73", "noise^2": "#E69F00"}
 MARKERS = {"1/p": "s", "mask only": "x", "one factor": "+", "rounds": "v", "best weights": "*"}
-COMPENSATED = "compensated, 0 to 100 % slow noise"
+NAMES = {
+    "1/p": "coins, 1/p",
+    "mask only": "mask alone",
+    "rounds": "compensated in rounds",
+    "best weights": "best weights (not local)",
+}
+DRAWN = (0.4, 0.1)
+"""Fractions kept that the figure shows, where they were run."""
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """H2 error against the slow modes: a row for each ensemble, a column for each fraction."""
-    figure = Figure(figsize=(11, 2.6 * results.sizes["ensemble"] + 0.8), layout="constrained")
-    axes = figure.subplots(results.sizes["ensemble"], results.sizes["keep"], squeeze=False)
-    for row, ensemble in zip(axes, results.ensemble.values, strict=True):
-        for ax, keep in zip(row, results.keep.values, strict=True):
+    """H2 error against the slow modes: a column for each ensemble, a row for each fraction."""
+    keeps = [keep for keep in DRAWN if keep in results.keep.values] or list(results.keep.values[-1:])
+    figure = Figure(figsize=(3.4 * results.sizes["ensemble"] + 1, 2.7 * len(keeps) + 1.2), layout="constrained")
+    axes = figure.subplots(len(keeps), results.sizes["ensemble"], squeeze=False)
+    for row, keep in zip(axes, keeps, strict=True):
+        for ax, ensemble in zip(row, results.ensemble.values, strict=True):
             _draw_front(ax, results.sel(ensemble=ensemble, keep=keep))
-            if ax in axes[0]:
-                ax.set_title(f"{keep:.0%} kept")
-        row[0].set_ylabel(f"{ensemble}\nrelative H2 error")
+            ax.set_title(f"{ensemble}, {keep:.0%} kept")
+        row[0].set_ylabel(f"relative H2 error {_study.LOWER}")
     for ax in axes[-1]:
-        ax.set_xlabel("error along the slow modes")
-    handles = [Line2D([], [], color=colour, linewidth=4, label=mask) for mask, colour in COLOURS.items()]
-    handles.append(Line2D([], [], color="gray", marker=".", label=COMPENSATED))
-    handles += [Line2D([], [], color="gray", marker=marker, linestyle="", label=end) for end, marker in MARKERS.items()]
-    handles.append(Line2D([], [], color="black", marker="o", linestyle="", label="no synapse"))
-    if BARRIER in results.rule.values:
-        handles.append(Line2D([], [], color="black", marker="D", fillstyle="none", linestyle="", label=BARRIER))
-    figure.legend(handles=handles, loc="outside lower center", ncols=6)
+        ax.set_xlabel(f"error along the slow modes {_study.LOWER}")
+    figure.legend(handles=_handles(BARRIER in results.rule.values), loc="outside lower center", ncols=4)
+    _study.finding(
+        figure,
+        "Where 40 % stays, a local refit that sees slow noise comes near the best weights for its mask",
+    )
     return figure
+
+
+def _handles(barrier):
+    grey: dict[str, Any] = {"color": "grey", "linestyle": ""}
+    found = [
+        Line2D([], [], color=plot.colour(mask), linewidth=4, label=f"masks by {mask}") for mask in map(_name, MASKS)
+    ]
+    found.append(Line2D([], [], color="grey", marker=".", label="compensated, 0 to 100 % slow noise"))
+    found += [Line2D([], [], marker=marker, label=NAMES.get(end, end), **grey) for end, marker in MARKERS.items()]
+    found.append(Line2D([], [], color="black", marker="o", linestyle="", label="no synapse"))
+    if barrier:
+        found.append(Line2D([], [], color="black", marker="D", fillstyle="none", linestyle="", label=BARRIER))
+    return found
+
+
+def _name(power):
+    return "noise" if power == 1 else f"noise^{power:g}"
 
 
 def _draw_front(ax, at):
@@ -235,13 +256,13 @@ def _draw_front(ax, at):
         name: [float(median_interval(at[of].sel(rule=name)).sel(statistic="median")) for of in ("slow_modes", "h2")]
         for name in names
     }
-    for mask, colour in COLOURS.items():
+    for mask in map(_name, MASKS):
         line = np.array([place[f"{mask}, compensated, {share:g} slow"] for share in SHARES]).T
-        ax.plot(*line, color=colour, marker=".")
+        ax.plot(*line, color=plot.colour(mask), marker=".")
         for end, marker in MARKERS.items():
             name = mask if end == "1/p" else f"{mask}, {end}"
             if name in place:
-                ax.plot(*place[name], color=colour, marker=marker, linestyle="")
+                ax.plot(*place[name], color=plot.colour(mask), marker=marker, linestyle="", markersize=6)
     ax.plot(*place["empty"], "ko", markersize=4)
     if BARRIER in place:
         ax.plot(*place[BARRIER], "kD", fillstyle="none", markersize=5)

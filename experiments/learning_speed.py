@@ -16,7 +16,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, plot
 from jaxprune.deep import Counter
 
 DIMS = ("samples", "rule", "seed", "time")
@@ -28,7 +28,7 @@ RULES = {
     "magnitude, 10 % kept": ("magnitude", 0.1),
     "exchange, 10 % kept": ("exchange", 0.1),
 }
-COLOURS = ("black", "#56b4e9", "#0072b2", "#e69f00", "#d55e00", "#009e73")
+DASHES = {"counter, alpha 0.5": "--", "magnitude, 40 % kept": "--"}
 TIMES = 30
 """Measurements along a run."""
 
@@ -120,23 +120,27 @@ def _percent(values):
 
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy over the run (above), and what is left of the synapses (below), for every number of images."""
-    figure = Figure(figsize=(10, 5.5), layout="constrained")
+    figure = Figure(figsize=(10, 5.4), layout="constrained")
     axes = figure.subplots(2, results.sizes["samples"], sharex=True, squeeze=False)
     for column, samples in zip(axes.T, results.samples.values, strict=True):
         at = results.sel(samples=samples)
-        for rule, colour in zip(results.rule.values, COLOURS, strict=True):
-            one = at.sel(rule=rule)
+        for rule in results.rule.values:
+            one, style = at.sel(rule=rule), {"color": plot.colour(str(rule)), "linestyle": DASHES.get(str(rule), "-")}
             mean, error = _study.mean_and_error(100 * one.accuracy, "seed")
-            column[0].plot(100 * one.time, mean, color=colour, label=str(rule))
-            column[0].fill_between(100 * one.time, mean - error, mean + error, color=colour, alpha=0.2, lw=0)
-            column[1].plot(100 * one.time, 100 * one.density.mean("seed"), color=colour)
+            column[0].plot(100 * one.time, mean, label=str(rule), **style)
+            column[0].fill_between(100 * one.time, mean - error, mean + error, color=style["color"], alpha=0.2, lw=0)
+            column[1].plot(100 * one.time, 100 * one.density.mean("seed"), label=str(rule), **style)
         final = 100 * at.accuracy.isel(time=-1).mean("seed")
         limits = float(final.min()) - 2, float(final.max()) + 0.3
-        column[0].set(title=f"{samples or 'all'} images", ylim=limits)
-        column[1].set(xlabel="part of the run, %", ylim=(0, 102))
-    axes[0, 0].set(ylabel="accuracy, %")
+        column[0].set(title=f"{samples:,} images" if samples else "all images", ylim=limits)
+        column[1].set(xlabel="part of the run, %", ylim=(0, 104))
+    axes[0, 0].set(ylabel=f"accuracy, % {_study.HIGHER}")
     axes[1, 0].set(ylabel="synapses kept, %")
-    _study.legend_below(figure, axes[0, 0], 3)
+    _study.finding(
+        figure,
+        "Losing synapses that are hardly used (counter) makes learning neither faster nor better",
+    )
+    _study.label_ends(figure, axes[1, -1])
     return figure
 
 

@@ -13,14 +13,14 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.plot import plot_median, rule_style
+from jaxprune import dynamics, linalg, networks, plot, pruning
 from jaxprune.sweep import median_interval
 
 CONTROLS = ("noise+keep", "weight+keep", "noise+abscissa", "weight+abscissa", "empty")
@@ -157,28 +157,35 @@ def show(results: xr.Dataset) -> None:
         console.print(table)
 
 
+DRAWN = {"h2": "response to the same noise (H2)", "peak": "peak of the transient growth"}
+SHOWN = ("noise", "weight", "uniform", "noise+compensation", "weight+compensation", "weight+keep", "empty")
+
+
 def draw(results: xr.Dataset) -> Figure:
-    """Errors against the fraction kept, where the median is finite: a row for each family, a column for each measure."""
-    figure = Figure(figsize=(10.2, 4.8), layout="constrained")
-    axes = figure.subplots(results.sizes["family"], len(MEASURES), sharex=True, squeeze=False)
-    for row, family in zip(axes, results.family.values, strict=True):
-        for ax, (measure, title) in zip(row, MEASURES.items(), strict=True):
-            for rule in results.rule.values:
-                at = results.sel(family=family, rule=rule)
-                # A chain with its own leak keeps its eigenvalues exactly, up to rounding.
-                line = median_interval(at[measure].where(at[measure] > 1e-9, 0))
-                base, _, variant = str(rule).partition(", ")
-                style = rule_style(base) | ({"linestyle": ":", "marker": ""} if variant else {})
-                plot_median(ax, at.keep.values, line, label=str(rule), **style)
-            ax.set(xscale="log", yscale="log")
-            ax.set_xticks(results.keep.values, [f"{keep:g}" for keep in results.keep.values])
-            ax.minorticks_off()
-            ax.set_title(title, fontsize=9)
-        row[0].set_ylabel(f"{family}\nrelative error")
+    """Errors of the response and of transient growth against the fraction kept, a column for each family."""
+    figure = Figure(figsize=(10, 6.2), layout="constrained")
+    axes = figure.subplots(len(DRAWN), results.sizes["family"], sharex=True, sharey="row", squeeze=False)
+    keeps = results.keep.values
+    for row, (measure, title) in zip(axes, DRAWN.items(), strict=True):
+        for ax, family in zip(row, results.family.values, strict=True):
+            unstable = {}
+            for rule in SHOWN:
+                line = median_interval(results[measure].sel(family=family, rule=rule))
+                label = {"weight+keep": "weight+keep (mask alone)", "empty": "no synapse"}.get(rule, rule)
+                plot.plot_median(ax, keeps, line, label=label, **plot.rule_style(rule))
+                unstable[rule] = keeps[np.isinf(line.sel(statistic="median").values)]
+            ax.set(xscale="log", yscale="log", title=f"{family}: {title}")
+            plot.plot_unstable(unstable, ax)
+            _study.tick_at(ax.xaxis, keeps)
+        _study.label_decades(row[0].yaxis)
+        row[0].set_ylabel(f"relative error {_study.LOWER}")
     for ax in axes[-1]:
-        ax.set_xlabel("fraction kept")
-    figure.suptitle("errors beyond eigenvalues; medians over networks, no point where it is infinite", fontsize=10)
-    _study.legend_below(figure, axes[0, 0], 4)
+        ax.set_xlabel("fraction of synapses kept")
+    _study.finding(
+        figure,
+        "Response to noise: best kept by coins (1/p) in chains, by the mask alone or a refit in Dale networks",
+    )
+    _study.label_ends(figure, *axes.flat)
     return figure
 
 

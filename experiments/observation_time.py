@@ -18,8 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import dynamics, linalg, pruning
-from jaxprune.plot import rule_style
+from jaxprune import dynamics, linalg, plot, pruning
 
 RULES = {"noise": pruning.NoisePrune(), "noise+compensation": pruning.named_rule("noise+compensation")}
 MEASURES = {
@@ -123,24 +122,26 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """The four measures against the time of observation; what the exact covariance gives as lines across."""
-    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    figure = Figure(figsize=(11.5, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(MEASURES))
     times = results.time.values[np.isfinite(results.time.values)]
-    for ax, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-        for rule in results.rule.values[: 1 if measure == "rank_correlation" else None]:
+    for ax, (measure, title) in zip(axes, MEASURES.items(), strict=True):
+        ranks = measure == "rank_correlation"
+        for rule in results.rule.values[: 1 if ranks else None]:
             mean, error = _study.mean_and_error(results[measure].sel(rule=rule), "network")
-            label = None if measure == "rank_correlation" else rule
-            ax.errorbar(
-                times, mean.sel(time=times), yerr=error.sel(time=times), label=label, capsize=2, **rule_style(rule)
-            )
-            if measure != "rank_correlation":
+            style = {"label": None if ranks else rule, "capsize": 2, **plot.rule_style(rule)}
+            ax.errorbar(times, mean.sel(time=times), yerr=error.sel(time=times), **style)
+            if not ranks:
                 ax.axhline(float(mean.sel(time=np.inf)), linewidth=0.8, alpha=0.6, **_study.line_style(rule))
-        ax.set(xscale="log", xlabel="slowest time constants observed", yscale="linear" if label is None else "log")
-        ax.set_title(title, fontsize=10)
-    _study.legend_below(figure, ax)
-    figure.suptitle(
-        f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance",
-        fontsize=10,
-    )
+        ax.set(xscale="log", xlabel="slowest time constants watched", yscale="linear" if ranks else "log")
+        ax.set(ylabel=_study.HIGHER if ranks else _study.LOWER)
+        ax.xaxis.set_major_formatter("{x:g}")
+        if not ranks:
+            _study.label_decades(ax.yaxis)
+        ax.set_title(title, fontsize=9)
+    _study.legend_below(figure, axes[-1])
+    size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance"
+    _study.finding(figure, "Watched for ten slowest time constants, importance is ranked nearly as by theory", size)
     return figure
 
 

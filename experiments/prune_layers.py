@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments import _images, _study
-from jaxprune import InputError, deep, fingerprint
+from jaxprune import InputError, deep, fingerprint, plot
 
 DIMS = ("way", "pruned", "seed")
 
@@ -191,32 +191,41 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
-STYLES = {
-    "magnitude, rows": ("#999999", "-"), "magnitude, layers": ("#999999", ":"), "magnitude, one budget": ("#999999", "--"),
-    "Wanda": ("#e69f00", "-"), "row-wise surgeon": ("#d55e00", "-"), "row-wise surgeon, closed loop": ("#d55e00", "--"),
-    "surgeon, closed loop, layers": ("#d55e00", ":"),
-    "activity+compensation": ("#56b4e9", "-"), "activity+compensation, closed loop": ("#56b4e9", "--"),
-    "activity+regrow": ("#0072b2", "-"), "activity+regrow, closed loop": ("#0072b2", "--"),
-    "activity+regrow, closed loop, layers": ("#0072b2", ":"),
-    "row-wise surgeon, regrow, closed loop": ("black", "--"), "uniform": ("#cccccc", ":"),
+COLOURS = {
+    "magnitude": plot.colour("magnitude"), "Wanda": plot.PALETTE["orange"], "uniform": plot.colour("uniform"),
+    "row-wise surgeon": plot.colour("greedy"), "surgeon": plot.colour("greedy"), "activity+compensation": plot.PALETTE["sky"],
+    "activity+regrow": plot.colour("activity"),
 }  # fmt: skip
+DASHES = {"row": ":", "layer": "-", "global": "-."}
 
 
 def draw(results: xr.Dataset) -> Figure:
     """Test images that are wrong, over the fraction pruned."""
-    figure = Figure(figsize=(7, 6), layout="constrained")
+    figure = Figure(figsize=(9.5, 6.2), layout="constrained")
     ax = figure.subplots()
-    for way, (colour, dashes) in STYLES.items():
-        if way not in results.way:
+    for name, way in WAYS.items():
+        if name not in results.way:
             continue
-        mean, error = _study.mean_and_error(100 * (1 - results.accuracy.sel(way=way)), "seed")
-        ax.errorbar(100 * results.pruned, mean, yerr=error, color=colour, linestyle=dashes, marker=".", label=way)
-    ax.axhline(100 * (1 - float(results.before.mean())), color="black", lw=0.8, ls=":", label="before pruning")
-    ax.set(xlabel="synapses pruned, %", ylabel="test images wrong, %", yscale="log")
+        mean, error = _study.mean_and_error(100 * (1 - results.accuracy.sel(way=name)), "seed")
+        dashes = "--" if way.groups == "row" and way.loop else DASHES[way.groups]
+        style: dict[str, Any] = {"color": COLOURS[name.partition(",")[0]], "linestyle": dashes, "marker": "."}
+        ax.errorbar(100 * results.pruned, mean, yerr=error, label=name, **style)
+    before = 100 * (1 - float(results.before.mean()))
+    ax.axhline(before, color="black", lw=0.8, ls=":")
+    ax.annotate(
+        "before pruning", (0.01, before), (0, -3), ("axes fraction", "data"), "offset points", va="top", fontsize=8
+    )
+    ax.set(
+        xlabel="synapses pruned, %",
+        ylabel=f"test images wrong, % {_study.LOWER}",
+        yscale="log",
+        ylim=(0.8 * before, None),
+    )
     ax.yaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter("{x:g}")
-    _study.legend_below(figure, ax, 2)
+    _study.finding(figure, "Surgeon and local regrowth lose least, above all with a budget of its own for every layer")
+    _study.label_ends(figure, ax)
     return figure
 
 

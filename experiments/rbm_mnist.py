@@ -19,7 +19,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _digits, _study
-from jaxprune import InputError, boltzmann
+from jaxprune import InputError, boltzmann, plot
 from jaxprune.boltzmann import Learning, Sessions, SessionState
 
 CRITERIA = (
@@ -193,34 +193,47 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
-STYLES = {
-    "variance": "#0072b2", "heuristic": "#56b4e9", "information": "#009e73", "heuristic-information": "#44aa99",
-    "residual-information": "#117733", "weight": "#d55e00", "uniform": "#999999", "units": "#cc79a7", DENSE: "black",
-}  # fmt: skip
+MEASURES = {
+    "log_likelihood": (f"log likelihood, nats {_study.HIGHER}", 1),
+    "code_error": (f"test error of the code, % {_study.LOWER}", 100),
+}
+"""Label and factor of what is drawn."""
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Likelihood and error over synapses (left) and over hidden units (right), without the bias step, retrained."""
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    """Likelihood and error over synapses, and over hidden units where some go; without the bias step, retrained."""
+    figure = Figure(figsize=(10.5, 6.6), layout="constrained")
     axes = figure.subplots(2, 2, sharex="col", sharey="row")
-    labels = {"log_likelihood": "log likelihood, nats", "code_error": "test error of the code"}
+    without = results.sel(bias_step=False)
+    units = without.units.mean("seed")
+    fewer = units.criterion.values[(units.min("session") < 0.9 * units.max()).values]
     for column, size in zip(axes.T, ("weights", "units"), strict=True):
-        for ax, (name, label) in zip(column, labels.items(), strict=True):
-            for criterion, colour in STYLES.items():
-                at = results.sel(criterion=criterion, bias_step=False)
-                mean, error = _study.mean_and_error(at[name], "seed")
-                dashes = "--" if criterion == DENSE else "-"
-                ax.errorbar(
-                    at[size].mean("seed"), mean, yerr=error, marker=".", color=colour, linestyle=dashes, label=criterion
-                )
-            ax.set(xscale="log", ylabel=label if size == "weights" else "")
-        column[-1].set(xlabel={"weights": "synapses left", "units": "hidden units left"}[size])
+        names = (*CRITERIA, DENSE) if size == "weights" else [name for name in (*CRITERIA, DENSE) if name in fewer]
+        for name in names:
+            at = without.sel(criterion=name)
+            style = {
+                "color": plot.colour(name),
+                "linestyle": "--" if name == DENSE else "-",
+                "marker": ".",
+                "label": name,
+            }
+            for ax, (measure, (_, factor)) in zip(column, MEASURES.items(), strict=True):
+                mean, error = _study.mean_and_error(factor * at[measure], "seed")
+                ax.errorbar(at[size].mean("seed"), mean, yerr=error, **style)
         # Random units go as the synapses do: their sizes are those of both axes.
-        there = results[size].sel(criterion="units", bias_step=False).mean("seed").dropna("session").values
-        column[0].set_xticks(there, [f"{number:,.0f}" for number in there])
-        column[0].minorticks_off()
+        sizes = without[size].sel(criterion="units").mean("seed").dropna("session").values
+        column[0].set(xscale="log")
+        _study.tick_at(column[0].xaxis, sizes, ",.0f")
         column[0].invert_xaxis()
-    _study.legend_below(figure, axes[0, 0], 5)
+        column[-1].set(xlabel={"weights": "synapses left", "units": "hidden units left"}[size])
+    axes[0, 0].set_title("at equal number of synapses")
+    axes[0, 1].set_title("at equal number of hidden units (where some are lost)")
+    for ax, (label, _) in zip(axes[:, 0], MEASURES.values(), strict=True):
+        ax.set_ylabel(label)
+    _study.finding(
+        figure, "Counted in synapses, pruning by weight is best; counted in neurons, a machine trained small is"
+    )
+    _study.label_ends(figure, *axes[:, 0])
     return figure
 
 

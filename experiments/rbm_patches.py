@@ -19,7 +19,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import boltzmann
+from jaxprune import boltzmann, plot
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.data import grey, load_folder, patches
 
@@ -153,42 +153,41 @@ def show(results: xr.Dataset) -> None:
         console.print(table)
 
 
-COLOURS: dict[str, str] = dict(
-    zip(
-        CRITERIA,
-        ("#0072b2", "#56b4e9", "#332288", "#009e73", "#44aa99", "#117733", "#d55e00", "#999999", "#cc79a7", "black"),
-        strict=True,
-    )
-)
-
-
 def draw(results: xr.Dataset) -> Figure:
-    """Units and likelihood over synapses, with and without the bias step."""
-    figure = Figure(figsize=(8.5, 5.8), layout="constrained")
-    axes = figure.subplots(2, 2, sharex=True, sharey="row")
-    for column, bias_step in zip(axes.T, results.bias_step.values, strict=True):
-        for ax, name in zip(column, ("units", "log_likelihood"), strict=True):
-            for criterion in results.criterion.values:
-                at = results.sel(criterion=criterion, bias_step=bias_step)
-                if criterion == UNPRUNED:
-                    continue  # its size is always the same
-                mean, error = _study.mean_and_error(at[name], "seed")
-                ax.errorbar(
-                    at.weights.mean("seed"),
-                    mean,
-                    yerr=error,
-                    marker="o",
-                    label=str(criterion),
-                    color=COLOURS[str(criterion)],
-                )
-            ax.set(xscale="log", ylabel={"units": "hidden units left", "log_likelihood": "log likelihood, nats"}[name])
-        column[0].set_title(f"bias step {'on' if bias_step else 'off'}", fontsize=10)
-        column[1].set(xlabel="synapses left")
+    """Hidden units over synapses without the bias step, and likelihood after the last session with and without it."""
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    units, likelihood = figure.subplots(1, 2)
+    names = [str(name) for name in results.criterion.values if name != UNPRUNED]
+    for name in names:
+        at = results.sel(criterion=name, bias_step=False)
+        mean, error = _study.mean_and_error(at.units, "seed")
+        style = {
+            "color": plot.colour(name),
+            "marker": "o",
+            "label": f"{name} (random order)" if name == "units" else name,
+        }
+        units.errorbar(at.weights.mean("seed"), mean, yerr=error, **style)
     sizes = results.weights.sel(criterion="weight").mean(("bias_step", "seed")).values
-    axes[0, 0].set_xticks(sizes, [f"{size:.0f}" for size in sizes])
-    axes[0, 0].minorticks_off()
-    axes[0, 0].invert_xaxis()
-    _study.legend_below(figure, axes[0, 0], 5)
+    units.set(xscale="log", xlabel="synapses left", ylabel="hidden units left", title="bias step off")
+    _study.tick_at(units.xaxis, sizes, ".0f")
+    units.invert_xaxis()
+    last = results.isel(session=-1)
+    for place, name in enumerate(names):
+        for bias_step, up in ((False, -0.15), (True, 0.15)):
+            fill = {"markerfacecolor": "white"} if bias_step else {}
+            at = last.log_likelihood.sel(criterion=name, bias_step=bias_step)
+            _study.dot(likelihood, at, "seed", place + up, color=plot.colour(name), **fill)
+    before = results.log_likelihood.isel(session=0).sel(criterion="weight", bias_step=False)
+    likelihood.axvline(float(before.mean()), color="black", linewidth=0.8, linestyle=":")
+    likelihood.set(
+        xlabel=f"log likelihood, nats {_study.HIGHER}", title=f"{sizes[-1]:.0f} synapses left; dotted: before pruning"
+    )
+    _study.list_rows(likelihood, names)
+    for fill, label in (("black", "bias step off"), ("white", "bias step on")):
+        likelihood.plot([], [], "ko", markerfacecolor=fill, label=label)
+    likelihood.legend(loc="center left")
+    _study.finding(figure, "Ten units at random keep as much of the distribution as ten found by Fisher information")
+    _study.label_ends(figure, units)
     return figure
 
 

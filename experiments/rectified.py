@@ -21,7 +21,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
+from jaxprune import dynamics, linalg, plot, pruning
 
 FORMS = ("output", "input")
 THINNED = 40
@@ -202,32 +202,43 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Distance over time, a panel for each form; epsilon of active sets beside that of the whole."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    *panels, sets = figure.subplots(1, 3, width_ratios=(1, 1, 0.85))
     for ax, form in zip(panels, results.form.values, strict=True):
         for rule in results.rule.values:
             distance = results.distance.sel(form=form, rule=rule).median("network")
-            ax.plot(results.time, distance, label=rule, **_style(rule))
-        ax.set(xlabel="time", yscale="log")
-        ax.set_title(f"rectified {form}: distance / size of the state,\nmedian network", fontsize=9)
-    places = np.arange(results.sizes["rule"])
-    for place, rule in zip(places, results.rule.values, strict=True):
+            ax.plot(results.time, distance, label="no synapse" if rule == "empty" else rule, **_style(rule))
+        ax.set(xlabel="time", yscale="log", title=f"rectified {form}, median network")
+        ax.set_ylabel(f"distance / size of the state {_study.LOWER}")
+        _study.label_decades(ax.yaxis)
+    markers = {
+        "visited_epsilon": ("o", "visited, median"),
+        "largest_visited": ("^", "visited, largest"),
+        "largest_random": ("s", "random, largest"),
+    }
+    for place, rule in enumerate(results.rule.values):
         at, colour = results.sel(rule=rule).isel(time=0), _style(rule)["color"]
-        markers = {"visited_epsilon": "o", "largest_visited": "^", "largest_random": "s"}
-        for offset, (name, marker) in zip((-0.2, 0.0, 0.2), markers.items(), strict=True):
+        for offset, (name, (marker, _)) in zip((-0.25, 0.0, 0.25), markers.items(), strict=True):
             values = (at[name] / at.epsilon).values.ravel()
-            sets.plot(np.full(len(values), place + offset), values, marker, color=colour, alpha=0.6, markersize=3)
-    sets.axhline(1, color="black", linewidth=1)
-    sets.set_xticks(places, results.rule.values, rotation=30, ha="right")
-    sets.set_ylim(0, 1.1)
-    sets.set_title("epsilon of active sets / of the whole:\nvisited ○ median △ largest, random □ largest", fontsize=8)
-    _study.legend_below(figure, panels[0], 5)
+            sets.plot(values, np.full(len(values), place + offset), marker, color=colour, alpha=0.6, markersize=3)
+    for marker, label in markers.values():
+        sets.plot([], [], marker, color="grey", markersize=4, label=label)
+    sets.axvline(1, color="black", linewidth=1)
+    _study.list_rows(sets, ["no synapse" if rule == "empty" else rule for rule in results.rule.values])
+    sets.set(xlim=(0, 1.05), xlabel="epsilon / the whole network's", title="active sets")
+    sets.legend(loc="upper left", fontsize=7)
+    _study.finding(
+        figure,
+        "Networks that switch active sets: a refit stays closest, and no active set is worse than the whole network",
+    )
+    _study.label_ends(figure, *panels)
     return figure
 
 
 def _style(rule):
+    """The watched rules have the colour of the rule that they measure for, and dashes of their own."""
     if rule in WATCHED:
-        return {"color": "#009e73", "linestyle": "-" if WATCHED[rule] else ":"}
+        return {"color": plot.colour("noise^1.5"), "linestyle": "-" if WATCHED[rule] else ":"}
     return _study.line_style(rule)
 
 

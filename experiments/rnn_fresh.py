@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 
 from experiments import _study
 from experiments._modcog import BROAD, COLOURS, MIXED, TASK, TASKS, Sources, task_inputs
-from jaxprune import InputError, dynamics, pruning, rnn
+from jaxprune import InputError, dynamics, plot, pruning, rnn
 
 NONE = "none"
 EMPTY, WANDA, BIASES, READOUT, DISTILLED = (
@@ -247,34 +247,31 @@ def show(results: xr.Dataset) -> None:
 def draw(results: xr.Dataset) -> Figure:
     """Retention of every way at every fraction: networks that rules were tuned on, fresh ones, and the worst network of each."""
     rows = [(name, source) for name, sources in WAYS.items() for source in sources]
-    figure = Figure(figsize=(3.4 * results.sizes["pruned"] + 3, 0.24 * len(rows) + 1.6), layout="constrained")
+    figure = Figure(figsize=(3.2 * results.sizes["pruned"] + 3, 0.23 * len(rows) + 1.7), layout="constrained")
     axes = figure.subplots(1, results.sizes["pruned"], squeeze=False, sharey=True)[0]
-    sets = {"tuned on": ("o", 0.14), "fresh": ("s", -0.14)}
+    sets = {"tuned on": ("o", -0.14), "fresh": ("s", 0.14)}
     for ax, fraction in zip(axes, results.pruned.values, strict=True):
-        for number, (name, source) in enumerate(rows):
+        for place, (name, source) in enumerate(rows):
             at = results.retention.sel(way=name, source=source, pruned=fraction, window=results.window.max())
-            colour = COLOURS.get(source, "#555555")
-            for group, (marker, up) in sets.items():
+            colour = COLOURS.get(source, plot.colour(name))
+            for group, (marker, down) in sets.items():
                 networks = at.sel(set=group).mean("seed")
-                (mean, error), y = _study.mean_and_error(networks, "task"), [up - number]
                 fill = colour if group == "tuned on" else "white"
-                style = {"color": colour, "marker": marker, "markersize": 4, "markerfacecolor": fill, "elinewidth": 1}
-                ax.errorbar([float(mean)], y, xerr=[float(error)], **style)
-                ax.plot([float(networks.min())], y, color=colour, marker="|", markersize=6, alpha=0.6)
-        ax.set(title=f"{fraction:.0%} pruned", xlabel="share of its accuracy that a network keeps", xlim=(-0.03, 1.07))
+                style = {"color": colour, "marker": marker, "markerfacecolor": fill, "elinewidth": 1}
+                _study.dot(ax, networks, "task", place + down, **style)
+                ax.plot([float(networks.min())], [place + down], color=colour, marker="|", markersize=6)
+        ax.set(title=f"{fraction:.0%} pruned", xlim=(-0.03, 1.07))
+        ax.set_xlabel(f"share of the accuracy that is kept\n{_study.HIGHER}")
         ax.axvline(1, color="black", linewidth=0.6)
         ax.grid(axis="y", visible=False)
     short = {BROAD: "noise at the inputs", TASK: "the task", MIXED: "the task and noise"}
-    labels = [f"{name}; sees {short[source]}" if source in short else name for name, source in rows]
-    axes[0].set_yticks(-np.arange(len(rows)), labels, fontsize=8)
+    _study.list_rows(axes[0], [f"{name}; sees {short[source]}" if source in short else name for name, source in rows])
     for group, (marker, _) in sets.items():
         fill = "black" if group == "tuned on" else "white"
-        label = f"{group} ({results.sizes['task']} networks)"
-        axes[-1].plot(
-            [], [], marker=marker, color="black", markerfacecolor=fill, linestyle="", markersize=4, label=label
-        )
+        label = f"{group}: mean of {results.sizes['task']} networks"
+        axes[-1].plot([], [], marker=marker, color="black", markerfacecolor=fill, linestyle="", label=label)
     axes[-1].plot([], [], marker="|", color="black", linestyle="", label="worst network")
-    figure.suptitle("Fresh networks keep as much as those that rules were tuned on", fontsize=10)
+    _study.finding(figure, "Fresh networks keep as much as those that rules were tuned on, by every rule")
     _study.legend_below(figure, axes[-1], 3)
     return figure
 

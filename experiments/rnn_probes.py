@@ -79,21 +79,23 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Spectra of H, and what the leading directions of each source hold of the task."""
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     spectra, covered = figure.subplots(1, 2)
     for source in results.source.values:
-        at, style = results.sel(source=source), {"color": COLOURS[str(source)], "marker": "o"}
-        spectra.plot(at["rank"], np.exp(np.log(at.power).mean("task")), label=source, **style)
+        at, style = results.sel(source=source), {"color": COLOURS[str(source)], "marker": "o", "label": source}
+        spectra.plot(at["rank"], np.exp(np.log(at.power).mean("task")), **style)
         covered.plot(at["rank"], (1 - at.covered).mean("task"), **style)
-    spectra.set(xscale="log", yscale="log", xlabel="direction", ylabel="share of the variance", title="spectrum of H")
-    covered.set(
-        xscale="log",
-        yscale="log",
-        xlabel="leading directions of the source",
-        ylabel="share of the task outside them",
+    for ax in (spectra, covered):
+        ax.set(xscale="log", yscale="log")
+        _study.tick_at(ax.xaxis, results["rank"].values)
+    spectra.set(xlabel="direction, strongest first", ylabel="share of the variance", title="what each source shows")
+    covered.set(xlabel="number of the source's leading directions", title="what each source does not show of the task")
+    covered.set_ylabel(f"share of the task outside them {_study.LOWER}")
+    _study.finding(
+        figure,
+        "Noise at the inputs shows more of the task's directions than noise in every neuron",
     )
-    covered.set_title("what a source does not see of the task")
-    figure.legend(loc="outside right center")
+    _study.label_ends(figure, spectra, covered)
     return figure
 
 

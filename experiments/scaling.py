@@ -24,7 +24,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import InputError, linalg, networks, prune, pruning
+from jaxprune import InputError, linalg, networks, plot, prune, pruning
 from jaxprune.linalg import sparse
 
 LADDER = "clusters"
@@ -269,21 +269,29 @@ def _cell(at, name, digits=3):
 def draw(results: xr.Dataset) -> Figure:
     """Time, memory and errors against the number of synapses."""
     ladder = results.sel(network=LADDER).dropna("neurons", subset=["total_s"])
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for step in STEPS:
-        left.plot(ladder.synapses, ladder[f"{step}_s"], marker="o", markersize=3, label=step)
+    names = ("sky", "vermilion", "green", "pink")
+    for step, name in zip(STEPS, names, strict=True):
+        left.plot(ladder.synapses, ladder[f"{step}_s"], marker="o", markersize=3, color=plot.PALETTE[name], label=step)
     left.plot(ladder.synapses, ladder.total_s, color="black", label="all")
-    left.set(xscale="log", yscale="log", xlabel="synapses", ylabel="seconds", title=f"Time: slope {slope(results):.2f}")
-    left.legend(fontsize="small")
+    left.set(title="time", ylabel=f"seconds {_study.LOWER}")
     middle.plot(ladder.synapses, ladder.memory_gb, color="black", marker="o", markersize=3)
-    middle.set(xscale="log", yscale="log", xlabel="synapses", ylabel="GB", title="Peak memory")
-    _study.label_decades(middle.yaxis)
-    right.plot(ladder.synapses, ladder.longer_median, marker="o", markersize=3, label="importance, against 4 x longer")
-    right.plot(ladder.synapses, ladder.epsilon, marker="o", markersize=3, label="epsilon")
-    right.plot(ladder.synapses, ladder.slow_modes, marker="o", markersize=3, label="slowest ten modes")
-    right.set(xscale="log", yscale="log", xlabel="synapses", ylabel="error (lower is better)", title="Errors")
-    right.legend(fontsize="small")
+    middle.set(title="peak memory", ylabel=f"GB {_study.LOWER}")
+    errors = {
+        "longer_median": "importance,\nagainst 4 x longer",
+        "epsilon": "epsilon",
+        "slow_modes": "ten slowest modes",
+    }
+    for (measure, label), name in zip(errors.items(), ("vermilion", "pink", "blue"), strict=True):
+        right.plot(ladder.synapses, ladder[measure], marker="o", markersize=3, color=plot.PALETTE[name], label=label)
+    right.set(title="errors", ylabel=f"relative error {_study.LOWER}")
+    right.margins(y=0.12)
+    for ax in (left, middle, right):
+        ax.set(xscale="log", yscale="log", xlabel="synapses")
+        _study.label_decades(ax.yaxis)
+    _study.finding(figure, f"Time grows with the number of synapses to the power of {slope(results):.2f}")
+    _study.label_ends(figure, left, right)
     return figure
 
 

@@ -15,24 +15,24 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import rnn
+from jaxprune import plot, rnn
 
 KINDS = {
     "tanh": {"activation": "tanh"},
     "relu": {"activation": "relu", "gain": 0.8},
     "relu, Dale": {"activation": "relu", "gain": 0.6, "excitatory": 0.8},
 }
-RULES = {
-    ("weight+keep", ""): ("#999999", "-"),
-    ("weight+radius", ""): ("#e69f00", "-"),
-    ("weight", ""): ("#d55e00", "-"),
-    ("noise", "neuron noise"): ("#009e73", "-"),
-    ("activity+compensation", "input noise"): ("#0072b2", "--"),
-    ("activity+regrow", "input noise"): ("#0072b2", "-"),
-    ("activity+regrow", "broadband input noise"): ("#cc79a7", "-"),
-    ("activity+regrow", "task"): ("black", "-"),
-    ("activity+regrow, closed loop", "task"): ("black", "--"),
-}
+RULES = (
+    ("weight+keep", ""),
+    ("weight+radius", ""),
+    ("weight", ""),
+    ("noise", "neuron noise"),
+    ("activity+compensation", "input noise"),
+    ("activity+regrow", "input noise"),
+    ("activity+regrow", "broadband input noise"),
+    ("activity+regrow", "task"),
+    ("activity+regrow, closed loop", "task"),
+)
 TUNED = ("weight+radius", "")
 THEN = "weight+radius, then gradients"
 LOOPS = 8
@@ -155,22 +155,28 @@ def show(results: xr.Dataset) -> None:
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Retention against the fraction pruned, a panel for each kind of network."""
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    """Retention of every rule, a panel for each kind of network: full dots where less is pruned, open ones where more is."""
+    labels = [*(_label(name, source) for name, source in RULES), THEN]
+    figure = Figure(figsize=(11, 0.3 * len(labels) + 1.8), layout="constrained")
     axes = figure.subplots(1, results.sizes["kind"], sharey=True, squeeze=False)[0]
+    less, more = float(results.pruned.values[-2]), float(results.pruned.values[-1])
     for ax, kind in zip(axes, results.kind.values, strict=True):
-        for (name, source), (colour, dashes) in RULES.items():
-            label = _label(name, source)
-            values = results.retention.sel(kind=kind, rule=label).mean("seed")
-            mean, error = _study.mean_and_error(values, "task")
-            style = {"color": colour, "linestyle": dashes, "marker": "o"}
-            ax.errorbar(values.pruned, mean, yerr=error, label=label, **style)
-        tuned = results.retention.sel(kind=kind, rule=THEN).mean(("seed", "task"))
-        ax.plot(tuned.pruned, tuned, ":", color="#e69f00", marker="s", label=THEN)
-        ax.set(xlabel="fraction pruned", ylim=(0, 1.08))
-        ax.set_title(str(kind), fontsize=10)
-    axes[0].set_ylabel("retention")
-    _study.legend_below(figure, axes[0], 4)
+        for place, label in enumerate(labels):
+            colour = plot.colour(label)
+            for fraction, down, fill in ((less, -0.16, colour), (more, 0.16, "white")):
+                values = results.retention.sel(kind=kind, rule=label, pruned=fraction).mean("seed")
+                _study.dot(ax, values, "task", place + down, color=colour, markerfacecolor=fill, elinewidth=1)
+        ax.axvline(1, color="black", linewidth=0.6)
+        ax.set(title=str(kind), xlim=(0, 1.08), xlabel=f"share of the accuracy that is kept\n{_study.HIGHER}")
+        ax.grid(axis="y", visible=False)
+    _study.list_rows(axes[0], labels)
+    for fraction, fill in ((less, "black"), (more, "white")):
+        axes[-1].plot([], [], "ko", markerfacecolor=fill, label=f"{fraction:.0%} pruned")
+    _study.finding(
+        figure,
+        "With tanh, a refit serves that sees noise at the inputs; with plain relu it must see the task",
+    )
+    _study.legend_below(figure, axes[-1])
     return figure
 
 

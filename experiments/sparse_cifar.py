@@ -19,10 +19,9 @@ import rich.console
 import rich.table
 import xarray as xr
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, plot
 from jaxprune.deep import Counter, Survival
 
 DIMS = ("rule", "level", "seed")
@@ -147,6 +146,10 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
+STARTS = {"set": "sparse", "rigl": "sparse", "static-erdos-renyi": "sparse", NARROW: "narrow", DENSE: "not pruned"}
+COLOURS = {"dense, then pruned": "blue", "sparse": "vermilion", "narrow": "orange", "not pruned": "black"}
+
+
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy and operations of every method, the most accurate first."""
     dense = results.sel(rule=DENSE, level=1.0)
@@ -156,20 +159,27 @@ def draw(results: xr.Dataset) -> Figure:
         for level in results.level.values
         if bool(results.accuracy.sel(rule=rule, level=level).notnull().any())
     ]
-    cells.sort(key=lambda at: float(at.accuracy.mean()))
-    figure = Figure(figsize=(9, 1.6 + 0.26 * len(cells)), layout="constrained")
+    cells.sort(key=lambda at: -float(at.accuracy.mean()))
+    figure = Figure(figsize=(10, 1.9 + 0.25 * len(cells)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    labels = [f"{at.rule.item()}, {100 * float(1 - at.density.mean()):.0f} % pruned" for at in cells]
     for place, at in enumerate(cells):
-        colour = "black" if at.rule.item() == DENSE else "C1" if at.rule.item() == NARROW else "C0"
+        start = STARTS.get(at.rule.item(), "dense, then pruned")
         for ax, values in ((left, 100 * at.accuracy), (right, 100 * at.operations / dense.operations)):
-            mean, error = _study.mean_and_error(values, "seed")
-            ax.errorbar(mean, place, xerr=error, color=colour, marker="o", linestyle="")
-    left.set(yticks=range(len(cells)), yticklabels=labels, xlabel="accuracy, %")
-    right.set(xscale="log", xlabel="operations, % of the dense network's")
-    right.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100]))
-    right.xaxis.set_minor_locator(NullLocator())
-    right.xaxis.set_major_formatter("{x:g}")
+            _study.dot(ax, values, "seed", place, color=plot.PALETTE[COLOURS[start]])
+    _study.list_rows(left, [f"{at.rule.item()}, {100 * float(1 - at.density.mean()):.0f} % pruned" for at in cells])
+    left.set(xlabel=f"accuracy, % {_study.HIGHER}")
+    right.set(xscale="log", xlabel=f"operations, % of the dense network's {_study.LOWER}")
+    _study.label_decades(right.xaxis)
+    starts = {STARTS.get(at.rule.item(), "dense, then pruned") for at in cells}
+    for start, name in ((start, name) for start, name in COLOURS.items() if start in starts):
+        left.plot([], [], "o", color=plot.PALETTE[name], label=start if start == "not pruned" else f"starts {start}")
+    finding = "At the same sparsity, networks that start dense are more accurate than those that start sparse or narrow"
+    if results.sizes["seed"] == 1:
+        finding = "With a tenth of the synapses accuracy is less than a point lower"
+    _study.finding(
+        figure, finding, "one network of each: tenths of a point say nothing" if results.sizes["seed"] == 1 else ""
+    )
+    _study.legend_below(figure, left)
     return figure
 
 

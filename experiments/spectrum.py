@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
+from jaxprune import dynamics, linalg, plot, pruning
 
 RULES = {
     "noise, matched": pruning.NoisePrune(),
@@ -115,39 +115,28 @@ def draw(results: xr.Dataset) -> Figure:
     """Each rule's measures, one dot a draw, crosses the reference."""
     rules = list(results.rule.values)
     panels = {
-        "h2": "relative H2 error",
-        "slow_modes": f"along the {results.attrs['slow']} slowest modes",
-        "epsilon": "certificate epsilon",
-        "eigenvalue_median": "median of sorted eigenvalues",
+        "h2": "response to noise:\nrelative H2 error",
+        "slow_modes": f"error along the {results.attrs['slow']} slowest modes",
+        "epsilon": "certificate: epsilon",
+        "eigenvalue_median": "literature's measure:\nmedian of sorted eigenvalues",
     }
-    figure = Figure(figsize=(11, 3.8), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True)
     for ax, (name, title) in zip(axes, panels.items(), strict=True):
         for row, rule in enumerate(rules):
             values = results[name].sel(rule=rule).values
-            ax.plot(
-                values,
-                np.full(len(values), row),
-                "o",
-                color="#0072B2",
-                alpha=0.6,
-                label="ours, one draw" if not row else None,
-            )
+            ax.plot(values, np.full(len(values), row), "o", color=plot.colour(str(rule)), alpha=0.6)
             if rule in REFERENCE and name in MEASURES:
-                ax.plot(
-                    REFERENCE[rule][MEASURES.index(name)],
-                    row,
-                    "x",
-                    color="#D55E00",
-                    markersize=7,
-                    label="reference, mean of 2 draws" if not row else None,
-                )
-        ax.set(xscale="log", title=title)
+                ax.plot(REFERENCE[rule][MEASURES.index(name)], row, "kx", markersize=7)
+        ax.set(xscale="log", xlabel=_study.LOWER)
+        ax.set_title(title, fontsize=9)
         _study.label_decades(ax.xaxis)
-    axes[0].set_yticks(range(len(rules)), rules)
-    axes[0].invert_yaxis()
+    _study.list_rows(axes[0], rules)
+    axes[-1].plot([], [], "o", color="grey", label="this code, one draw")
+    axes[-1].plot([], [], "kx", label="independent code, mean of 2 draws")
     _study.legend_below(figure, axes[-1])
-    figure.suptitle(f"N = {results.attrs['neurons']}, {results.attrs['keep']:.0%} of synapses kept", fontsize=10)
+    size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept"
+    _study.finding(figure, "Sorted eigenvalues put the mask alone first, though it has lost the slow modes", size)
     return figure
 
 

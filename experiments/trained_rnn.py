@@ -15,7 +15,6 @@ import itertools
 from collections.abc import Iterator
 
 import jax
-import matplotlib as mpl
 import numpy as np
 import rich.console
 import rich.table
@@ -40,7 +39,7 @@ from experiments._modcog import (
     Sources,
     task_inputs,
 )
-from jaxprune import dynamics, pruning, rnn
+from jaxprune import dynamics, plot, pruning, rnn
 
 NONE = "none"
 ONLINE, CAPPED, LOOPED = "activity+regrow, learnt online", "noise, capped", "closed loop"
@@ -236,54 +235,60 @@ def show(results: xr.Dataset) -> None:
         console.print(table)
 
 
+PUBLISHED = ("uniform+keep", "weight+keep", "weight+radius", "weight", "noise+keep", "noise", "surgeon+once")
+DASHES = {"activity+regrow": "-", "activity+regrow, closed loop": "--", "greedy+compensation": ":"}
+SHOWN = (
+    ("weight+radius", NONE),
+    ("noise", STRONG),
+    ("activity+regrow", INPUT),
+    ("activity+regrow", BROAD),
+    ("activity+regrow", TASK),
+    ("activity+regrow, closed loop", TASK),
+    ("activity+regrow, closed loop", MIXED),
+)
+"""Rules and sources whose single networks are drawn."""
+
+
 def draw(results: xr.Dataset) -> Figure:
-    """Retention against the fraction pruned: rules of the literature, local fits by source, and single networks at 90 %."""
-    published = ("uniform+keep", "weight+keep", "weight+radius", "weight", "noise+keep", "noise", "surgeon+once")
-    figure = Figure(figsize=(12, 4.6), layout="constrained")
-    left, right, single = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
-    for index, name in enumerate(published):
+    """Retention against the fraction pruned: published rules, local fits by source, and single networks at 90 %."""
+    figure = Figure(figsize=(13, 4.8), layout="constrained")
+    left, right, single = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
+    for name in PUBLISHED:
         source = STRONG if STRONG in SOURCES_OF[name] else SOURCES_OF[name][0]
-        at = results.retention.sel(rule=name, source=source).mean("seed")
-        left.plot(at.pruned, at.mean("task"), "o-", color=mpl.colormaps["cividis"](index / len(published)), label=name)
-    left.set_title("published rules and controls", fontsize=10)
-    dashes_of = {"activity+regrow": "-", "activity+regrow, closed loop": "--", "greedy+compensation": ":"}
-    for name, dashes in dashes_of.items():
-        for source in SOURCES_OF[name]:
-            at = results.retention.sel(rule=name, source=source).mean("seed")
-            right.plot(at.pruned, at.mean("task"), dashes, marker="o", color=COLOURS[source])
-    for source in SOURCES_OF["activity+regrow"]:
-        right.plot([], [], "o", color=COLOURS[source], label=source)
-    for name, dashes in dashes_of.items():
+        at = results.retention.sel(rule=name, source=source).mean(("seed", "task"))
+        left.plot(at.pruned, at, label=name, **plot.rule_style(name))
+    for name, dashes in DASHES.items():
+        for source in (source for source in (BROAD, TASK, MIXED) if source in SOURCES_OF[name]):
+            at = results.retention.sel(rule=name, source=source).mean(("seed", "task"))
+            right.plot(at.pruned, at, dashes, marker="o", color=COLOURS[source])
+    for source in (BROAD, TASK, MIXED):
+        right.plot([], [], "o", color=COLOURS[source], label=f"sees {source}")
+    for name, dashes in DASHES.items():
         right.plot([], [], dashes, color="grey", label=f"{name} (not local)" if name.startswith("greedy") else name)
-    right.set_title("activity+regrow by source of activity", fontsize=10)
-    for ax in (left, right):
-        ax.set(xlabel="fraction pruned", ylabel="retention", ylim=(-0.03, 1.08))
+    for ax, title in ((left, "published rules and controls"), (right, "refits with exchange, by what they see")):
         ax.axhline(1, color="black", linewidth=0.5)
-    right.set_ylim(0.55, 1.03)
-    left.legend(fontsize=7)
-    right.legend(fontsize=7, loc="lower left")
+        ax.set(xlabel="fraction pruned", ylabel=f"share of the accuracy that is kept {_study.HIGHER}")
+        _study.tick_at(ax.xaxis, at.pruned.values)
+        ax.set_title(title)
+    left.set_ylim(-0.09, 1.05)
+    right.set_ylim(0.55, 1.02)
+    right.legend(fontsize=8, loc="lower left")
     level = 0.9 if 0.9 in results.pruned.values else float(results.pruned.values[-1])
-    shown = [
-        ("weight+radius", NONE),
-        ("noise", STRONG),
-        *LOCAL_FROM_NOISE,
-        ("activity+regrow, closed loop", MIXED),
-    ]
-    for place, (name, source) in enumerate(shown):
+    for place, (name, source) in enumerate(SHOWN):
         values = results.retention.sel(rule=name, source=source, pruned=level).mean("seed").values
-        single.plot(
-            np.full(len(values), place) + np.linspace(-0.2, 0.2, len(values)),
-            values,
-            "o",
-            color="#0072b2",
-            alpha=0.7,
-        )
-        single.plot([place - 0.3, place + 0.3], [values.mean()] * 2, color="black")
-    single.set_xticks(
-        range(len(shown)), [f"{name}\n{source}" for name, source in shown], rotation=40, ha="right", fontsize=7
-    )
-    single.set_title(f"single networks, {level:.0%} pruned", fontsize=10)
-    single.set_ylim(-0.03, 1.08)
+        colour = COLOURS.get(source, "") if name.startswith("activity") else plot.colour(name)
+        heights = place + np.linspace(-0.2, 0.2, len(values))
+        single.plot(values, heights, "o", color=colour, alpha=0.7)
+        single.plot([values.mean()] * 2, [place - 0.35, place + 0.35], color="black")
+    _study.list_rows(single, [name if source == NONE else f"{name}\nsees {source}" for name, source in SHOWN])
+    single.set(xlim=(-0.03, 1.05), xlabel=f"share of the accuracy that is kept\n{_study.HIGHER}")
+    single.set_title(f"single networks, {level:.0%} pruned")
+    name, source = LOCAL_FROM_NOISE[0]
+    mean = float(results.retention.sel(rule=name, source=source, pruned=level).mean("seed").mean("task"))
+    synapses = "a tenth" if level == 0.9 else f"{1 - level:.0%}"
+    share = f"{mean:.0%} of the accuracy with {synapses} of the synapses"
+    _study.finding(figure, f"Without any training, a local rule that sees nothing but noise keeps {share}")
+    _study.label_ends(figure, left)
     return figure
 
 

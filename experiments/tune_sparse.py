@@ -16,7 +16,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, plot
 from jaxprune.deep import Counter
 
 DIMS = ("rule", "rate", "decay", "share", "seed")
@@ -114,17 +114,29 @@ def _percent(values):
 
 def draw(results: xr.Dataset) -> Figure:
     """Accuracy over the learning rate, for every decay."""
-    figure = Figure(figsize=(10, 3), layout="constrained")
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = figure.subplots(1, results.sizes["rule"], sharey=True)
     share = _most(results.accuracy.notnull().sum(("rule", "rate", "decay", "seed")))
+    accuracy = 100 * results.accuracy.sel(share=share)
     for ax, rule in zip(axes, results.rule.values, strict=True):
-        for decay in results.decay.values:
-            mean, error = _study.mean_and_error(100 * results.accuracy.sel(rule=rule, share=share, decay=decay), "seed")
-            ax.errorbar(results.rate, mean, yerr=error, marker="o", label=f"decay {decay:g}")
+        for decay, dashes, marker in zip(results.decay.values, ("-", "--", ":"), "o^s", strict=False):
+            mean, error = _study.mean_and_error(accuracy.sel(rule=rule, decay=decay), "seed")
+            style = {
+                "color": plot.colour(str(rule)),
+                "linestyle": dashes,
+                "marker": marker,
+                "label": f"decay {decay:g}",
+            }
+            ax.errorbar(results.rate, mean, yerr=error, **style)
         ax.set(xscale="log", xlabel="learning rate", title=str(rule))
-        ax.set_xticks(results.rate.values, [f"{rate:g}" for rate in results.rate.values])
-        ax.minorticks_off()
-    axes[0].set(ylabel="accuracy, %")
+        _study.tick_at(ax.xaxis, results.rate.values)
+    axes[0].set(ylabel=f"accuracy, % {_study.HIGHER}")
+    mean = accuracy.mean(("rule", "seed"))
+    best = mean.isel(mean.argmax(("rate", "decay")))
+    _study.finding(
+        figure,
+        f"A learning rate of {float(best.rate):g} is best on average, and for the dense network; others are hardly worse",
+    )
     _study.legend_below(figure, axes[0])
     return figure
 

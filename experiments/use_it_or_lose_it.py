@@ -18,7 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _images, _study
-from jaxprune import deep
+from jaxprune import deep, plot
 from jaxprune.deep import Counter, Survival
 
 DIMS = ("rule", "level", "seed")
@@ -174,45 +174,56 @@ def _percent(values):
     return _study.cell(100 * values, "seed", 2)
 
 
-STYLES = {
-    "magnitude": ("#d55e00", "-"), "exchange": ("#d55e00", "--"), "random-exchange": ("#d55e00", ":"),
-    "information": ("#009e73", "-"), "information-exchange": ("#009e73", "--"), "use": ("#0072b2", "-"),
-    "use-exchange": ("#0072b2", "--"), "bcm": ("#56b4e9", ":"), "fisher": ("#e69f00", "-"), "set": ("#cc79a7", ":"),
-    "rigl": ("#cc79a7", "--"), "static-uniform": ("#999999", ":"), "static-erdos-renyi": ("#999999", "-"),
-    NARROW: ("black", "-"), COUNTER: ("black", "--"), SURVIVAL: ("black", ":"),
+DASHES = {
+    "exchange": "--", "random-exchange": "--", "information-exchange": "--", "use-exchange": "--", "set": ":", "rigl": ":",
+    "static-uniform": ":", "static-erdos-renyi": ":", NARROW: "-.",
 }  # fmt: skip
+"""By how a method starts: dense and without exchange (a line), dense with exchange, sparse, or narrow."""
+FAR = 1.5
+"""Error, in those of the dense network, that the right panel ends at."""
+FALLING = (NARROW, COUNTER, "bcm")
+"""Named in the left panel, as those that start sparse are: they leave the right one."""
 
 
 def draw(results: xr.Dataset) -> Figure:
-    """Accuracy over the fraction kept: on the left all rules, on the right those near the dense network."""
-    figure = Figure(figsize=(10, 5.2), layout="constrained")
+    """Test error over the fraction kept: on the left all rules, on the right the same near the dense network."""
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
     axes = figure.subplots(1, 2)
-    dense, error = (
-        100 * float(part) for part in _study.mean_and_error(results.sel(rule=DENSE, level=1.0).accuracy, "seed")
+    dense, error = _study.mean_and_error(100 * (1 - results.sel(rule=DENSE, level=1.0).accuracy), "seed")
+    ticks = 100 * results.level.values[results.accuracy.sel(rule="magnitude").notnull().any("seed").values]
+    for ax, title in zip(axes, ("all", "near the dense network (grey: its error)"), strict=True):
+        ax.axhspan(float(dense - error), float(dense + error), color="#dddddd")
+        for rule in (rule for rule in (*MATCHED, NARROW, COUNTER, SURVIVAL) if rule in results.rule.values):
+            kept, mean, bar = _curve(results.sel(rule=rule))
+            style = {"color": plot.colour(rule), "linestyle": DASHES.get(rule, "-"), "marker": ".", "label": rule}
+            ax.errorbar(kept, mean, yerr=bar, **style)
+        ax.set(
+            xscale="log", yscale="log", xlabel="synapses kept, %", ylabel=f"test error, % {_study.LOWER}", title=title
+        )
+        _study.tick_at(ax.xaxis, ticks)
+        ax.set_xlim(1.15 * max(ticks), min(ticks) / 1.05)
+    _study.label_decades(axes[0].yaxis)
+    lowest = min(float(np.min(_curve(results.sel(rule=rule))[1])) for rule in results.rule.values if rule in MATCHED)
+    axes[1].set_ylim(0.98 * lowest, FAR * float(dense))
+    _study.tick_at(axes[1].yaxis, np.arange(np.ceil(10 * lowest) / 10, FAR * float(dense), 0.1), ".1f")
+    if SURVIVAL in results.rule.values:
+        kept, mean, _ = _curve(results.sel(rule=SURVIVAL))
+        axes[1].annotate(SURVIVAL, (kept[0], mean[0]), (4, 14), textcoords="offset points", fontsize=8)
+    _study.finding(
+        figure, "Pruned by weight or information while it learns, a network keeps its accuracy with 5 % of its synapses"
     )
-    for ax in axes:
-        ax.axhspan(dense - error, dense + error, color="#dddddd", label="dense ± standard error")
-        for rule, (colour, dashes) in STYLES.items():
-            if rule not in results.rule.values:
-                continue
-            at = results.sel(rule=rule)
-            at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
-            order = np.argsort(at.density.mean("seed").values)
-            at = at.isel(level=order)
-            mean, error_bar = _study.mean_and_error(100 * at.accuracy, "seed")
-            style = {"color": colour, "linestyle": dashes, "marker": ".", "label": rule}
-            ax.errorbar(100 * at.density.mean("seed"), mean, yerr=error_bar, **style)
-        ax.set(xscale="log", xlabel="synapses kept, %")
-        ticks = 100 * results.level.values[results.accuracy.sel(rule="magnitude").notnull().any("seed").values]
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.minorticks_off()
-        ax.invert_xaxis()
-    axes[0].set(ylabel="accuracy, %")
-    levels = [float(tick) for tick in axes[1].get_xticks()]
-    view = {"xlim": (1.15 * max(levels), min(levels) / 1.15), "ylim": (dense - 1.2, dense + 0.3)}
-    axes[1].set(title="the same, near the dense network", **view)
-    _study.legend_below(figure, axes[0], 6)
+    lost = [rule for rule in results.rule.values if rule in FALLING or DASHES.get(rule) == ":"]
+    _study.label_ends(figure, axes[0], names={rule: "" for rule in results.rule.values if rule not in lost})
+    _study.label_ends(figure, axes[1], names=dict.fromkeys([*lost, SURVIVAL], ""))
     return figure
+
+
+def _curve(at):
+    """Density, error and standard error of a rule, densest first."""
+    at = at.isel(level=np.flatnonzero(at.accuracy.notnull().any("seed")))
+    at = at.isel(level=np.argsort(-at.density.mean("seed").values))
+    mean, error = _study.mean_and_error(100 * (1 - at.accuracy), "seed")
+    return 100 * at.density.mean("seed").values, mean.values, error.values
 
 
 if __name__ == "__main__":

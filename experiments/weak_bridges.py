@@ -21,7 +21,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _study
-from jaxprune import networks
+from jaxprune import networks, plot
 from jaxprune.linalg import sparse
 
 RESIDUAL, ENERGY, CLUSTERS, PEER = "residual 1e-3", "energy norm", "energy norm, clusters", "pyamg"
@@ -192,18 +192,21 @@ def show(results: xr.Dataset) -> None:
 
 def draw(results: xr.Dataset) -> Figure:
     """Error of the bridges' importance, and iterations, against the slack."""
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for way in (RESIDUAL, ENERGY, CLUSTERS):
+    for way, name in ((RESIDUAL, "vermilion"), (ENERGY, "blue"), (CLUSTERS, "green")):
         at = results.sel(way=way)
-        left.plot(results.slack, at.bridges_worst, marker="o", markersize=3, label=way)
-        right.plot(results.slack, at.iterations, marker="o", markersize=3, label=way)
-    left.set(
-        xscale="log", yscale="log", xlabel="slack / mean total input", ylabel="worst error of a bridge's importance"
+        style = {"color": plot.PALETTE[name], "marker": "o", "markersize": 3, "label": f"ends by {way}"}
+        left.plot(results.slack, at.bridges_worst, **style)
+        right.plot(results.slack, at.iterations, **style)
+    left.set(yscale="log", ylabel=f"worst error of a bridge's importance\n{_study.LOWER}")
+    right.set(ylabel=f"iterations {_study.LOWER}", ylim=(0, None))
+    for ax in (left, right):
+        ax.set(xscale="log", xlabel="slack / mean total input")
+    _study.finding(
+        figure, "Solves that end by a small residual miss weak bridges; those that end by the energy norm see them"
     )
-    left.set_title("A small residual hides weak bridges")
-    right.set(xscale="log", xlabel="slack / mean total input", ylabel="iterations", title="What it takes to see them")
-    _study.legend_below(figure, left)
+    _study.label_ends(figure, left, right)
     return figure
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxprune.plot._sparse_network import SparseNetworkView, sparse_network_figure, sparse_network_view
     from jaxprune.plot._spectrum import plot_spectrum
     from jaxprune.plot._style import figure_settings, rule_style
-    from jaxprune.plot._sweep import plot_bound, plot_median, plot_statistic, plot_sweep
+    from jaxprune.plot._sweep import plot_bound, plot_median, plot_statistic, plot_sweep, plot_unstable
     from jaxprune.plot._time_course import plot_time_course
     from jaxprune.plot._training import plot_accuracy, plot_density, plot_inputs, training_figure
     from jaxprune.plot._weights import plot_weights, weight_limit
@@ -51,6 +51,7 @@ __all__ = [
     "plot_statistic",
     "plot_sweep",
     "plot_time_course",
+    "plot_unstable",
     "plot_weights",
     "rnn_figure",
     "rnn_view",
@@ -75,7 +76,7 @@ _PLACES = {
     "_sparse_network": ("SparseNetworkView", "sparse_network_figure", "sparse_network_view"),
     "_spectrum": ("plot_spectrum",),
     "_style": ("figure_settings", "rule_style"),
-    "_sweep": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep"),
+    "_sweep": ("plot_bound", "plot_median", "plot_statistic", "plot_sweep", "plot_unstable"),
     "_time_course": ("plot_time_course",),
     "_training": ("plot_accuracy", "plot_density", "plot_inputs", "training_figure"),
     "_weights": ("plot_weights", "weight_limit"),

@@ -55,6 +55,7 @@ NAMES = {
     "rigl": "brown",
     "static-uniform": "grey",
     "static-erdos-renyi": "black",
+    "narrow": "black",
     # Boltzmann machines.
     "variance": "blue",
     "heuristic": "green",
@@ -64,13 +65,22 @@ NAMES = {
     "eigenvector": "orange",
     "units": "brown",
     "anti-variance": "black",
+    "trained small": "black",
     # Where activity comes from.
     "online": "black",
     "input-noise": "blue",
     "neuron-noise": "sky",
     "linearised": "orange",
     "task": "green",
-    "task-and-noise": "teal",
+    "task-and-noise": "black",
+    "input noise": "blue",
+    "coloured input noise": "wine",
+    "broadband input noise": "pink",
+    "neuron noise": "sky",
+    "strong neuron noise": "brown",
+    "linearised at rest": "orange",
+    "linearised at task slopes, input noise": "olive",
+    "task and noise": "black",
 }
 OTHERS = ("orange", "purple", "forest", "olive", "teal")
 """For names from outside, one for each as far as they reach."""

@@ -1,5 +1,6 @@
 """The figure of a sweep, drawn from its stored results."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
@@ -7,20 +8,20 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
 from jaxprune.plot._style import figure_settings, rule_style
 from jaxprune.sweep import summarise
 
-STEP = 0.035
-"""Distance of the rows of crosses of two rules, in heights of the axes."""
+ROW = 7
+"""Height of a row of marks of unstable networks, in points."""
 
 
 def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     """A measure of `summarise` against the fraction kept: a line of medians for each rule, bars from `low` to `high`.
 
-    What is zero on this logarithmic axis is left out; an arrow says that an interval has no end. A median that is infinite, as
-    where most networks are not stable, is a cross at the upper edge. Where nothing is left, the axis is linear and empty, and
-    says so.
+    What is infinite, or zero on this logarithmic axis, is left out; an arrow says that an interval has no end. Where nothing is
+    left, the axis is linear and empty, and says so.
 
     Args:
       summary: from `sweep.summarise`.
@@ -30,16 +31,9 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     Returns:
       The axes.
     """
-    rows = 0
     for rule in summary.rule.values:
-        line, style = summary[name].sel(rule=rule).sortby("keep"), rule_style(str(rule))
-        plot_median(ax, line.keep.values, line, label=str(rule), **style)
-        endless = line.keep.values[np.isposinf(line.sel(statistic="median").values)]
-        if len(endless):
-            height = np.full(len(endless), 1.0 - STEP * rows)
-            at = ax.get_xaxis_transform()
-            ax.plot(endless, height, "x", color=style["color"], markersize=4, transform=at, clip_on=False, label="_")
-            rows += 1
+        line = summary[name].sel(rule=rule).sortby("keep")
+        plot_median(ax, line.keep.values, line, label=str(rule), **rule_style(str(rule)))
     medians = summary[name].sel(statistic="median")
     drawn = bool(((medians > 0) & np.isfinite(medians)).any())
     ax.set(xscale="log", yscale="log" if drawn else "linear", xlabel="fraction of synapses kept")
@@ -99,6 +93,44 @@ def plot_bound(summary: xr.Dataset, ax: Axes) -> Axes:
     return ax
 
 
+def plot_unstable(places: Mapping[str, Any], ax: Axes) -> Axes:
+    """Mark above the axes where the median network of a rule is unstable, so that no error of it can be drawn.
+
+    Args:
+      places: where on the horizontal axis, by rule: a row of marks for each rule that has any, in its colour.
+      ax: axes of matplotlib; their title moves up.
+
+    Returns:
+      The axes.
+
+    Example:
+      >>> ax = plot_unstable({"noise": [0.1], "weight": [0.1, 0.2], "uniform": []}, Figure().subplots())
+      >>> [len(line.get_xdata()) for line in ax.lines]
+      [1, 2]
+    """
+    rows = [(rule, np.asarray(where, float)) for rule, where in places.items() if len(where)]
+    for number, (rule, where) in enumerate(rows):
+        base, _, variant = rule.partition(", ")
+        style = rule_style(base) | ({"marker": "x"} if variant else {})
+        above = blended_transform_factory(ax.transData, ax.transAxes) + ScaledTranslation(
+            0, (4 + ROW * number) / 72, ax.figure.dpi_scale_trans
+        )
+        ax.plot(
+            where,
+            np.ones(len(where)),
+            color=style["color"],
+            marker=style["marker"] or "_",
+            linestyle="",
+            markerfacecolor=style.get("markerfacecolor"),
+            transform=above,
+            clip_on=False,
+        )
+    if rows:
+        ax.annotate("unstable", (1, 1), (0, 1), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7)
+        ax.set_title(ax.get_title(), fontsize=ax.title.get_fontsize(), pad=6 + ROW * len(rows))
+    return ax
+
+
 def plot_sweep(results: xr.Dataset) -> Figure:
     """H2 error, slow modes and information lost above; worst slow mode, certificate and the literature's median below."""
     summary = summarise(results)
@@ -108,29 +140,52 @@ def plot_sweep(results: xr.Dataset) -> Figure:
         "slow_modes": (r"$|u^* S v / \lambda - 1|$", f"mean along the {slow} slowest modes"),
         "stationary": ("nats per neuron", "information lost"),
         "worst_mode": (r"$|u^* S v / \lambda - 1|$", f"worst of the {slow} slowest modes"),
-        "epsilon": (r"$\epsilon$", "certificate (shaded, above 1: no guarantee)"),
+        "epsilon": (r"$\epsilon$", "certificate (shaded: no guarantee)"),
         "sorted_median": (r"$|\mu / \lambda - 1|$", "median of sorted eigenvalues"),
     }
+    unstable = {str(rule): _unstable(summary.sel(rule=rule)) for rule in summary.rule.values}
     with mpl.rc_context(figure_settings()):
-        figure = Figure(figsize=(11, 6.4), layout="constrained")
-        axes = dict(zip(titles, figure.subplots(2, 3).flat, strict=True))
+        figure = Figure(figsize=(10.5, 5.6), layout="constrained")
+        grid = figure.subplots(2, 3, sharex=True)
+        axes = dict(zip(titles, grid.flat, strict=True))
         for name, (label, title) in titles.items():
-            plot_statistic(summary, name, axes[name]).set(ylabel=label, title=title)
+            plot_statistic(summary, name, axes[name]).set(ylabel=f"{label} (lower is better)")
+            axes[name].set_title(title, fontsize=10)
+            plot_unstable(unstable, axes[name])
+        for ax in grid[0]:
+            ax.set_xlabel("")
         plot_bound(summary, axes["epsilon"])
         _shade_above_one(axes["epsilon"])
         handles, labels = axes["epsilon"].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
-        figure.suptitle(
-            f"{networks} networks of {n} neurons: medians, lower is better (bars: 68 %, arrows: without end; crosses: infinite, "
-            "as most networks are not stable)",
-            fontsize=10,
-        )
+        size = f"{networks} networks of {n} neurons: medians (bars: 68 %, arrows: without end); infinite ones left out"
+        figure.suptitle("\n".join(line for line in (_finding(summary), size) if line), fontsize=10)
     return figure
 
 
+def _unstable(of_rule):
+    """Fractions kept at which half of the networks, or more, are not stable."""
+    return of_rule.keep.values[(of_rule.stable <= 0.5).values]
+
+
 def _shade_above_one(ax):
+    """Where epsilon says nothing; words in the title, where no line can hide them."""
     low, high = ax.get_ylim()
     if high > 1:
         ax.axhspan(1, high, color="black", alpha=0.06, linewidth=0)
         ax.set_ylim(low, high)
     ax.axhline(1, color="black", linewidth=0.6)
+
+
+def _finding(summary):
+    """Which rule responds to noise most like the original, and at how many of the fractions kept; nothing if none does."""
+    h2 = summary.h2.sel(statistic="median")
+    h2 = h2.where(np.isfinite(h2) & (h2 > 0)).dropna("keep", how="all")
+    if not h2.sizes["keep"]:
+        return ""
+    best, counts = np.unique(h2.rule.values[h2.fillna(np.inf).argmin("rule").values], return_counts=True)
+    rule, count = str(best[counts.argmax()]), int(counts.max())
+    where = (
+        "at every fraction kept" if count == h2.sizes["keep"] else f"at {count} of {h2.sizes['keep']} fractions kept"
+    )
+    return f"Response to noise nearest to the original's: {rule}, {where}"

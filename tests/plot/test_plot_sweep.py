@@ -42,6 +42,20 @@ def test_bound_is_drawn_only_where_it_says_something(results):
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [0.6, 0.9])
 
 
+def test_where_the_median_network_is_unstable_there_is_a_mark(results):
+    shaken = results.copy(deep=True)
+    shaken["abscissa"].loc[{"rule": "weight", "keep": 0.3}] = 1.0
+    figure = plot.plot_sweep(shaken)
+    for ax in figure.axes:
+        marks = [line for line in ax.lines if line.get_transform() != ax.transData and len(line.get_xdata()) == 1]
+        assert [line.get_color() for line in marks] == [plot.colour("weight")]
+        np.testing.assert_array_equal(marks[0].get_xdata(), [0.3])
+        assert "unstable" in [text.get_text() for text in ax.texts]
+        assert "lower is better" in ax.get_ylabel()
+    assert "Response to noise nearest" in figure.get_suptitle()
+    assert not [text for ax in plot.plot_sweep(results).axes for text in ax.texts if text.get_text() == "unstable"]
+
+
 def test_png(results, tmp_path):
     plot.save_figure(plot.plot_sweep(results), tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
