@@ -29,7 +29,7 @@ from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from jaxprune import InputError, networks, plot, provenance
 from jaxprune.files import write_whole
@@ -331,14 +331,6 @@ def tick_at(axis: Axis, values: Iterable[float], form: str = "g") -> None:
     values = [float(value) for value in values]
     axis.set_ticks(values, [f"{value:{form}}" for value in values])
     axis.set_minor_locator(NullLocator())
-
-
-def label_decades(axis: Axis) -> None:
-    """Plain numbers on a logarithmic axis: 1, 2 and 5, or powers of ten alone where it spans many."""
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter("{x:g}")
 
 
 def list_rows(ax: Axes, labels: Sequence[Any]) -> None:

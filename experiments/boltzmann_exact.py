@@ -188,7 +188,7 @@ def draw(results: xr.Dataset) -> Figure:
                 _study.dot(ax, lost, "seed", place + 0.16 * (number - 1.5), color=colour)
             ax.plot([], [], "o", color=colour, label=str(step))
         ax.set(xscale="log", xlabel=f"divergence from the whole machine, nats\n{_study.LOWER}")
-        _study.label_decades(ax.xaxis)
+        plot.label_decades(ax.xaxis)
         ax.set_title(f"{kept:.0%} of synapses kept")
     _study.list_rows(ranks, names)
     _study.finding(

@@ -91,7 +91,7 @@ def draw(results: xr.Dataset) -> Figure:
             ax.plot([x], [y], **_point(rule))
         ax.set(xscale="log", yscale="log", title=f"{keep:.0%} kept", xlabel="error along the slow modes")
         for axis in (ax.xaxis, ax.yaxis):
-            _study.label_decades(axis)
+            plot.label_decades(axis)
     axes[0].set_ylabel(f"relative H2 error {_study.LOWER}")
     figure.legend(handles=_handles(), loc="outside lower center", ncols=5)
     size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks; lower left is better"

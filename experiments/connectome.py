@@ -221,7 +221,7 @@ def draw(results: xr.Dataset) -> Figure:
     labels = ("relative H2 error", f"error along the {results.attrs['modes']} slowest modes")
     for ax, label in zip(axes[:, 0], labels, strict=True):
         ax.set_ylabel(f"{label}\n{_study.LOWER}")
-        _study.label_decades(ax.yaxis)
+        plot.label_decades(ax.yaxis)
     _study.finding(
         figure, "C. elegans: a refit keeps the response to noise best, whatever strengths and leaks are assumed"
     )

@@ -17,7 +17,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from experiments import _measures, _study
-from jaxprune import dynamics, linalg, pruning
+from jaxprune import dynamics, linalg, plot, pruning
 
 RULES = {
     "noise": pruning.NoisePrune(),
@@ -154,7 +154,7 @@ def draw(results: xr.Dataset) -> Figure:
     (cross,) = ax.plot([], [], "kx")
     ax.legend([cross], ["independent code, 2 networks"], loc="upper right", bbox_to_anchor=(1, 0.93))
     ax.set(xlabel="time", ylabel=f"distance / size of the original's state {_study.LOWER}", yscale="log")
-    _study.label_decades(ax.yaxis)
+    plot.label_decades(ax.yaxis)
     size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} of synapses kept"
     _study.finding(figure, "Under the same noise, noise pruning stays closest to the original's state", size)
     _study.label_ends(figure, ax, names={"empty": "no synapse"})

@@ -268,7 +268,7 @@ def _draw_front(ax, at):
         ax.plot(*place[BARRIER], "kD", fillstyle="none", markersize=5)
     ax.set(xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
-        _study.label_decades(axis)
+        plot.label_decades(axis)
 
 
 if __name__ == "__main__":

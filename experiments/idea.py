@@ -122,7 +122,7 @@ def draw(results: xr.Dataset) -> Figure:
     scale = LogNorm(*np.quantile(seen[synapses], (0.02, 0.98)))
     image = noise.imshow(np.where(synapses, seen, np.nan), cmap="cividis_r", norm=scale, interpolation="nearest")
     bar = figure.colorbar(image, ax=noise, label="variance of the difference", shrink=0.85)
-    _study.label_decades(bar.ax.yaxis)
+    plot.label_decades(bar.ax.yaxis)
     noise.grid(False)
     noise.set(xlabel="from neuron", ylabel="to neuron")
     noise.set_title("2  What noise shows each synapse")

@@ -177,7 +177,7 @@ def draw(results: xr.Dataset) -> Figure:
             ax.set(xscale="log", yscale="log", title=f"{family}: {title}")
             plot.plot_unstable(unstable, ax)
             _study.tick_at(ax.xaxis, keeps)
-        _study.label_decades(row[0].yaxis)
+        plot.label_decades(row[0].yaxis)
         row[0].set_ylabel(f"relative error {_study.LOWER}")
     for ax in axes[-1]:
         ax.set_xlabel("fraction of synapses kept")

@@ -137,7 +137,7 @@ def draw(results: xr.Dataset) -> Figure:
         ax.set(ylabel=_study.HIGHER if ranks else _study.LOWER)
         ax.xaxis.set_major_formatter("{x:g}")
         if not ranks:
-            _study.label_decades(ax.yaxis)
+            plot.label_decades(ax.yaxis)
         ax.set_title(title, fontsize=9)
     _study.legend_below(figure, axes[-1])
     size = f"{results.attrs['neurons']} neurons, {results.attrs['keep']:.0%} kept; lines across: exact covariance"

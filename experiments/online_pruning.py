@@ -119,7 +119,7 @@ def draw(results: xr.Dataset) -> Figure:
             plot.plot_median(ax, kept.values, median_interval(results[name].sel(way=way)), label=way, **style)
         ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept", ylabel=_study.LOWER)
         _study.tick_at(ax.xaxis, kept.values, ".2g")
-        _study.label_decades(ax.yaxis)
+        plot.label_decades(ax.yaxis)
         ax.set_title(_measures.MEASURES[name])
     size = f"{results.attrs['neurons']} neurons, medians of {results.sizes['network']} networks"
     _study.finding(

@@ -210,7 +210,7 @@ def draw(results: xr.Dataset) -> Figure:
             ax.plot(results.time, distance, label="no synapse" if rule == "empty" else rule, **_style(rule))
         ax.set(xlabel="time", yscale="log", title=f"rectified {form}, median network")
         ax.set_ylabel(f"distance / size of the state {_study.LOWER}")
-        _study.label_decades(ax.yaxis)
+        plot.label_decades(ax.yaxis)
     markers = {
         "visited_epsilon": ("o", "visited, median"),
         "largest_visited": ("^", "visited, largest"),

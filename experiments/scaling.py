@@ -289,7 +289,7 @@ def draw(results: xr.Dataset) -> Figure:
     right.margins(y=0.12)
     for ax in (left, middle, right):
         ax.set(xscale="log", yscale="log", xlabel="synapses")
-        _study.label_decades(ax.yaxis)
+        plot.label_decades(ax.yaxis)
     _study.finding(figure, f"Time grows with the number of synapses to the power of {slope(results):.2f}")
     _study.label_ends(figure, left, right)
     return figure

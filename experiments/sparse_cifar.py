@@ -169,7 +169,7 @@ def draw(results: xr.Dataset) -> Figure:
     _study.list_rows(left, [f"{at.rule.item()}, {100 * float(1 - at.density.mean()):.0f} % pruned" for at in cells])
     left.set(xlabel=f"accuracy, % {_study.HIGHER}")
     right.set(xscale="log", xlabel=f"operations, % of the dense network's {_study.LOWER}")
-    _study.label_decades(right.xaxis)
+    plot.label_decades(right.xaxis)
     starts = {STARTS.get(at.rule.item(), "dense, then pruned") for at in cells}
     for start, name in ((start, name) for start, name in COLOURS.items() if start in starts):
         left.plot([], [], "o", color=plot.PALETTE[name], label=start if start == "not pruned" else f"starts {start}")

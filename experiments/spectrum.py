@@ -130,7 +130,7 @@ def draw(results: xr.Dataset) -> Figure:
                 ax.plot(REFERENCE[rule][MEASURES.index(name)], row, "kx", markersize=7)
         ax.set(xscale="log", xlabel=_study.LOWER)
         ax.set_title(title, fontsize=9)
-        _study.label_decades(ax.xaxis)
+        plot.label_decades(ax.xaxis)
     _study.list_rows(axes[0], rules)
     axes[-1].plot([], [], "o", color="grey", label="this code, one draw")
     axes[-1].plot([], [], "kx", label="independent code, mean of 2 draws")

@@ -223,7 +223,7 @@ def draw(results: xr.Dataset) -> Figure:
         ax.axhline(1, color="black", linewidth=1)
         ax.annotate("promised", (0.02, 1), (0, 2), ("axes fraction", "data"), "offset points", fontsize=8, va="bottom")
         ax.set(yscale="log", ylabel=f"realised / promised epsilon {_study.LOWER}", ylim=(None, 1.6))
-        _study.label_decades(ax.yaxis)
+        plot.label_decades(ax.yaxis)
     pruned.set(ylabel=f"fraction of synapses pruned {_study.HIGHER}", ylim=(0, 1))
     titles = (
         "as the theorem asks: mean, and worst draw (dash)",

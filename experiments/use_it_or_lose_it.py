@@ -202,7 +202,7 @@ def draw(results: xr.Dataset) -> Figure:
         )
         _study.tick_at(ax.xaxis, ticks)
         ax.set_xlim(1.15 * max(ticks), min(ticks) / 1.05)
-    _study.label_decades(axes[0].yaxis)
+    plot.label_decades(axes[0].yaxis)
     lowest = min(float(np.min(_curve(results.sel(rule=rule))[1])) for rule in results.rule.values if rule in MATCHED)
     axes[1].set_ylim(0.98 * lowest, FAR * float(dense))
     _study.tick_at(axes[1].yaxis, np.arange(np.ceil(10 * lowest) / 10, FAR * float(dense), 0.1), ".1f")

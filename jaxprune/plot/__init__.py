@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jaxprune.plot._axes import label_decades
     from jaxprune.plot._colours import PALETTE, colour
     from jaxprune.plot._labels import label_lines
     from jaxprune.plot._large import plot_degrees, plot_spectral_density
@@ -32,6 +33,7 @@ __all__ = [
     "colour",
     "figure_bytes",
     "figure_settings",
+    "label_decades",
     "label_lines",
     "machine_figure",
     "network_figure",
@@ -64,6 +66,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "_axes": ("label_decades",),
     "_colours": ("PALETTE", "colour"),
     "_labels": ("label_lines",),
     "_large": ("plot_degrees", "plot_spectral_density"),
