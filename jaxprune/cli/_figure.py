@@ -12,9 +12,9 @@ from jaxprune import plot
 from jaxprune._checks import InputError
 from jaxprune.linalg.sparse import is_sparse
 
-Place = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="[PATH]")]
+Place = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="[PATH]", help_behavior_hint="(default: beside OUT)")]
 """`--figure` of a command that always draws one: nothing, or where it goes."""
-Figure = Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="[PATH]")]
+Figure = Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="[PATH]", help_behavior_hint="(default: no figure)")]
 """`--figure` of the others, alone or with a path; None where it was not given."""
 NOISE = 0
 """Seed of the noise under which figures show two networks, the same in all of them."""

@@ -508,6 +508,7 @@ def needed(name, arguments):
     """Whether a file is named: itself or its folder, as a module, or what it lies beside."""
     return any(
         part and (name.split("/")[0] == part.split("/")[0] or name.startswith(f"{part}.")
+                  or name == f"{part.rpartition('.')[0]}.png"
                   or part.startswith(f"{name.removesuffix('.py')}:"))
         for part in arguments
     )  # fmt: skip
