@@ -41,9 +41,9 @@ def plot_spectrum(spectra: Mapping[str, Any], ax: Axes, *, edge: float = 0.0) ->
         ax.scatter(x, y, label=label, linewidths=0.8, zorder=2 + 0.1 * number, **style)
     _shade(ax, edge, across=real)
     unit = ", 1/time" if edge == 0 else ""
-    if real:  # they fall from the upper left, and leave the lower left free
+    if real:
         ax.set(xlabel="mode, slowest first", ylabel=f"eigenvalue{unit}")
-        ax.legend(loc="lower left", fontsize=8)
+        ax.legend(loc="best", fontsize=8)
     else:
         low, high = ax.get_ylim()
         ax.set(

@@ -41,12 +41,9 @@ def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
     extent = (-0.5, block * shown.shape[1] - 0.5, block * shown.shape[0] - 0.5, -0.5)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad="#CCCCCC")
     ax.imshow(shown, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest", extent=extent)
-    ax.set(
-        xlabel="from neuron (red excites, blue inhibits)",
-        ylabel="to neuron",
-        xlim=(-0.5, size - 0.5),
-        ylim=(size - 0.5, -0.5),
-    )
+    cells = f";\neach cell is the largest of {block} x {block}" if block > 1 else ""
+    ax.set(xlabel=f"from neuron (red excites, blue inhibits{cells})", ylabel="to neuron")
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
     ax.grid(False)
     return ax
 
