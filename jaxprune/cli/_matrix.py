@@ -27,7 +27,7 @@ from jaxprune.linalg.sparse import (
     rows_of,
     to_scipy,
 )
-from jaxprune.pruning import Compensate, Strengthen
+from jaxprune.pruning import Strengthen
 from jaxprune.pruning.sparse import samples_for_fit
 
 Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
@@ -105,8 +105,7 @@ def prune(
             f"{matrix} is singular or unstable (spectral abscissa {before.abscissa:.4g}): its activity never comes to rest, and "
             "says nothing. Pass --leak scaled, dominant or stable."
         )
-    fits = chosen is None or isinstance(chosen.adjust, Compensate)
-    activity = _activity(A, keep if fits else None)
+    activity = _activity(A, keep)
     tried: list[_choice.Tried] = []
     probes = None if large else prepare(A)
     if chosen is None:
@@ -120,7 +119,7 @@ def prune(
     pruning.warn_of_fragments(A, pruned.mask)
     stability = linalg.stability(pruned.matrix)
     if not stability.stable and not allow_unstable:
-        tried = tried or _choice.try_rules(key, A, activity if fits else _activity(A, keep), keep, probes)
+        tried = tried or _choice.try_rules(key, A, activity, keep, probes)
         print(_unstable(stability, before, tried), file=sys.stderr)
         sys.exit(UNSTABLE)
     compared = _compared(A, pruned.matrix, activity, probes, (before, stability))
@@ -204,7 +203,8 @@ COMMANDS = {"prune": prune, "certify": certify}
 def _activity(A, keep=None):
     """Under unit white noise; of a large network its covariance to seven digits, in half the time, or samples.
 
-    Of samples there are as many as importance needs, or as fits of the fraction `keep` do.
+    Of samples there are as many as fits of the fraction `keep` need, whatever the rule, so that all rules that are tried see the
+    same ones.
     """
     if is_sparse(A):
         symmetric = linalg.sparse.asymmetry(A) is None
