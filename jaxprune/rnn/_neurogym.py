@@ -101,10 +101,12 @@ def _registered(name, settings):
         import gymnasium
         import neurogym
     except ImportError as error:
-        raise InputError("neurogym_trials needs the package neurogym: pip install 'jaxprune[tasks]'.") from error
+        raise InputError(
+            f"neurogym_trials needs the package {error.name}: pip install 'jaxprune[tasks]', which has all it needs."
+        ) from error
     known = [one for one in (name, f"{name}-v0") if one in gymnasium.registry]
     if not known:
-        raise InputError(f"NeuroGym has no environment {quoted(name)}{_like(name, gymnasium.registry)}.")
+        raise InputError(f"NeuroGym has no environment {quoted(name)}{_like(name, gymnasium.registry)}")
     try:
         return known[0], neurogym.make(known[0], **settings)
     except Exception as error:  # environments refuse settings as they like
@@ -114,11 +116,11 @@ def _registered(name, settings):
 def _like(name, registry):
     """What else may have been meant, or what there is."""
     ours = sorted(one for one, spec in registry.items() if str(spec.entry_point).startswith("neurogym."))
-    lower = {one.lower(): one for one in ours}
-    found = difflib.get_close_matches(f"{name.lower().removesuffix('-v0')}-v0", lower, cutoff=0.5)
+    short = {one.lower().removesuffix("-v0"): one for one in ours}
+    found = difflib.get_close_matches(name.lower().removesuffix("-v0"), short)
     if found:
-        return f": did you mean {' or '.join(lower[one] for one in found)}?"
-    return f": it has {', '.join(ours[:3])} and {len(ours) - 3} others (gymnasium.registry lists them)"
+        return f": did you mean {' or '.join(short[one] for one in found)}?"
+    return f": it has {', '.join(ours[:3])} and {len(ours) - 3} others (gymnasium.registry lists them)."
 
 
 def _check_spaces(name, made):
