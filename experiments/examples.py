@@ -136,19 +136,10 @@ def _prune_machine(config, path):
     )  # fmt: skip
 
     def row(way, kept, machine):
-        seen = assess(model=machine)
-        return {
-            "example": MACHINE,
-            "way": way,
-            "kept": kept,
-            "score": seen.log_likelihood,
-            "code_error": seen.code_error,
-        }
+        return {"example": MACHINE, "way": way, "kept": kept, "score": assess(model=machine).log_likelihood}
 
     yield row("whole", 1.0, model)
-    yield {
-        "example": MACHINE, "way": "independent pixels", "kept": 0.0, "score": found.independent, "code_error": found.judge.error
-    }  # fmt: skip
+    yield {"example": MACHINE, "way": "independent pixels", "kept": 0.0, "score": found.independent}
     for criterion in CRITERIA:
         rows = []
         boltzmann.prune_in_sessions(

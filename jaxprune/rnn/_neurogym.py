@@ -26,7 +26,8 @@ def neurogym_trials(
     Inputs are the environment's observations, labels the right choice at every step. Trials differ in length: shorter ones are
     filled up with zeros, where nothing is scored. A network for them has as many inputs, and an output for each choice:
     `ctrnn(key, inputs=t.inputs.shape[2], neurons=128, outputs=1 + int(t.labels.max()))`. `train` takes trials in place of a task.
-    For `jaxprune prune-rnn --trials`, write them with `np.savez("trials.npz", inputs=t.inputs, labels=t.labels)`.
+    For `jaxprune prune-rnn --trials`, write them with `np.savez("trials.npz", inputs=t.inputs, labels=t.labels)`. Many
+    environments have no noise: activity then has few directions, and fits to it want double precision (`jax_enable_x64`).
 
     Args:
       environment: a name that NeuroGym has registered, such as "PerceptualDecisionMaking-v0" or "yang19.dm1-v0" ("-v0" may be
@@ -98,8 +99,8 @@ def _made(environment, settings):
 
 def _registered(name, settings):
     try:
-        import gymnasium
-        import neurogym
+        import gymnasium  # pyright: ignore[reportMissingImports]
+        import neurogym  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(
             f"neurogym_trials needs the package {error.name}: pip install 'jaxprune[tasks]', which has all it needs."
@@ -134,7 +135,7 @@ def _check_spaces(name, made):
         )
 
 
-def _layer(made, method):
+def _layer(made: Any, method: str) -> Any:
     """The outermost wrapper that has a method of its own: Gymnasium's do not know NeuroGym's."""
     while made is not None and inspect.getattr_static(type(made), method, None) is None:
         made = getattr(made, "__dict__", {}).get("env")
