@@ -14,6 +14,7 @@ from jaxprune.boltzmann._evaluate import (
     reconstruction_error,
     top_code,
 )
+from jaxprune.boltzmann._example import example
 from jaxprune.boltzmann._files import load_machine, save_machine
 from jaxprune.boltzmann._gibbs import gibbs_sweep, run_gibbs, start_chains
 from jaxprune.boltzmann._importance import (
@@ -72,6 +73,7 @@ __all__ = [
     "delete_units",
     "divergence",
     "enumerate_machine",
+    "example",
     "fisher_matrix",
     "fit_classifier",
     "gibbs_sweep",

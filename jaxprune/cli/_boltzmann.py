@@ -13,10 +13,12 @@ import rich.table
 
 from jaxprune import boltzmann, plot
 from jaxprune._checks import InputError, check_seed, check_whole
+from jaxprune._examples import MACHINE
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.cli._common import check_outputs, write_report
 from jaxprune.cli._figure import Place, figure_path
 from jaxprune.cli._notes import beside, read_notes
+from jaxprune.cli._packaged import EXAMPLE, is_packaged, recorded_source
 from jaxprune.cli._stop import goes_on, kept
 from jaxprune.data import DataSet, binarise, crop, digits, load_images
 from jaxprune.files import write_whole
@@ -58,7 +60,7 @@ def prune_boltzmann(
       size: use the middle SIZE x SIZE pixels only.
       hidden: units of the hidden layers: one number for a restricted machine, more for a deep one.
       model: a trained machine to prune; trained and written there if the file does not exist yet. By default it is trained and
-        not kept.
+        not kept. Or example, a machine of 100 hidden units that has learnt the digits, and comes with jaxprune.
       epochs: passes over the data in training (and, for a deep machine, for each layer's pretraining).
       batch: images to an update; 100 for large data sets.
       rate: learning rate of the first and of the last epoch.
@@ -100,9 +102,11 @@ def prune_boltzmann(
     train, train_labels, test, test_labels, side = _binary(data, size)
     console = rich.console.Console(stderr=True)
     machine_key, session_key, assess_key, picture_key = jax.random.split(jax.random.key(seed), 4)
-    loaded = model is not None and model.exists()
+    packaged = model is not None and is_packaged(model, EXAMPLE, ())
+    stored = MACHINE if packaged else model
+    loaded = stored is not None and stored.exists()
     with console.status("training"):
-        machine, chains = _machine(machine_key, model, train, hidden, learning, joint)
+        machine, chains = _machine(machine_key, stored, train, hidden, learning, joint)
         if retrain is not None and retrain_rate is None and len(machine.weights) > 1:
             retrain = dataclasses.replace(retrain, rate=(DEEP_RETRAIN_RATE, DEEP_RETRAIN_RATE))
             settings = dataclasses.replace(settings, retrain=retrain)
@@ -140,8 +144,9 @@ def prune_boltzmann(
     facts = {
         "criterion": criterion, "remove": remove, "bias_step": bias_step, "retrain_epochs": retrain_epochs,
         "retrain_rate": None if retrain is None else retrain.rate[0], "data": data, "size": size, "hidden": machine.sizes[1:],
-        "model": None if model is None else str(model), "trained": None if loaded else trained, "seed": seed,
-        "pixels_error": judge.error, "independent_pixels": independent, "sessions": rows, "stopped": stopped,
+        "model": None if model is None else recorded_source(model, packaged), "trained": None if loaded else trained,
+        "seed": seed, "pixels_error": judge.error, "independent_pixels": independent, "sessions": rows,
+        "stopped": stopped,
     }  # fmt: skip
     drawn = _draw(picture_key, rows, state, side, judge)
     boltzmann.save_machine(out, state.model, chains=state.chains, facts={"sessions": rows})
@@ -149,6 +154,8 @@ def prune_boltzmann(
     write_report(report, facts)
     for path in (checkpoint, notes):
         path.unlink(missing_ok=True)
+    if packaged:
+        print(f"machine: the {EXAMPLE} that comes with jaxprune")
     _show(rows, judge.error, independent)
     if stopped:
         print(f"stopped before all {sessions} sessions: {stopped}")

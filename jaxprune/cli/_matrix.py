@@ -17,6 +17,7 @@ from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rul
 from jaxprune.cli._comparison import LARGE, compare, prepare
 from jaxprune.cli._figure import Figure, figure_path, network_picture, said
 from jaxprune.cli._large import check_room, compare_large
+from jaxprune.cli._packaged import is_packaged, recorded_source
 from jaxprune.dynamics import activity_of
 from jaxprune.linalg.sparse import (
     as_sparse,
@@ -34,6 +35,8 @@ Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
 GAIN, MARGIN = 0.9, 0.1
 MATRICES = 24
 """Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
+WORM = "celegans"
+"""The network that comes with the package."""
 UNSTABLE = 3
 """Exit status where the pruned network is not stable."""
 
@@ -61,7 +64,8 @@ def prune(
     network that is not stable is not written, and the exit status is 3.
 
     Args:
-      matrix: .npy, .npz, .mtx, or a .csv edge list `pre,post[,type],count`; entries are [post, pre].
+      matrix: .npy, .npz, .mtx, or a .csv edge list `pre,post[,type],count`; entries are [post, pre]. Or celegans, the connectome
+        of the worm, which comes with jaxprune.
       keep: fraction of synapses to keep, in (0, 1].
       out: the pruned matrix; its suffix chooses the format. Edge lists and .npz keep the neurons' names.
       rule: auto tries a few (noise, also with the original leak, +keep and +compensation, and weight+compensation) and takes the
@@ -124,7 +128,7 @@ def prune(
         sys.exit(UNSTABLE)
     compared = _compared(A, pruned.matrix, activity, probes, (before, stability))
     facts = {
-        "matrix": str(matrix),
+        "matrix": original.source,
         "neurons": A.shape[0],
         "synapses": _synapses(A),
         "self_synapses_left_out": original.left_out,
@@ -164,7 +168,7 @@ def certify(
     Neurons are matched by name where both files have names, else by their order.
 
     Args:
-      a: the original.
+      a: the original, as for `prune`; celegans, too.
       b: the pruned matrix.
       leak: what to do about A's diagonal, as for `prune`; B is taken as it is.
       gain: as for `prune`.
@@ -184,7 +188,7 @@ def certify(
     B = _in_order(original.names, pruned, a, b)
     activity = _activity(original.matrix)
     compared = _compared(original.matrix, B, activity, None if is_sparse(B) else prepare(original.matrix))
-    facts = {"original": str(a), "pruned": str(b), "leak": original.leak, **compared.facts()}
+    facts = {"original": original.source, "pruned": str(b), "leak": original.leak, **compared.facts()}
     content = {} if out is None else {out: report_bytes(facts)}
     if picture is not None:
         content[picture] = network_picture(original.matrix, B, original.names)
@@ -241,6 +245,8 @@ def _rule(name, method, diagonal, cap):
 class _Original(NamedTuple):
     """A network from a file with its leak, and what was done to it; its matrix is sparse if it is large."""
 
+    source: str
+    packaged: bool
     matrix: Any
     names: tuple[str, ...]
     left_out: int
@@ -248,15 +254,23 @@ class _Original(NamedTuple):
     words: str
 
     def show(self):
-        """Print what was left out and what was added."""
+        """Print where the network is from, if it is from no file; what was left out; and what was added."""
+        if self.packaged:
+            print(f"network: the {WORM} that comes with jaxprune, {len(self.names)} neurons (Varshney et al. 2011)")
         if self.left_out:
             print(f"{self.left_out} synapses of a neuron onto itself are left out")
         print(self.words)
 
 
 def _dynamics(path, neurons, leak, gain, margin) -> _Original:
-    """A file's network, with the leak that it has or is given."""
-    network = networks.read_matrix(path, neurons=neurons)
+    """A file's network, or the packaged one, with the leak that it has or is given."""
+    packaged = is_packaged(path, WORM, networks.MATRIX_SUFFIXES)
+    if packaged:
+        refuse_unused(f"{WORM}, whose neurons are known", {"--neurons": neurons}, used=())
+        network = networks.celegans()
+    else:
+        network = networks.read_matrix(path, neurons=neurons)
+    source = recorded_source(path, packaged)
     W: Any = network.matrix
     size = W.shape[0]
     if is_sparse(W):
@@ -267,7 +281,7 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     own = _diagonal(W)
     given = int(jnp.sum(own != 0))
     if leak == "auto":
-        leak = "none" if given else "scaled" if path.suffix == ".csv" else "dominant"
+        leak = "none" if given else "scaled" if packaged or path.suffix == ".csv" else "dominant"
     used = {"none": (), "scaled": ("--gain",), "dominant": ("--margin",), "stable": ("--margin",)}
     refuse_unused(f"the leak {leak!r}", {"--gain": gain, "--margin": margin}, used=used[leak])
     if size == 1 or not _synapses(W):
@@ -279,11 +293,11 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
         else:
             check_leak(str(path), W, remedy)
         words = "leak: as in the file"
-        return _Original(W, network.names, network.left_out, {"kind": "none"}, words)
+        return _Original(source, packaged, W, network.names, network.left_out, {"kind": "none"}, words)
     A, facts, words = _with_leak(W, leak, GAIN if gain is None else gain, MARGIN if margin is None else margin)
     if given:
         words += f"; the diagonal of the file ({given} entries) is not used"
-    return _Original(A, network.names, network.left_out, {"kind": leak} | facts, words)
+    return _Original(source, packaged, A, network.names, network.left_out, {"kind": leak} | facts, words)
 
 
 def _with_leak(W, leak, gain, margin):

@@ -10,8 +10,10 @@ import tyro
 
 from jaxprune import dynamics, plot, pruning, rnn
 from jaxprune._checks import InputError, check_seed, check_whole
+from jaxprune._examples import RNN
 from jaxprune.cli._common import certificate_facts, check_outputs, report_bytes, rule_facts, write_together
 from jaxprune.cli._figure import Figure, figure_path, said
+from jaxprune.cli._packaged import EXAMPLE, is_packaged, recorded_source
 from jaxprune.files import ARRAYS
 
 SOURCES = {
@@ -59,7 +61,8 @@ def prune_rnn(
     Writes OUT and, beside it, OUT.report.json; with --figure a picture of both networks, too.
 
     Args:
-      model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha.
+      model: .npz or .safetensors with W_in, b_in, W_rec, b_rec, W_out, b_out and alpha. Or example, a small network that comes
+        with jaxprune, and its trials.
       keep: fraction of recurrent synapses to keep, in (0, 1].
       out: the pruned network; .npz or .safetensors.
       rule: noise, weight, uniform, activity, surgeon or greedy, alone or with +keep, +radius, +compensation, +regrow, +once or
@@ -75,7 +78,7 @@ def prune_rnn(
       after: steps that count after the last input of a trial, where the task is watched, by default 10; the response often comes
         there.
       trials: .npz with inputs (time, trial, input) and labels (time, trial) to measure retention on; with calibration_inputs and
-        calibration_labels for a source with the task.
+        calibration_labels for a source with the task. Or example, those of the network that comes with jaxprune.
       activation: the nonlinearity of the network; by default what the file says, else tanh.
       alpha: step over time constant of the network, if its file does not say.
       seed: seed of noise and draws.
@@ -94,7 +97,10 @@ def prune_rnn(
     if rollouts is not None:
         check_whole("--rollouts", rollouts, least=1)
     used = _settings(rule, loops, given, watched=bool(chosen.needs_activity or loops))
-    network = rnn.load_rnn(model, activation=activation, alpha=alpha)
+    packaged = is_packaged(model, EXAMPLE, ARRAYS)
+    if (trials is None and packaged) or (trials is not None and is_packaged(trials, EXAMPLE, ARRAYS)):
+        trials = RNN
+    network = rnn.load_rnn(RNN if packaged else model, activation=activation, alpha=alpha)
     held_out = None if trials is None else _trials(trials, network)
     watched = _source(used, trials, network) if used else None
     pruned, found = rnn.prune_rnn(
@@ -102,7 +108,7 @@ def prune_rnn(
     )
     facts = found._asdict() | {
         "certificate": None if found.certificate is None else certificate_facts(found.certificate),
-        "model": str(model),
+        "model": recorded_source(model, packaged),
         "rule": rule_facts(rule, chosen),
         "loops": loops,
         "keep": keep,
@@ -113,6 +119,9 @@ def prune_rnn(
     drawn = {} if picture is None else {picture: _picture(network, pruned, held_out, found)}
     rnn.save_rnn(out, pruned)
     write_together({report: report_bytes(facts)} | drawn)
+    for what, named in (("network", packaged), ("trials", trials == RNN)):
+        if named:
+            print(f"{what}: the {EXAMPLE} that comes with jaxprune")
     view = rich.table.Table(show_header=False, box=None)
     view.add_row("synapses kept", f"{found.kept[0]} ({found.kept_fraction[0]:.2%})")
     view.add_row("spectral radius", f"{found.radius[0]:.4g} before, {found.pruned_radius[0]:.4g} after")

@@ -1,5 +1,6 @@
 """Networks: random families from a key, connectomes from files, and the leaks that make them stable."""
 
+from jaxprune.networks._celegans import celegans
 from jaxprune.networks._cluster_sizes import power_law_sizes
 from jaxprune.networks._clustered import clustered
 from jaxprune.networks._components import count_components
@@ -16,6 +17,7 @@ __all__ = [
     "MATRIX_SUFFIXES",
     "Ensemble",
     "NamedNetwork",
+    "celegans",
     "clustered",
     "count_components",
     "dale",

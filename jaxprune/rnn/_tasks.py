@@ -33,13 +33,18 @@ class Task(NamedTuple):
     outputs: int
 
 
-def batch(key: PRNGKey, task: Task, trials: int) -> TrialSet:
+def batch(key: PRNGKey, task: Task | TrialSet, trials: int) -> TrialSet:
     """Draw many independent trials of a task: inputs (time, trial, input) and labels (time, trial).
+
+    From trials that are there already some are chosen at random, with replacement.
 
     Example:
       >>> batch(jax.random.key(0), perceptual_decision(), 5).inputs.shape
       (30, 5, 3)
     """
+    if isinstance(task, TrialSet):
+        chosen = jax.random.randint(key, (trials,), 0, task.inputs.shape[1])
+        return TrialSet(task.inputs[:, chosen], task.labels[:, chosen])
     inputs, labels = jax.vmap(task.trial, out_axes=1)(jax.random.split(key, trials))
     return TrialSet(inputs, labels)
 
