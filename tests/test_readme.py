@@ -17,12 +17,12 @@ README = (ROOT / "README.md").read_text()
 STUDIES = (ROOT / "experiments" / "README.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def own_rule():
-    (block,) = (block for block in blocks("python") if block.startswith("# mymodule.py"))
+    (block,) = (block for block in blocks("python", STUDIES) if block.startswith("# mymodule.py"))
     return block
 
 
@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 def test_python_runs():
     names: dict[str, object] = {}
-    for block in blocks("python"):
+    for block in blocks("python") + blocks("python", STUDIES):
         exec(compile(block, "README.md", "exec"), names)
     assert isinstance(names["certificate"], jaxprune.linalg.Certificate)
     assert isinstance(names["MyRule"], pruning.Rule)
@@ -47,10 +47,10 @@ def test_python_runs():
 
 
 def test_commands_on_a_file_run(run, folder, short_chains):
-    commands = [
-        line.split("#")[0] for block in blocks("bash") for line in block.splitlines() if line.startswith("jaxprune")
-    ]
-    assert len(commands) == 5
+    lines = [line.split("#")[0] for block in blocks("bash") for line in block.splitlines()]
+    # The page in the browser has tests of its own.
+    commands = [line for line in lines if line.startswith("jaxprune") and "explore" not in line]
+    assert len(commands) == 6
     short = {
         "prune-boltzmann": "--epochs 1 --sessions 1 --retrain-epochs 0 --temperatures 20",
         "train-sparse": "--epochs 1 --hidden 8 --no-compare",
@@ -58,9 +58,9 @@ def test_commands_on_a_file_run(run, folder, short_chains):
     for command in commands:
         arguments = shlex.split(command.replace("--keep 0.1", "--keep 0.9"))[1:]
         status, _, err = run(*arguments, *short.get(arguments[0], "").split())
-        # The bar of training goes to standard error.
         assert status == 0
-        assert err == "" or arguments[0] == "train-sparse"
+        # The bar of training goes to standard error, and the worm has neurons of few synapses.
+        assert err == "" or arguments[0] == "train-sparse" or ("celegans" in command and "falls apart" in err)
 
 
 def test_the_rule_of_ones_own_is_eight_lines_and_runs_everywhere(run, folder):
