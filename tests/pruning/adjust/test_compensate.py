@@ -269,6 +269,18 @@ def test_single_precision():
         np.testing.assert_allclose(S, exact, rtol=0, atol=tolerance)
 
 
+def test_two_patterns_of_activity_have_a_fit_in_single_precision():
+    """Trials without noise have few patterns, and rounding makes the moment of many inputs indefinite."""
+    rng = np.random.default_rng(0)
+    states = 3 * rng.normal(size=(60, 2)) @ rng.normal(size=(2, 300))
+    W, mask = rng.normal(size=(20, 300)), rng.random((20, 300)) < 0.5
+    W, mask, H = (jnp.asarray(array, jnp.float32) for array in (W, mask, states.T @ states / len(states)))
+    S = compensate(W, mask, H, leak=False, ridge=1e-6, solver="cholesky", symmetric=False)
+    assert S.dtype == jnp.float32
+    assert float(drive_error(W, S, H)) < 1e-3
+    assert float(drive_error(W, W * mask, H)) > 0.1
+
+
 def test_fit_never_loses_more_than_leaving_survivors_alone():
     assert float(drive_error(W, fit(W, MASK, H), H)) < float(drive_error(W, W * MASK, H))
 
