@@ -88,36 +88,24 @@ class Outcome(NamedTuple):
     pieces: tuple[int, int]
 
 
-def rule_name(rule: str, adjustment: str) -> str:
-    """The rule's name in the grammar of `pruning.RULES`, from what the page calls its two parts.
-
-    Raises:
-      InputError: the page has no such part.
-    """
-    check_choice("rule", rule, RULES)
-    check_choice("adjustment", adjustment, ADJUSTMENTS)
-    return RULES[rule] + ADJUSTMENTS[adjustment]
-
-
 @lru_cache(maxsize=16)
 def draw(family: str, neurons: int, seed: int) -> Original:
     """Draw a network of a family, and look at it.
 
     Args:
-      family: one of `FAMILIES`.
+      family: one of the values of `FAMILIES`.
       neurons: one of `SIZES`.
       seed: of the draw.
 
     Raises:
       InputError: no such family or size.
     """
-    check_choice("family", family, FAMILIES)
+    check_choice("family", family, FAMILIES.values())
     check_choice("neurons", str(neurons), map(str, SIZES))
-    name = FAMILIES[family]
     sizes = tuple(round(share * neurons) for share in CLUSTERS)
-    if name == "feedforward":
+    if family == "feedforward":
         sizes = (neurons // LAYERS,) * LAYERS
-    ensemble = networks.Ensemble(name, sizes, bridges=round(BRIDGES * neurons))  # pyright: ignore[reportArgumentType]
+    ensemble = networks.Ensemble(family, sizes, bridges=round(BRIDGES * neurons))  # pyright: ignore[reportArgumentType]
     return look_at(ensemble.network(jax.random.key(seed)))
 
 
@@ -174,7 +162,7 @@ def outcome_of(original: Original, pruned: Pruned) -> Outcome:
     alone = pruning.readjust(
         original.matrix, pruned, adjust.Keep(), original.activity, kind="linear", symmetric=original.symmetric
     ).matrix
-    pieces = tuple(networks.count_components(part) for part in (_synapses(original.matrix), pruned.mask))
+    pieces = networks.count_components(_synapses(original.matrix)), networks.count_components(pruned.mask)
     return Outcome(
         pruned, linalg.stability(pruned.matrix), _measured(original, pruned.matrix), _measured(original, alone), pieces
     )

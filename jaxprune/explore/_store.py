@@ -51,7 +51,7 @@ def open_store(place: str) -> Opened:
     missing = int((~results.finished).sum())
     if missing:
         said.append(f"unfinished: {missing} of {results.finished.size} results are not computed yet, and left out.")
-    if line := _other_versions(json.loads(results.attrs["versions"])):
+    if line := other_versions(results):
         said.append(line)
     return Opened(results, sweep.summarise(results), tuple(said))
 
@@ -63,6 +63,14 @@ def about(opened: Opened) -> str:
         f"{opened.summary.attrs['networks']} networks ({config['family']}) of {sizes['mode']} neurons; "
         f"{sizes['rule']} rules at {sizes['keep']} fractions"
     )
+
+
+def other_versions(results: xr.Dataset) -> str:
+    """Which packages computed it in another version than is installed here, in one line; nothing if none did."""
+    here = versions()
+    stored = json.loads(results.attrs["versions"])
+    other = [f"{name} {old} (here {here[name]})" for name, old in stored.items() if here.get(name, old) != old]
+    return f"computed with other versions: {', '.join(other)}." if other else ""
 
 
 def mode_intervals(opened: Opened, mode: int) -> xr.DataArray:
@@ -102,10 +110,3 @@ def network_rows(opened: Opened, network: int, keep: float) -> list[dict[str, st
             }
         )
     return rows
-
-
-def _other_versions(stored):
-    """Which packages computed it in another version than is installed here; nothing if none did."""
-    here = versions()
-    other = [f"{name} {old} (here {here[name]})" for name, old in stored.items() if here.get(name, old) != old]
-    return f"computed with other versions: {', '.join(other)}." if other else ""

@@ -19,7 +19,8 @@ from jaxprune.deep import Counter, Survival, Training
 Progress = Callable[[int, int], None]
 """Called with the number of steps that are done, and of all."""
 
-HIDDEN, SESSIONS = 36, 6
+HIDDEN, SESSIONS, LEARNING = 36, 6, 60
+"""Hidden units of the machine, sessions of pruning, and passes over the digits before."""
 SHAPE = (8, 8)
 CRITERIA = {
     "variance: how much its product of units varies": "variance",
@@ -117,7 +118,7 @@ def _machine():
         hidden_bias=-1.0,
         visible_bias=jnp.asarray(boltzmann.visible_bias(train), jnp.float32),
     )
-    learnt = boltzmann.learn(jax.random.key(1), start, train, Learning(60, (0.1, 0.005), batch=20))
+    learnt = boltzmann.learn(jax.random.key(1), start, train, Learning(LEARNING, (0.1, 0.005), batch=20))
     return learnt.model, learnt.chains, train, test
 
 

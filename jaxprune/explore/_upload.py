@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,8 @@ def read_upload(name: str, content: bytes, leak: str) -> Upload:
             f"{quoted(name)} has {len(content) / 1e6:.0f} MB, but at most {BYTES / 1e6:.0f} are taken here."
         )
     network = _read(name, content)
-    W, size = network.matrix, network.matrix.shape[0]
+    W: Any = network.matrix
+    size = W.shape[0]
     if size > LIMIT:
         raise InputError(
             f"{quoted(name)} has {size:,} neurons, but at most {LIMIT} are taken here: `jaxprune prune` takes larger ones."
@@ -100,7 +101,8 @@ def prune_upload(upload: Upload, rule: str, keep: float, seed: int) -> Result:
         found = prune(upload.original, rule, keep, seed)
         return Result(rule, found, () if found.stability.stable else _try(upload, keep, seed))
     tried = _try(upload, keep, seed)
-    return Result(_name(tried[0]), outcome_of(upload.original, tried[0].pruned), tried)
+    best: Any = tried[0].pruned
+    return Result(_name(tried[0]), outcome_of(upload.original, best), tried)
 
 
 def remedy(result: Result) -> str:
