@@ -13,15 +13,24 @@ def _():
 
     from jaxprune import plot
     from jaxprune._checks import InputError
+    from jaxprune.explore import _html as html
     from jaxprune.explore import _network as network
     from jaxprune.explore import _pictures as pictures
     from jaxprune.explore import _store as stores
     from jaxprune.explore import _systems as systems
     from jaxprune.explore import _upload as uploads
 
+    def said(words):
+        """Words on a line."""
+        return mo.Html(html.text(words))
+
     def refused(error):
         """What is wrong, in one line."""
-        return mo.callout(mo.plain_text(" ".join(str(error).split())), kind="danger")
+        return mo.callout(said(error), kind="danger")
+
+    def tabled(rows):
+        """A table that is only read."""
+        return mo.Html(html.table(rows))
 
     def listed(choices, label, value=None):
         """A list to choose from; the first is chosen at the beginning."""
@@ -41,22 +50,24 @@ def _():
 
     def result(original, outcome):
         """What became of a network, in words and numbers."""
-        stable = outcome.stability.stable
-        words = "\n".join(f"- {line}" for line in network.certificate(original, outcome))
         return mo.vstack(
             [
-                mo.callout(mo.plain_text(network.verdict(original, outcome)), kind="success" if stable else "danger"),
+                mo.callout(
+                    said(network.verdict(original, outcome)), kind="success" if outcome.stability.stable else "danger"
+                ),
                 mo.hstack(
-                    [mo.plain_text(words), mo.ui.table(network.table(original, outcome), **PLAIN)], widths=[1, 1.2]
+                    [
+                        mo.Html(html.bullets(network.certificate(original, outcome))),
+                        tabled(network.table(original, outcome)),
+                    ],
+                    widths=[1, 1],
+                    gap=2,
                 ),
             ]
         )
 
-    PLAIN = {"selection": None, "show_column_summaries": False, "show_download": False, "pagination": False}
-    """Settings of a table that is only read."""
     return (
         InputError,
-        PLAIN,
         fraction,
         jax,
         listed,
@@ -68,8 +79,10 @@ def _():
         refused,
         result,
         row,
+        said,
         stores,
         systems,
+        tabled,
         uploads,
     )
 
@@ -161,10 +174,10 @@ def _(listed, mo, opened, stores):
 
 
 @app.cell
-def _(SWEEP, mo, opened, page, place, stores, trouble):
+def _(SWEEP, mo, opened, page, place, said, stores, trouble):
     mo.stop(page.value != SWEEP)
-    _lines = [mo.plain_text(stores.about(opened))] if opened else [trouble]
-    _lines += [mo.callout(mo.plain_text(line), kind="warn") for line in (opened.notes if opened else ())]
+    _lines = [said(stores.about(opened))] if opened else [trouble]
+    _lines += [mo.callout(said(line), kind="warn") for line in (opened.notes if opened else ())]
     mo.vstack([place, *_lines])
     return
 
@@ -182,13 +195,13 @@ def _(SWEEP, measure, mo, mode, opened, page, pictures, row):
 
 
 @app.cell
-def _(PLAIN, SWEEP, at, mo, one, opened, page, pictures, row, shown, stores):
+def _(SWEEP, at, mo, one, opened, page, pictures, row, shown, stores, tabled):
     mo.stop(page.value != SWEEP)
     mo.vstack(
         [
             row(one, at, shown),
             mo.image(pictures.store_network(opened, int(one.value or 0), at.value, shown.value)),
-            mo.ui.table(stores.network_rows(opened, int(one.value or 0), at.value), **PLAIN),
+            tabled(stores.network_rows(opened, int(one.value or 0), at.value)),
         ]
     )
     return
@@ -222,7 +235,7 @@ def _(UPLOAD, file, its_adjustment, its_chance, its_keep, its_rule, leak, mo, pa
 
 
 @app.cell
-def _(InputError, UPLOAD, file, leak, mo, page, refused, uploads):
+def _(InputError, UPLOAD, file, leak, mo, page, refused, said, uploads):
     mo.stop(page.value != UPLOAD)
     mo.stop(
         not file.value,
@@ -235,12 +248,12 @@ def _(InputError, UPLOAD, file, leak, mo, page, refused, uploads):
         upload = uploads.read_upload(file.name(), file.contents(), leak.value)
     except InputError as error:
         mo.stop(True, refused(error))
-    mo.plain_text("; ".join(upload.notes))
+    said("; ".join(upload.notes))
     return (upload,)
 
 
 @app.cell
-def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, result, upload, uploads):
+def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, result, said, upload, uploads):
     its_name = its_rule.value if its_rule.value == uploads.AUTO else its_rule.value + its_adjustment.value
     try:
         became = uploads.prune_upload(upload, its_name, its_keep.value, int(its_chance.value or 0))
@@ -249,8 +262,8 @@ def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, r
     what_to_do = uploads.remedy(became)
     mo.vstack(
         [
-            mo.plain_text(f"rule: {became.rule}"),
-            *([mo.callout(mo.plain_text(what_to_do), kind="warn")] if what_to_do else []),
+            said(f"rule: {became.rule}"),
+            *([mo.callout(said(what_to_do), kind="warn")] if what_to_do else []),
             result(upload.original, became.outcome),
         ]
     )
