@@ -28,6 +28,10 @@ def _():
         """What is wrong, in one line."""
         return mo.callout(said(error), kind="danger")
 
+    def pictured(png, words):
+        """A picture, and what it shows."""
+        return mo.Html(html.picture(png, words))
+
     def tabled(rows):
         """A table that is only read."""
         return mo.Html(html.table(rows))
@@ -42,7 +46,9 @@ def _():
 
     def fraction():
         """The slider of the fraction kept."""
-        return mo.ui.slider(steps=network.FRACTIONS, value=0.2, show_value=True, label="fraction of synapses kept")
+        return mo.ui.slider(
+            steps=network.FRACTIONS, value=0.2, show_value=True, label="fraction of synapses kept", full_width=True
+        )
 
     def row(*parts):
         """Things beside each other."""
@@ -66,14 +72,19 @@ def _():
             ]
         )
 
+    WEIGHTS = "weights of the original and of the pruned network, and their spectra"
+    ACTIVITY = "error along each mode, and activity of both networks under the same noise"
     return (
+        ACTIVITY,
         InputError,
+        WEIGHTS,
         fraction,
         jax,
         listed,
         mo,
         network,
         numbered,
+        pictured,
         pictures,
         plot,
         refused,
@@ -94,51 +105,6 @@ def _(mo):
     page = mo.ui.tabs(dict.fromkeys((NETWORK, SWEEP, UPLOAD, SYSTEMS), ""), value=SWEEP if given else NETWORK)
     mo.vstack([mo.md("# Prune a network, and see what is left of it"), page], gap=1)
     return NETWORK, SWEEP, SYSTEMS, UPLOAD, given, page
-
-
-@app.cell
-def _(fraction, listed, network, numbered):
-    family = listed(network.FAMILIES, "family")
-    neurons = listed({str(size): size for size in network.SIZES}, "neurons", "100")
-    drawn = numbered("network number")
-    rule = listed(network.RULES, "importance")
-    adjustment = listed(network.ADJUSTMENTS, "who stays")
-    keep = fraction()
-    chance = numbered("draw of survivors")
-    noise = numbered("noise number")
-    return adjustment, chance, drawn, family, keep, neurons, noise, rule
-
-
-@app.cell
-def _(NETWORK, adjustment, chance, drawn, family, keep, mo, neurons, noise, page, row, rule):
-    mo.stop(page.value != NETWORK)
-    mo.vstack([row(family, neurons, drawn), row(rule, adjustment), row(keep, chance, noise)], gap=0.5)
-    return
-
-
-@app.cell
-def _(InputError, NETWORK, adjustment, chance, drawn, family, keep, mo, network, neurons, page, refused, result, rule):
-    mo.stop(page.value != NETWORK)
-    try:
-        original = network.draw(family.value, neurons.value, int(drawn.value or 0))
-        outcome = network.prune(original, rule.value + adjustment.value, keep.value, int(chance.value or 0))
-    except InputError as error:
-        mo.stop(True, refused(error))
-    result(original, outcome)
-    return original, outcome
-
-
-@app.cell
-def _(jax, mo, noise, original, outcome, pictures, plot):
-    view = plot.network_view(jax.random.key(int(noise.value or 0)), original.matrix, outcome.pruned.matrix)
-    mo.image(pictures.network_weights(view))
-    return (view,)
-
-
-@app.cell
-def _(mo, pictures, view):
-    mo.image(pictures.network_activity(view))
-    return
 
 
 @app.cell
@@ -183,111 +149,33 @@ def _(SWEEP, mo, opened, page, place, said, stores, trouble):
 
 
 @app.cell
-def _(SWEEP, measure, mo, mode, opened, page, pictures, row):
+def _(SWEEP, measure, mo, mode, opened, page, pictured, pictures, row):
     mo.stop(page.value != SWEEP)
     mo.vstack(
         [
             row(measure, mode),
-            mo.image(pictures.store_curves(opened, measure.value, measure.selected_key, int(mode.value or 1))),
+            pictured(
+                pictures.store_curves(opened, measure.value, measure.selected_key, int(mode.value or 1)),
+                "a measure and the error along one mode against the fraction kept",
+            ),
         ]
     )
     return
 
 
 @app.cell
-def _(SWEEP, at, mo, one, opened, page, pictures, row, shown, stores, tabled):
+def _(SWEEP, at, mo, one, opened, page, pictured, pictures, row, shown, stores, tabled):
     mo.stop(page.value != SWEEP)
     mo.vstack(
         [
             row(one, at, shown),
-            mo.image(pictures.store_network(opened, int(one.value or 0), at.value, shown.value)),
+            pictured(
+                pictures.store_network(opened, int(one.value or 0), at.value, shown.value),
+                "spectrum of one network, and the error along each of its modes",
+            ),
             tabled(stores.network_rows(opened, int(one.value or 0), at.value)),
         ]
     )
-    return
-
-
-@app.cell
-def _(fraction, listed, mo, network, numbered, uploads):
-    file = mo.ui.file(
-        filetypes=uploads.SUFFIXES,
-        max_size=uploads.BYTES,
-        kind="area",
-        label=f"A matrix (.npy, .npz, .mtx) or an edge list (.csv): at most {uploads.LIMIT} neurons, and "
-        f"{uploads.BYTES // 1_000_000} MB",
-    )
-    leak = listed(uploads.LEAKS, "leak")
-    its_rule = listed({uploads.AUTO: uploads.AUTO} | network.RULES, "importance")
-    its_adjustment = listed(network.ADJUSTMENTS, "who stays")
-    its_keep = fraction()
-    its_chance = numbered("draw of survivors")
-    return file, its_adjustment, its_chance, its_keep, its_rule, leak
-
-
-@app.cell
-def _(UPLOAD, file, its_adjustment, its_chance, its_keep, its_rule, leak, mo, page, row, uploads):
-    mo.stop(page.value != UPLOAD)
-    by_itself = its_rule.value == uploads.AUTO
-    mo.vstack(
-        [file, row(leak, its_rule, *(() if by_itself else (its_adjustment,))), row(its_keep, its_chance)], gap=0.5
-    )
-    return
-
-
-@app.cell
-def _(InputError, UPLOAD, file, leak, mo, page, refused, said, uploads):
-    mo.stop(page.value != UPLOAD)
-    mo.stop(
-        not file.value,
-        mo.md(
-            "Entries of a matrix are [post, pre]. An edge list is a table with the header `pre,post,count` or "
-            "`pre,post,weight`, one synapse to a line. The file stays on this machine."
-        ),
-    )
-    try:
-        upload = uploads.read_upload(file.name(), file.contents(), leak.value)
-    except InputError as error:
-        mo.stop(True, refused(error))
-    said("; ".join(upload.notes))
-    return (upload,)
-
-
-@app.cell
-def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, result, said, upload, uploads):
-    its_name = its_rule.value if its_rule.value == uploads.AUTO else its_rule.value + its_adjustment.value
-    try:
-        became = uploads.prune_upload(upload, its_name, its_keep.value, int(its_chance.value or 0))
-    except InputError as error:
-        mo.stop(True, refused(error))
-    what_to_do = uploads.remedy(became)
-    mo.vstack(
-        [
-            said(f"rule: {became.rule}"),
-            *([mo.callout(said(what_to_do), kind="warn")] if what_to_do else []),
-            result(upload.original, became.outcome),
-        ]
-    )
-    return (became,)
-
-
-@app.cell
-def _(became, mo):
-    all_the_same = mo.ui.checkbox(label="offer it for download all the same, though it is not stable")
-    None if became.outcome.stability.stable else all_the_same
-    return (all_the_same,)
-
-
-@app.cell
-def _(all_the_same, became, mo, upload, uploads):
-    mo.stop(not (became.outcome.stability.stable or all_the_same.value))
-    mo.download(uploads.download(upload, became), "pruned.npz", label="Download the pruned network (.npz)")
-    return
-
-
-@app.cell
-def _(became, jax, mo, pictures, plot, upload):
-    its_view = plot.network_view(jax.random.key(0), upload.original.matrix, became.outcome.pruned.matrix)
-    mo.vstack([mo.image(pictures.network_weights(its_view)), mo.image(pictures.network_activity(its_view))])
     return
 
 
@@ -330,7 +218,7 @@ def _(SYSTEMS, criterion, learn, mo, page, systems):
 
 
 @app.cell
-def _(mo, pictures, row, session, sessions):
+def _(mo, pictured, pictures, row, session, sessions):
     _now, _start = sessions[session.value], sessions[0]
     mo.vstack(
         [
@@ -339,7 +227,7 @@ def _(mo, pictures, row, session, sessions):
                 mo.stat(f"{_now.units}", "hidden units with synapses", f"{_start.units} at first"),
                 mo.stat(f"{_now.error:.1%}", "pixels wrong", f"{_start.error:.1%} at first; lower is better"),
             ),
-            mo.image(pictures.machine(_now)),
+            pictured(pictures.machine(_now), "receptive fields, information of pixels, and samples"),
         ]
     )
     return
@@ -375,7 +263,7 @@ def _(SYSTEMS, method, mo, page, systems, train):
 
 
 @app.cell
-def _(epoch, epochs, mo, pictures, row):
+def _(epoch, epochs, mo, pictured, pictures, row):
     _now = epochs[epoch.value - 1]
     mo.vstack(
         [
@@ -384,8 +272,141 @@ def _(epoch, epochs, mo, pictures, row):
                 mo.stat(f"{int(_now.inputs.sum()):,}", "synapses of pixels", f"of {_now.inputs.size:,}"),
                 mo.stat(f"{int((_now.inputs.sum(axis=0) == 0).sum())}", "dark pixels", "of 64"),
             ),
-            mo.image(pictures.training(epochs, epoch.value)),
+            pictured(pictures.training(epochs, epoch.value), "accuracy, synapses left, and synapses of each pixel"),
         ]
+    )
+    return
+
+
+@app.cell
+def _(fraction, listed, network, numbered):
+    family = listed(network.FAMILIES, "family")
+    neurons = listed({str(size): size for size in network.SIZES}, "neurons", "100")
+    drawn = numbered("draw of the network")
+    rule = listed(network.RULES, "importance")
+    adjustment = listed(network.ADJUSTMENTS, "who stays")
+    keep = fraction()
+    chance = numbered("of survivors")
+    noise = numbered("of noise")
+    return adjustment, chance, drawn, family, keep, neurons, noise, rule
+
+
+@app.cell
+def _(NETWORK, adjustment, chance, drawn, family, keep, mo, neurons, noise, page, row, rule):
+    mo.stop(page.value != NETWORK)
+    mo.vstack([row(family, neurons), row(rule, adjustment), keep, row(drawn, chance, noise)], gap=0.5)
+    return
+
+
+@app.cell
+def _(InputError, NETWORK, adjustment, chance, drawn, family, keep, mo, network, neurons, page, refused, result, rule):
+    mo.stop(page.value != NETWORK)
+    try:
+        # Of a size or rule that is new, programs are compiled first.
+        original = network.draw(family.value, neurons.value, int(drawn.value or 0))
+        outcome = network.prune(original, rule.value + adjustment.value, keep.value, int(chance.value or 0))
+    except InputError as error:
+        mo.stop(True, refused(error))
+    result(original, outcome)
+    return original, outcome
+
+
+@app.cell
+def _(WEIGHTS, jax, noise, original, outcome, pictured, pictures, plot):
+    view = plot.network_view(jax.random.key(int(noise.value or 0)), original.matrix, outcome.pruned.matrix)
+    pictured(pictures.network_weights(view), WEIGHTS)
+    return (view,)
+
+
+@app.cell
+def _(ACTIVITY, pictured, pictures, view):
+    pictured(pictures.network_activity(view), ACTIVITY)
+    return
+
+
+@app.cell
+def _(fraction, listed, mo, network, numbered, uploads):
+    file = mo.ui.file(
+        filetypes=uploads.SUFFIXES,
+        max_size=uploads.BYTES,
+        kind="area",
+        label=f"A matrix (.npy, .npz, .mtx) or an edge list (.csv): at most {uploads.LIMIT} neurons, and "
+        f"{uploads.BYTES // 1_000_000} MB",
+    )
+    leak = listed(uploads.LEAKS, "leak")
+    its_rule = listed({uploads.AUTO: uploads.AUTO} | network.RULES, "importance")
+    its_adjustment = listed(network.ADJUSTMENTS, "who stays")
+    its_keep = fraction()
+    its_chance = numbered("draw of survivors")
+    return file, its_adjustment, its_chance, its_keep, its_rule, leak
+
+
+@app.cell
+def _(UPLOAD, file, its_adjustment, its_chance, its_keep, its_rule, leak, mo, page, row, uploads):
+    mo.stop(page.value != UPLOAD)
+    by_itself = its_rule.value == uploads.AUTO
+    mo.vstack(
+        [file, row(leak), row(its_rule, *(() if by_itself else (its_adjustment,)), its_chance), its_keep], gap=0.5
+    )
+    return
+
+
+@app.cell
+def _(InputError, UPLOAD, file, leak, mo, page, refused, said, uploads):
+    mo.stop(page.value != UPLOAD)
+    mo.stop(
+        not file.value,
+        mo.md(
+            "Entries of a matrix are [post, pre]. An edge list is a table with the header `pre,post,count` or "
+            "`pre,post,weight`, one synapse to a line. The file stays on this machine."
+        ),
+    )
+    try:
+        upload = uploads.read_upload(file.name(), file.contents(), leak.value)
+    except InputError as error:
+        mo.stop(True, refused(error))
+    said("; ".join(upload.notes))
+    return (upload,)
+
+
+@app.cell
+def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, result, said, upload, uploads):
+    its_name = its_rule.value if its_rule.value == uploads.AUTO else its_rule.value + its_adjustment.value
+    try:
+        with mo.status.spinner("Pruning. The first network of each size takes longer.", remove_on_exit=True):
+            became = uploads.prune_upload(upload, its_name, its_keep.value, int(its_chance.value or 0))
+    except InputError as error:
+        mo.stop(True, refused(error))
+    what_to_do = uploads.remedy(became)
+    mo.vstack(
+        [
+            said(f"rule: {became.rule}{', the best of those that were tried' * (its_name == uploads.AUTO)}"),
+            *([mo.callout(said(what_to_do), kind="warn")] if what_to_do else []),
+            result(upload.original, became.outcome),
+        ]
+    )
+    return (became,)
+
+
+@app.cell
+def _(became, mo):
+    all_the_same = mo.ui.checkbox(label="offer it for download all the same, though it is not stable")
+    None if became.outcome.stability.stable else all_the_same
+    return (all_the_same,)
+
+
+@app.cell
+def _(all_the_same, became, mo, upload, uploads):
+    mo.stop(not (became.outcome.stability.stable or all_the_same.value))
+    mo.download(uploads.download(upload, became), "pruned.npz", label="Download the pruned network (.npz)")
+    return
+
+
+@app.cell
+def _(ACTIVITY, WEIGHTS, became, jax, mo, pictured, pictures, plot, upload):
+    its_view = plot.network_view(jax.random.key(0), upload.original.matrix, became.outcome.pruned.matrix)
+    mo.vstack(
+        [pictured(pictures.network_weights(its_view), WEIGHTS), pictured(pictures.network_activity(its_view), ACTIVITY)]
     )
     return
 

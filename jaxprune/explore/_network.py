@@ -35,10 +35,10 @@ RULES = {
 }
 """What makes a synapse important, by what the page calls it."""
 ADJUSTMENTS = {
+    "the most important, each neuron's input refitted": "+compensation",
     "chance, survivors grow by 1/p": "",
     "the most important, weights as they are": "+keep",
     "the most important, one factor for all": "+abscissa",
-    "the most important, each neuron's input refitted": "+compensation",
     "the most important, quadratic form refitted": "+form",
 }
 """Who stays and what survivors do, by what the page calls it."""
@@ -179,14 +179,15 @@ def certificate(original: Original, outcome: Outcome) -> tuple[str, ...]:
     """What is certain of this one pruned network, in sentences."""
     found = outcome.measures.certificate
     epsilon, kept = float(found.epsilon), int(found.kept)
-    lines = [
-        f"{kept:,} of {int(jnp.sum(_synapses(original.matrix))):,} synapses are kept ({float(found.kept_fraction):.1%}); none "
-        f"grew by more than {float(found.max_amplification):.3g} times."
-    ]
+    growth = float(found.max_amplification)
+    grew = f"none grew by more than {growth:.3g} times" if growth > 1 else "none grew"
+    there = int(jnp.sum(_synapses(original.matrix)))
+    lines = [f"{kept:,} of {there:,} synapses are kept ({float(found.kept_fraction):.1%}); {grew}."]
     if jnp.isnan(found.epsilon):
         lines.append("There is no epsilon: the symmetric part of the original is not negative definite.")
     else:
-        lines.append(f"No quadratic form is off by more than {epsilon:.1%} (epsilon {epsilon:.3g}).")
+        end = "" if epsilon < 1 else ", above 1, which promises nothing"
+        lines.append(f"No quadratic form is off by more than {epsilon:.1%} (epsilon {epsilon:.3g}{end}).")
     lines.append(f"Guarantee: {linalg.Guarantee(int(found.guarantee)).words}")
     before, after = outcome.pieces
     if after > before:
@@ -194,10 +195,12 @@ def certificate(original: Original, outcome: Outcome) -> tuple[str, ...]:
     return tuple(lines)
 
 
+ROUNDING = 1e-9
+"""Measures below this are shown as zero."""
 MEASURES = {
-    "error of the response to noise (H2)": "h2",
-    "error along the slowest modes, mean": "slow_modes",
-    "error along the slowest modes, worst": "worst_mode",
+    "response to noise, H2 error": "h2",
+    f"{linalg.SLOW} slowest modes, mean error": "slow_modes",
+    f"{linalg.SLOW} slowest modes, worst": "worst_mode",
     "information lost, nats per neuron": "stationary",
 }
 
@@ -225,6 +228,8 @@ def _synapses(A):
 
 
 def _shown(value):
-    """A number to three digits; a word where there is none."""
+    """A number to three digits, or zero where rounding is all it is; a word where there is none."""
     number = float(value)
+    if number < ROUNDING:
+        return "0"
     return "none" if jnp.isnan(number) else "infinite" if jnp.isinf(number) else f"{number:.3g}"

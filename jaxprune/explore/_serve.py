@@ -47,7 +47,7 @@ def serve(
     uvicorn, marimo = _packages()
     listener, token = _listen(port), secrets.token_urlsafe(16)
     app = marimo.create_asgi_app(quiet=True, token=token).with_app(path="/", root=str(PAGE)).build()
-    settings = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=WAIT)
+    settings = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=WAIT)
     address = _address(listener.getsockname()[1], token, store)
     # Whoever connects before the server runs waits: the port is listened to already.
     say(

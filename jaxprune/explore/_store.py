@@ -13,9 +13,9 @@ from jaxprune._provenance import versions
 from jaxprune.linalg import SLOW
 
 MEASURES = {
-    "error of the response to noise (H2)": "h2",
-    "error along the slowest modes, mean": "slow_modes",
-    "error along the slowest modes, worst": "worst_mode",
+    "response to noise, H2 error": "h2",
+    f"{SLOW} slowest modes, mean error": "slow_modes",
+    f"{SLOW} slowest modes, worst": "worst_mode",
     "information lost, nats per neuron": "stationary",
     "certificate, epsilon": "epsilon",
     "median error of sorted eigenvalues": "sorted_median",

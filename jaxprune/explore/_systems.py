@@ -145,7 +145,7 @@ def _seen(state, test):
         int(jnp.sum(masks[0])),
         int(jnp.sum(boltzmann.units_left(masks)[1])),
         float(boltzmann.reconstruction_error(state.model, test)),
-        boltzmann.pictures(state.model, chains, moments, SHAPE, samples=40, units=HIDDEN),
+        boltzmann.pictures(state.model, chains, moments, SHAPE, samples=HIDDEN, units=HIDDEN, columns=6),
     )
 
 
@@ -163,7 +163,7 @@ def _epochs(method, progress):
     network = deep.Dense(jax.random.key(0), (x[0].size, *WIDTHS, 10))
     model = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, network)
     state = deep.init_training(jax.random.key(1), model, training)
-    names, seen = deep.names(model), []
+    names, seen = [f"layer {number + 1}" for number in range(len(model.layers))], []
     for epoch in range(EPOCHS):
         progress(epoch, EPOCHS)
         state, info = deep.train_epoch(jax.random.key(2), state, x, y, training)

@@ -114,7 +114,7 @@ def test_the_slider_moves_the_kept_fraction_and_the_numbers_follow(page):
 def test_an_upload_is_pruned_and_can_be_downloaded(page, tmp_path):
     choose(page, "Your own network")
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "mine.npy", rng.normal(size=(30, 30)) * (rng.random((30, 30)) < 0.5))
+    np.save(tmp_path / "mine.npy", rng.normal(size=(30, 30)) * (rng.random((30, 30)) < 0.5) * (1 - np.eye(30)))
     np.save(tmp_path / "bad.npy", np.zeros((2, 3)))
     sync_api.expect(page.get_by_text("at most 500 neurons")).to_be_visible()
     page.locator("input[type=file]").set_input_files(tmp_path / "bad.npy")
