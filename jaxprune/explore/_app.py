@@ -208,12 +208,14 @@ def _(SYSTEMS, criterion, learn, mo, page, systems):
     mo.stop(page.value != SYSTEMS)
     mo.stop(
         not (learn.value or systems.is_told("machine", criterion.value)),
-        mo.md(f"{systems.SESSIONS} sessions take a few seconds."),
+        mo.md(
+            f"{systems.SESSIONS} sessions take a few seconds; the first run compiles its programs, which takes longer."
+        ),
     )
     with mo.status.progress_bar(total=systems.SESSIONS + 1, title="sessions", remove_on_exit=True) as _bar:
         sessions = systems.machine_sessions(criterion.value, lambda done, total: _bar.update() if done else None)
     session = mo.ui.slider(0, systems.SESSIONS, value=0, show_value=True, label="session")
-    session
+    mo.vstack([session])
     return session, sessions
 
 
@@ -253,12 +255,12 @@ def _(SYSTEMS, method, mo, page, systems, train):
     mo.stop(page.value != SYSTEMS)
     mo.stop(
         not (train.value or systems.is_told("training", method.value)),
-        mo.md(f"{systems.EPOCHS} epochs take a few seconds."),
+        mo.md(f"{systems.EPOCHS} epochs take a few seconds; the first run compiles its programs, which takes longer."),
     )
     with mo.status.progress_bar(total=systems.EPOCHS, title="epochs", remove_on_exit=True) as _bar:
         epochs = systems.training_epochs(method.value, lambda done, total: _bar.update() if done else None)
     epoch = mo.ui.slider(1, systems.EPOCHS, value=1, show_value=True, label="epoch")
-    epoch
+    mo.vstack([epoch])
     return epoch, epochs
 
 
@@ -391,7 +393,7 @@ def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, r
 @app.cell
 def _(became, mo):
     all_the_same = mo.ui.checkbox(label="offer it for download all the same, though it is not stable")
-    None if became.outcome.stability.stable else all_the_same
+    mo.vstack([] if became.outcome.stability.stable else [all_the_same])
     return (all_the_same,)
 
 

@@ -101,7 +101,12 @@ def training(epochs: Sequence[Epoch], shown: int) -> bytes:
 
 
 def _drawn(
-    height: float, widths: Sequence[float], draw: Callable[[Any], object], *, gap: float = 0.75, right: float = 0.15
+    height: float,
+    widths: Sequence[float | int],
+    draw: Callable[[Any], object],
+    *,
+    gap: float = 0.75,
+    right: float = 0.15,
 ) -> bytes:
     """A row of panels of these relative widths, as PNG.
 

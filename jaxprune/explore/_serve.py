@@ -5,6 +5,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ def serve(
     port: int | None = None,
     store: str | None = None,
     browser: bool = True,
-    say: Callable[[str], object] = print,
+    say: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the page until the process is stopped, and open a browser on it.
 
@@ -33,7 +34,7 @@ def serve(
       port: of this machine; by default any that is free.
       store: a sweep's store, a path or URL, that the page of sweeps opens first.
       browser: whether to open one, where there is one.
-      say: told the address, with its token, in one line.
+      say: told the address, with its token, in one line; it is printed by default.
 
     Raises:
       InputError: a port that is in use or cannot be used; without the packages of the extra `explore`.
@@ -50,11 +51,9 @@ def serve(
     settings = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=WAIT)
     address = _address(listener.getsockname()[1], token, store)
     # Whoever connects before the server runs waits: the port is listened to already.
-    say(
-        f"{address} (Ctrl-C stops it)"
-        if _opened(browser, address)
-        else f"open {address} in a browser (Ctrl-C stops it)"
-    )
+    line = address if _opened(browser, address) else f"open {address} in a browser"
+    tell = say or partial(print, flush=True)
+    tell(f"{line} (Ctrl-C stops it)")
     uvicorn.Server(settings).run(sockets=[listener])
 
 

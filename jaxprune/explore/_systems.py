@@ -23,17 +23,17 @@ HIDDEN, SESSIONS, LEARNING = 36, 6, 60
 """Hidden units of the machine, sessions of pruning, and passes over the digits before."""
 SHAPE = (8, 8)
 CRITERIA = {
-    "variance: how much its product of units varies": "variance",
-    "weight: its size": "weight",
-    "uniform: at random": "uniform",
+    "the smallest weights": "weight",
+    "those whose two units vary together least (variance)": "variance",
+    "at random": "uniform",
 }
 """What says which synapses of a machine go, by what the page calls it."""
 EPOCHS, WIDTHS, KEEP = 30, (100, 50), 0.1
 METHODS = {
-    "counter: little used for several epochs": "counter",
-    "survival: grows by use, or withers": "survival",
-    "exchange: the smallest go, others come": "exchange",
-    "magnitude: the smallest go": "magnitude",
+    "those little used for several epochs (counter)": "counter",
+    "those that wither for want of use (survival)": "survival",
+    "the smallest weights": "magnitude",
+    "the smallest weights, while others come (exchange)": "exchange",
 }
 """What says which synapses of a network go, by what the page calls it."""
 

@@ -4,10 +4,8 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -59,6 +57,7 @@ def page(address):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 1280, "height": 1500})
         shown.set_default_timeout(PATIENCE)
+        sync_api.expect.set_options(timeout=PATIENCE)
         shown.goto(address)
         yield shown
         browser.close()
@@ -72,27 +71,15 @@ def test_the_token_is_asked_for(address):
     """Whoever does not have it gets a form for it, and nothing of the page."""
 
     def got(url):
-        try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
-                return answer.url, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return url, str(error.code)
+        # With cookies, as browsers have them.
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with browser.open(url, timeout=30) as answer:
+            return answer.url
 
     base = address.partition("?")[0]
     for url in (base, f"{base}?access_token=wrong"):
-        where, content = got(url)
-        assert "login" in where or content == "401"
-    assert "login" not in got(address)[0]
-
-
-def test_a_port_in_use_is_one_line(run, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        status, _, said = run("explore", "--no-browser", "--port", busy.getsockname()[1])
-    assert status == 2
-    assert said.startswith("error: --port is ")
-    assert "address already in use" in said
-    assert said.count("\n") == 1
-    assert run("explore", "--port", 70000)[0] == 2
+        assert "/auth/login" in got(url)
+    assert "/auth/login" not in got(address)
 
 
 def test_the_slider_moves_the_kept_fraction_and_the_numbers_follow(page):
@@ -102,11 +89,11 @@ def test_the_slider_moves_the_kept_fraction_and_the_numbers_follow(page):
 
     sync_api.expect(page.get_by_text(re.compile("STABLE: spectral abscissa"))).to_be_visible()
     before = kept()
-    assert "(20.0%)" in before or "(19." in before or "(20." in before
+    assert "(20.0%)" in before
     slider = page.get_by_role("slider").first
     slider.focus()
     slider.press("ArrowRight")
-    sync_api.expect(page.get_by_text(re.compile(r"\(2[45]\.\d%\)"))).to_be_visible()
+    sync_api.expect(page.get_by_text(re.compile(r"\(25\.0%\)"))).to_be_visible()
     assert kept() != before
     assert page.locator("img").count() >= 2
 
