@@ -24,7 +24,7 @@ def network_weights(view: NetworkView) -> bytes:
     def draw(axes):
         limit = plot.weight_limit(*view.weights.values())
         for ax, (label, W) in zip(axes, view.weights.items(), strict=False):
-            plot.plot_weights(W, ax, limit=limit).set_title(f"{label}: red excites, blue inhibits")
+            plot.plot_weights(W, ax, limit=limit).set_title(label)
         plot.plot_spectrum(view.spectra, axes[2]).set_title("spectrum: a dot in its ring is a mode that stayed")
 
     return _drawn(3.9, (1, 1, 1.25), draw)
@@ -97,7 +97,7 @@ def training(epochs: Sequence[Epoch], shown: int) -> bytes:
         axes[1].set(yscale="linear", ylim=(0, 105))
         plot.plot_inputs(past[-1].inputs, SHAPE, axes[2]).set_title("synapses of each pixel: dark ones are not seen")
 
-    return _drawn(3.6, (1, 1, 1), draw)
+    return _drawn(3.6, (1, 1, 1), draw, gap=1.3, right=0.5)
 
 
 def _drawn(
