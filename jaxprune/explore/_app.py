@@ -54,13 +54,14 @@ def _():
         """Things beside each other."""
         return mo.hstack(parts, justify="start", gap=1.5, wrap=True)
 
-    def result(original, outcome):
-        """What became of a network, in words and numbers."""
+    def result(original, outcome, remedy=""):
+        """What became of a network, in words and numbers; and what to do about it, if anything."""
         return mo.vstack(
             [
                 mo.callout(
                     said(network.verdict(original, outcome)), kind="success" if outcome.stability.stable else "danger"
                 ),
+                *([mo.callout(said(remedy), kind="warn")] if remedy else []),
                 mo.hstack(
                     [
                         mo.Html(html.bullets(network.certificate(original, outcome))),
@@ -330,7 +331,6 @@ def _(ACTIVITY, pictured, pictures, view):
 def _(fraction, listed, mo, network, numbered, uploads):
     file = mo.ui.file(
         filetypes=uploads.SUFFIXES,
-        max_size=uploads.BYTES,
         kind="area",
         label=f"A matrix (.npy, .npz, .mtx) or an edge list (.csv): at most {uploads.LIMIT} neurons, and "
         f"{uploads.BYTES // 1_000_000} MB",
@@ -379,14 +379,8 @@ def _(InputError, its_adjustment, its_chance, its_keep, its_rule, mo, refused, r
             became = uploads.prune_upload(upload, its_name, its_keep.value, int(its_chance.value or 0))
     except InputError as error:
         mo.stop(True, refused(error))
-    what_to_do = uploads.remedy(became)
-    mo.vstack(
-        [
-            said(f"rule: {became.rule}{', the best of those that were tried' * (its_name == uploads.AUTO)}"),
-            *([mo.callout(said(what_to_do), kind="warn")] if what_to_do else []),
-            result(upload.original, became.outcome),
-        ]
-    )
+    _end = ", the best of those that were tried" if its_name == uploads.AUTO else ""
+    mo.vstack([said(f"rule: {became.rule}{_end}"), result(upload.original, became.outcome, uploads.remedy(became))])
     return (became,)
 
 
