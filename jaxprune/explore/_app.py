@@ -335,36 +335,40 @@ def _(fraction, listed, mo, network, numbered, uploads):
         label=f"A matrix (.npy, .npz, .mtx) or an edge list (.csv): at most {uploads.LIMIT} neurons, and "
         f"{uploads.BYTES // 1_000_000} MB",
     )
+    worm = mo.ui.checkbox(label="take the connectome of C. elegans, which comes with the package, instead")
     leak = listed(uploads.LEAKS, "leak")
     its_rule = listed({uploads.AUTO: uploads.AUTO} | network.RULES, "importance")
     its_adjustment = listed(network.ADJUSTMENTS, "who stays")
     its_keep = fraction()
     its_chance = numbered("draw of survivors")
-    return file, its_adjustment, its_chance, its_keep, its_rule, leak
+    return file, its_adjustment, its_chance, its_keep, its_rule, leak, worm
 
 
 @app.cell
-def _(UPLOAD, file, its_adjustment, its_chance, its_keep, its_rule, leak, mo, page, row, uploads):
+def _(UPLOAD, file, its_adjustment, its_chance, its_keep, its_rule, leak, mo, page, row, uploads, worm):
     mo.stop(page.value != UPLOAD)
     by_itself = its_rule.value == uploads.AUTO
     mo.vstack(
-        [file, row(leak), row(its_rule, *(() if by_itself else (its_adjustment,)), its_chance), its_keep], gap=0.5
+        [file, worm, row(leak), row(its_rule, *(() if by_itself else (its_adjustment,)), its_chance), its_keep], gap=0.5
     )
     return
 
 
 @app.cell
-def _(InputError, UPLOAD, file, leak, mo, page, refused, said, uploads):
+def _(InputError, UPLOAD, file, leak, mo, page, refused, said, uploads, worm):
     mo.stop(page.value != UPLOAD)
     mo.stop(
-        not file.value,
+        not (file.value or worm.value),
         mo.md(
             "Entries of a matrix are [post, pre]. An edge list is a table with the header `pre,post,count` or "
             "`pre,post,weight`, one synapse to a line. The file stays on this machine."
         ),
     )
     try:
-        upload = uploads.read_upload(file.name(), file.contents(), leak.value)
+        if worm.value:
+            upload = uploads.packaged(leak.value)
+        else:
+            upload = uploads.read_upload(file.name(), file.contents(), leak.value)
     except InputError as error:
         mo.stop(True, refused(error))
     said("; ".join(upload.notes))

@@ -61,28 +61,19 @@ def read_upload(name: str, content: bytes, leak: str) -> Upload:
         raise InputError(
             f"{quoted(name)} has {len(content) / 1e6:.0f} MB, but at most {BYTES / 1e6:.0f} are taken here."
         )
-    network = _read(name, content)
-    W: Any = network.matrix
-    size = W.shape[0]
-    if size > LIMIT:
-        raise InputError(
-            f"{quoted(name)} has {size:,} neurons, but at most {LIMIT} are taken here: `jaxprune prune` takes larger ones."
-        )
-    W = W.todense() if is_sparse(W) else W
-    own = leaks_of(W)
-    if not bool(jnp.any(jnp.diag(own) != W)):
-        raise InputError(f"{quoted(name)} has no synapse: there is nothing to prune.")
-    given = int(jnp.sum(own != 0))
-    if leak == "auto":
-        leak = "none" if given else "scaled" if Path(name).suffix == ".csv" else "dominant"
-    notes = [f"{network.left_out} synapses of a neuron onto itself are left out"] if network.left_out else []
-    if leak == "none":
-        check_leak(quoted(name), W, "mend it, or choose a leak to be put in its place.")
-        A, words = W, "leak: as in the file"
-    else:
-        A, _, words = add_leak(W, leak)
-        words += f"; the diagonal of the file ({given} entries) is not used" if given else ""
-    return Upload(look_at(A), network.names, (f"{size} neurons", *notes, words))
+    return _with_leak(quoted(name), _read(name, content), leak, counts=Path(name).suffix.lower() == ".csv")
+
+
+def packaged(leak: str) -> Upload:
+    """The connectome that comes with the package, `networks.celegans`, as if it had been uploaded.
+
+    Args:
+      leak: one of the values of `LEAKS`.
+
+    Raises:
+      InputError: it is unstable with this leak.
+    """
+    return _with_leak("the connectome of C. elegans", networks.celegans(), leak, counts=True)
 
 
 def prune_upload(upload: Upload, rule: str, keep: float, seed: int) -> Result:
@@ -120,6 +111,31 @@ def remedy(result: Result) -> str:
 def download(upload: Upload, result: Result) -> bytes:
     """The pruned network as `jaxprune prune` writes it: an .npz with the neurons' names."""
     return networks.matrix_bytes("pruned.npz", result.outcome.pruned.matrix, names=upload.names)
+
+
+def _with_leak(what, network, leak, *, counts):
+    """A network with the leak that is asked for; one that counts synapses is scaled unless something else is."""
+    W: Any = network.matrix
+    size = W.shape[0]
+    if size > LIMIT:
+        raise InputError(
+            f"{what} has {size:,} neurons, but at most {LIMIT} are taken here: `jaxprune prune` takes larger ones."
+        )
+    W = W.todense() if is_sparse(W) else W
+    own = leaks_of(W)
+    if not bool(jnp.any(jnp.diag(own) != W)):
+        raise InputError(f"{what} has no synapse: there is nothing to prune.")
+    given = int(jnp.sum(own != 0))
+    if leak == "auto":
+        leak = "none" if given else "scaled" if counts else "dominant"
+    notes = [f"{network.left_out} synapses of a neuron onto itself are left out"] if network.left_out else []
+    if leak == "none":
+        check_leak(what, W, "mend it, or choose a leak to be put in its place.")
+        A, words = W, "leak: as in the file"
+    else:
+        A, _, words = add_leak(W, leak)
+        words += f"; the diagonal of the file ({given} entries) is not used" if given else ""
+    return Upload(look_at(A), network.names, (f"{size} neurons", *notes, words))
 
 
 def _read(name, content):

@@ -43,6 +43,14 @@ def test_an_edge_list_is_pruned_and_what_comes_back_is_read_again(upload, run, t
     assert jnp.array_equal(networks.read_matrix(tmp_path / "theirs.npz").matrix, back.matrix)
 
 
+def test_the_packaged_connectome_needs_no_file(monkeypatch):
+    monkeypatch.setattr(page, "look_at", lambda A: A)  # which takes a while, and is tested elsewhere
+    worm = page.packaged("auto")
+    assert worm.names == networks.celegans().names
+    assert worm.notes[0] == "279 neurons"
+    assert worm.notes[-1].startswith("leak: 1 for every neuron, added")
+
+
 def test_a_result_that_is_not_stable_names_rules_that_are(upload):
     result = page.prune_upload(upload, "noise", 0.5, 0)
     broken = result._replace(
