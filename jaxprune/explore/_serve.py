@@ -54,7 +54,16 @@ def serve(
     line = address if _opened(browser, address) else f"open {address} in a browser"
     tell = say or partial(print, flush=True)
     tell(f"{line} (Ctrl-C stops it)")
-    uvicorn.Server(settings).run(sockets=[listener])
+    with _one_thread():
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _one_thread():
+    """One thread for linear algebra: at these sizes two wait for each other, and for those of JAX, longer than they compute."""
+    import scipy.linalg  # noqa: F401 - what is not loaded yet cannot be limited
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def _packages():
