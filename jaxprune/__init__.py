@@ -1,7 +1,7 @@
 """Prune networks by rules that use only what each synapse can see, and certify what survives.
 
 The packages, from the ground up: `data`, `networks`, `linalg`, `dynamics`, `pruning`, `rnn`, `boltzmann`, `deep`, `sweep`,
-`plot`, and the command line `cli`. They are imported when they are first used.
+`plot`, the page in the browser `explore`, and the command line `cli`. They are imported when they are first used.
 """
 
 import importlib
@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     __version__: str
 
-    from jaxprune import boltzmann, cli, data, deep, dynamics, files, linalg, networks, plot, pruning, rnn, sweep
+    from jaxprune import (
+        boltzmann,
+        cli,
+        data,
+        deep,
+        dynamics,
+        explore,
+        files,
+        linalg,
+        networks,
+        plot,
+        pruning,
+        rnn,
+        sweep,
+    )
     from jaxprune._checks import InputError
     from jaxprune._provenance import fingerprint, provenance
     from jaxprune.pruning import Pruned, prune
@@ -23,6 +37,7 @@ __all__ = [
     "data",
     "deep",
     "dynamics",
+    "explore",
     "files",
     "fingerprint",
     "linalg",

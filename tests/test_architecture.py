@@ -10,7 +10,20 @@ import pytest
 import jaxprune
 
 ROOT = Path(__file__).parents[1]
-FLOORS = ("data", "networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "plot", "cli")
+FLOORS = (
+    "data",
+    "networks",
+    "linalg",
+    "dynamics",
+    "pruning",
+    "rnn",
+    "boltzmann",
+    "deep",
+    "sweep",
+    "plot",
+    "explore",
+    "cli",
+)
 """From the ground up; `networks` stands on the spectra of `linalg`, and nothing else of it."""
 KNOWS = {
     "data": set(),
@@ -23,7 +36,20 @@ KNOWS = {
     "deep": {"dynamics", "pruning"},
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
     "plot": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep"},
-    "cli": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep", "plot", "data"},
+    "explore": {"data", "networks", "linalg", "dynamics", "pruning", "boltzmann", "deep", "sweep", "plot"},
+    "cli": {
+        "data",
+        "networks",
+        "linalg",
+        "dynamics",
+        "pruning",
+        "rnn",
+        "boltzmann",
+        "deep",
+        "sweep",
+        "plot",
+        "explore",
+    },
 }
 MODULES = sorted((ROOT / "jaxprune").rglob("*.py"))
 OUTSIDE = [path for folder in ("experiments", "notebooks") for path in sorted((ROOT / folder).glob("*.py"))]

@@ -38,6 +38,7 @@ def test_every_public_function_and_class_has_a_docstring():
         "data",
         "deep",
         "dynamics",
+        "explore",
         "linalg",
         "networks",
         "plot",

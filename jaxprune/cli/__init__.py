@@ -19,6 +19,7 @@ COMMANDS = {
     "prune-boltzmann": ("_boltzmann", "train a Boltzmann machine on images, and prune it in sessions"),
     "train-sparse": ("_deep", "train a network on images while most of its synapses go, and report what it keeps"),
     "prune-rnn": ("_rnn", "prune a trained recurrent network, and report what it keeps"),
+    "explore": ("_explore", "look at networks and prune them on a page in the browser"),
 }
 """Each command's module, which lists it in its own COMMANDS, and what it does."""
 

@@ -1,51 +1,22 @@
 """Which rule suits a network: try the few sensible ones, and take the best stable one."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import rich.table
 
-from jaxprune import linalg, pruning
+from jaxprune import linalg
 from jaxprune.cli._common import print_table, recorded
 from jaxprune.cli._large import score
 from jaxprune.dynamics import Activity
-from jaxprune.linalg import parts
-from jaxprune.linalg.parts import Probes
+from jaxprune.linalg.parts import Probes, h2_of_probes
 from jaxprune.linalg.sparse import SampledCovariance
-from jaxprune.pruning import NoisePrune, Pruned, Rule, Strengthen
-from jaxprune.pruning.sparse import SparsePruned
+from jaxprune.pruning import Rule, Strengthen, parts
+from jaxprune.pruning.parts import Tried
 
-AUTO: dict[str, Rule] = {
-    "--rule noise": NoisePrune(),
-    "--rule noise --diagonal original": NoisePrune(adjust=Strengthen(diagonal="original")),
-    "--rule noise+keep": pruning.named_rule("noise+keep"),
-    "--rule noise+compensation": pruning.named_rule("noise+compensation"),
-    "--rule weight+compensation": pruning.named_rule("weight+compensation"),
-}
-"""What `--rule auto` tries, by the options that name it."""
 JUDGE = 1 << 21
 """What makes a key of its own for the samples by which rules are judged."""
-
-
-class Tried(NamedTuple):
-    """A rule that was tried: its options, what it made of the network, how well by which criterion, and whether it is stable."""
-
-    options: str
-    rule: Rule
-    pruned: Pruned | SparsePruned
-    criterion: str
-    score: float
-    stability: linalg.Stability
-
-    def facts(self) -> dict[str, Any]:
-        """As it is recorded."""
-        return {
-            "options": self.options,
-            self.criterion.lower().replace(" ", "_"): recorded(self.score),
-            "abscissa": self.stability.abscissa,
-            "stability": self.stability.words,
-        }
 
 
 def try_rules(
@@ -55,7 +26,7 @@ def try_rules(
     keep: float,
     probes: Probes | None,
 ) -> list[Tried]:
-    """Prune by every rule of `AUTO`, the best first: stable ones by their H2 error, then the others by their abscissa.
+    """Prune by every rule of `--rule auto`, the best first: stable ones by their H2 error, then the others by their abscissa.
 
     Large sparse networks that are not symmetric are judged by the information lost of trajectories instead, as nothing estimates
     their H2 error.
@@ -75,12 +46,21 @@ def try_rules(
     judge = None
     if unseen and isinstance(activity, SampledCovariance):
         judge = linalg.sampled_covariance(jax.random.fold_in(key, JUDGE), A, probes=activity.probes)
-    found = []
-    for options, rule in AUTO.items():
-        pruned: Any = pruning.prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
-        value = score(key, A, pruned.matrix, judge) if sparse else _h2(A, pruned.matrix, symmetric, probes)
-        found.append(Tried(options, rule, pruned, criterion, value, linalg.stability(pruned.matrix)))
-    return sorted(found, key=lambda tried: (not tried.stability.stable, tried.score, tried.stability.abscissa))
+
+    def judged(B):
+        return score(key, A, B, judge) if sparse else _h2(A, B, symmetric, probes)
+
+    return parts.try_rules(key, A, activity, keep, symmetric=bool(symmetric), criterion=criterion, score=judged)
+
+
+def facts(tried: Tried) -> dict[str, Any]:
+    """A rule that was tried, as it is recorded."""
+    return {
+        "options": tried.options,
+        tried.criterion.lower().replace(" ", "_"): recorded(tried.score),
+        "abscissa": tried.stability.abscissa,
+        "stability": tried.stability.words,
+    }
 
 
 def show(tried: list[Tried]) -> None:
@@ -108,4 +88,4 @@ def with_options(rule: Rule, *, method: str | None, diagonal: str | None, cap: f
 def _h2(A, B, symmetric, probes):
     if probes is None:
         return float(linalg.h2_error(A, B, symmetric=symmetric).relative)
-    return float(parts.h2_of_probes(probes, B.astype(probes.resolvent.dtype)).relative)
+    return float(h2_of_probes(probes, B.astype(probes.resolvent.dtype)).relative)

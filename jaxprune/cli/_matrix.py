@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from jaxprune import linalg, networks, pruning
-from jaxprune._checks import InputError, check_leak, check_positive, check_seed, quoted
+from jaxprune._checks import InputError, check_leak, check_seed, quoted
 from jaxprune._memory import check_memory
 from jaxprune.cli import _choice
 from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_together
@@ -22,17 +22,16 @@ from jaxprune.dynamics import activity_of
 from jaxprune.linalg.sparse import (
     as_sparse,
     check_sparse_leak,
-    diagonal_of,
-    input_of,
     is_sparse,
     rows_of,
     to_scipy,
 )
+from jaxprune.networks.parts import add_leak, leaks_of
 from jaxprune.pruning import Strengthen
+from jaxprune.pruning.parts import Tried, stable_ones
 from jaxprune.pruning.sparse import samples_for_fit
 
 Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
-GAIN, MARGIN = 0.9, 0.1
 MATRICES = 24
 """Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
 WORM = "celegans"
@@ -110,7 +109,7 @@ def prune(
             "says nothing. Pass --leak scaled, dominant or stable."
         )
     activity = _activity(A, keep)
-    tried: list[_choice.Tried] = []
+    tried: list[Tried] = []
     probes = None if large else prepare(A)
     if chosen is None:
         tried = _choice.try_rules(key, A, activity, keep, probes)
@@ -134,7 +133,7 @@ def prune(
         "self_synapses_left_out": original.left_out,
         "components": networks.count_components(pruned.mask),
         "rule": rule_facts(name, chosen),
-        "tried": [one.facts() for one in tried],
+        "tried": [_choice.facts(one) for one in tried],
         "keep": keep,
         "leak": original.leak,
         "seed": seed,
@@ -278,7 +277,7 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     else:
         dense = MATRICES * W.dtype.itemsize * size**2
         check_memory(f"a network of {size} neurons, as a dense matrix,", dense, "prune a part of it.")
-    own = _diagonal(W)
+    own = leaks_of(W)
     given = int(jnp.sum(own != 0))
     if leak == "auto":
         leak = "none" if given else "scaled" if packaged or path.suffix == ".csv" else "dominant"
@@ -294,46 +293,16 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
             check_leak(str(path), W, remedy)
         words = "leak: as in the file"
         return _Original(source, packaged, W, network.names, network.left_out, {"kind": "none"}, words)
-    A, facts, words = _with_leak(W, leak, GAIN if gain is None else gain, MARGIN if margin is None else margin)
+    A, facts, words = add_leak(W, leak, gain=gain, margin=margin)
     if given:
         words += f"; the diagonal of the file ({given} entries) is not used"
     return _Original(source, packaged, A, network.names, network.left_out, {"kind": leak} | facts, words)
 
 
-def _with_leak(W, leak, gain, margin):
-    """The dynamics matrix, and how it was made, as facts and as words."""
-    if leak == "scaled":
-        A = networks.scaled_inputs(W, gain)
-        factor = _total_input(A) / _total_input(W)
-        words = f"leak: 1 for every neuron, added; all weights times {factor:.4g} (--leak scaled --gain {gain:g})"
-        return A, {"gain": gain, "factor": factor}, words
-    check_positive("--margin", margin, zero=leak == "dominant")
-    absolute = margin * _total_input(W) / W.shape[0]
-    A = networks.dominant_leak(W, absolute) if leak == "dominant" else networks.stable_leak(W, -absolute)
-    added = np.sort(-np.asarray(_diagonal(A)))
-    sizes = f"{added[0]:.4g}" if added[0] == added[-1] else f"{added[0]:.4g} to {added[-1]:.4g}"
-    what = "slack" if leak == "dominant" else "slowest rate"
-    words = f"leak: {sizes}, added, for a {what} of {absolute:.4g} (--leak {leak} --margin {margin:g})"
-    return A, {"margin": margin, "least": float(added[0]), "largest": float(added[-1])}, words
-
-
-def _diagonal(A):
-    return diagonal_of(A) if is_sparse(A) else jnp.diagonal(A)
-
-
-def _total_input(A):
-    """Sum of the sizes of all weights."""
-    if is_sparse(A):
-        return float(jnp.sum(input_of(A)))
-    return float(jnp.sum(jnp.abs(A)) - jnp.sum(jnp.abs(jnp.diagonal(A))))
-
-
 def _unstable(found, original, tried):
     """One line: what is wrong, and which rules were measured to be stable here."""
-    stable = [f"{one.options} ({one.criterion} {one.score:.3g})" for one in tried if one.stability.stable]
-    remedy = (
-        f"stable here: {', '.join(stable)}" if stable else "of the rules of --rule auto none is stable here: keep more"
-    )
+    stable = stable_ones(tried)
+    remedy = f"stable here: {stable}" if stable else "of the rules of --rule auto none is stable here: keep more"
     return (
         f"{found.words.upper()}: spectral abscissa {found.abscissa:.4g} (original {original.abscissa:.4g}). Nothing was written; "
         f"{remedy}. --allow-unstable writes it all the same."

@@ -1,0 +1,112 @@
+"""A stored sweep: what is there of it, and what a page draws of it."""
+
+import json
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from jaxprune import sweep
+from jaxprune._checks import InputError
+from jaxprune._provenance import versions
+from jaxprune.linalg import SLOW
+
+MEASURES = {
+    "response to noise, H2 error": "h2",
+    f"{SLOW} slowest modes, mean error": "slow_modes",
+    f"{SLOW} slowest modes, worst": "worst_mode",
+    "information lost, nats per neuron": "stationary",
+    "certificate, epsilon": "epsilon",
+    "median error of sorted eigenvalues": "sorted_median",
+}
+"""What curves are drawn of, by what the page calls it."""
+
+
+class Opened(NamedTuple):
+    """A sweep that was opened: its results, their medians, and what has to be said of it, one line each."""
+
+    results: xr.Dataset
+    summary: xr.Dataset
+    notes: tuple[str, ...]
+
+
+def open_store(place: str) -> Opened:
+    """Read a sweep's store.
+
+    Args:
+      place: its path or URL.
+
+    Raises:
+      InputError: there is none, or one of another version, or one without a finished network.
+    """
+    if not place.strip():
+        raise InputError("give the path or URL of a sweep's store, such as sweep.zarr: `jaxprune sweep` makes one.")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        results = sweep.load(place.strip())
+    if not bool(results.finished.any()):
+        raise InputError(f"{place} holds no finished network yet: run the sweep first.")
+    said = [str(warning.message) for warning in found if issubclass(warning.category, sweep.DamagedStoreWarning)]
+    missing = int((~results.finished).sum())
+    if missing:
+        said.append(f"unfinished: {missing} of {results.finished.size} results are not computed yet, and left out.")
+    if line := other_versions(results):
+        said.append(line)
+    return Opened(results, sweep.summarise(results), tuple(said))
+
+
+def about(opened: Opened) -> str:
+    """What the sweep is, in one line."""
+    config, sizes = json.loads(opened.results.attrs["config"]), opened.results.sizes
+    return (
+        f"{opened.summary.attrs['networks']} networks ({config['family']}) of {sizes['mode']} neurons; "
+        f"{sizes['rule']} rules at {sizes['keep']} fractions"
+    )
+
+
+def other_versions(results: xr.Dataset) -> str:
+    """Which packages computed it in another version than is installed here, in one line; nothing if none did."""
+    here = versions()
+    stored = json.loads(results.attrs["versions"])
+    other = [f"{name} {old} (here {here[name]})" for name, old in stored.items() if here.get(name, old) != old]
+    return f"computed with other versions: {', '.join(other)}." if other else ""
+
+
+def mode_intervals(opened: Opened, mode: int) -> xr.DataArray:
+    """Median error along one mode over networks with its 68 % interval, over (statistic, rule, keep).
+
+    Args:
+      opened: the sweep.
+      mode: number of the mode, 1 for the slowest.
+    """
+    errors = opened.results.mode_error.isel(mode=mode - 1)
+    return sweep.median_interval(errors.where(opened.results.finished))
+
+
+def network_errors(opened: Opened, network: int, keep: float) -> dict[str, np.ndarray]:
+    """Errors of one network along each mode, slowest first, by rule; rules that are not finished there are left out."""
+    at = opened.results.sel(network=network, keep=keep)
+    return {str(rule): at.mode_error.sel(rule=rule).values for rule in at.rule.values if at.finished.sel(rule=rule)}
+
+
+def network_rows(opened: Opened, network: int, keep: float) -> list[dict[str, str]]:
+    """The leading measures of one network, a row for each rule."""
+    at = opened.results.sel(network=network, keep=keep)
+    rows = []
+    for rule in at.rule.values:
+        one = at.sel(rule=rule)
+        if not bool(one.finished):
+            rows.append({"rule": str(rule), "H2 error": "not computed yet"})
+            continue
+        rows.append(
+            {
+                "rule": str(rule),
+                "H2 error": f"{float(one.h2_error):.3g}",
+                f"worst of the {SLOW} slowest modes": f"{float(one.mode_error[:SLOW].max()):.3g}",
+                "epsilon": f"{float(one.epsilon):.3g}",
+                "spectral abscissa": f"{float(one.abscissa):.3g}",
+                "synapses": f"{int(one.kept):,}",
+            }
+        )
+    return rows
