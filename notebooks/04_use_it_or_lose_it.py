@@ -71,7 +71,7 @@ for name, rule in rules.items():
     def each(state, info, name=name):
         curves[name].append(deep.accuracy(state.model, None, test_x, test_y))
         densities[name].append(float(info.density))
-        layers[name].append(np.asarray(info.layers))
+        layers[name].append(np.asarray(info.layers).tolist())
         masks[name].append(np.asarray(state.model.layers[0].weight != 0))
 
     networks[name] = deep.fit(fit_key, model, x, y, deep.Training(epochs, optimiser, 20, rule), each=each)
@@ -83,7 +83,8 @@ axes[0].set(ylim=(90, 100), title="accuracy")
 plot.plot_density(densities, axes[1])
 axes[1].set_title("synapses of the whole network")
 plot.plot_density(
-    dict(zip(("64 pixels to 100", "100 to 100", "100 to 10"), np.transpose(layers["counter"]), strict=True)), axes[2]
+    dict(zip(("64 pixels to 100", "100 to 100", "100 to 10"), zip(*layers["counter"], strict=True), strict=True)),
+    axes[2],
 )
 axes[2].set_title("use it or lose it, layer by layer")
 plt.show()

@@ -96,7 +96,7 @@ axes[1].set(
 )
 axes[1].legend()
 axes[2].loglog(weight**2 * v, along_the_path, ".", color=plot.colour("activity"))
-axes[2].axline((along_the_path[0],) * 2, slope=1, color="black", linewidth=1)
+axes[2].loglog(*2 * [np.sort(along_the_path)], color="black", linewidth=1)
 axes[2].set(
     xlabel="weight² x variance of the difference", ylabel="nats lost per time", title="The same for trajectories"
 )

@@ -16,6 +16,7 @@ named = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 @named
+@pytest.mark.filterwarnings("ignore::jaxprune.pruning.FragmentationWarning")  # networks are as small as can be
 def test_runs(path, monkeypatch):
     monkeypatch.setenv("JAXPRUNE_FAST", "1")
     monkeypatch.chdir(FOLDER)
