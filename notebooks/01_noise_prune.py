@@ -77,7 +77,7 @@ panels = {
     "difference covariance, where\nthere is a synapse": (jnp.where(W != 0, difference, jnp.nan), "viridis"),
     f"probability to stay ({keep:.0%} kept)": (jnp.where(W != 0, probability, jnp.nan), "magma"),
 }
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained")
 plot.plot_weights(W, axes[0]).set_title("weights: red excites, blue inhibits")
 for ax, (title, (matrix, colours)) in zip(axes[1:], panels.items(), strict=True):
     values = np.asarray(matrix)
@@ -134,27 +134,28 @@ for name, S in pruned.items():
 # %% [markdown]
 # ## Before and after
 #
-# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error of each, along
-# the original's own modes.
+# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error along the
+# original's own slow modes.
 
 # %%
 figure, (spectrum, errors) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-rank = np.arange(1, n + 1)
+rank, slow = np.arange(1, n + 1), 40
 spectrum.plot(rank, -original.modes.eigenvalues, color="black", linewidth=3, alpha=0.3, label="original")
 for name in ("noise", "weight", "noise+compensation", "empty"):
     style = {**plot.rule_style(name), "marker": ""}
     S = pruned[name]
     spectrum.plot(rank, -linalg.eigenvalues(S, symmetric=True), label=name, **style)
-    errors.plot(rank, linalg.spectral_errors(original, S).quadratic, **style)
+    errors.plot(rank[:slow], linalg.spectral_errors(original, S).quadratic[:slow], **style, label=name)
 spectrum.set(xscale="log", yscale="log", xlabel="mode, slowest first", ylabel="decay rate", title="spectrum")
 errors.set(
     xscale="log",
     yscale="log",
     xlabel="mode of the original, slowest first",
-    ylabel=r"$|v^T S v/\lambda - 1|$",
-    title="error along each mode",
+    ylabel=r"error $|v^T S v/\lambda - 1|$ (lower is better)",
+    title=f"error along the {slow} slowest modes",
 )
 spectrum.legend()
+plot.label_lines(errors)
 plt.show()
 
 # %% [markdown]
@@ -165,7 +166,7 @@ lasting = -10 / float(original.modes.eigenvalues[0])  # ten of the slowest time 
 steps = 2000 if scale > 1 else 500
 ran = dynamics.same_noise(
     noise_key,
-    [dynamics.Linear(A), dynamics.Linear(pruned["noise"])],
+    [A, pruned["noise"]],
     dt=min(lasting / steps, 0.5 / float(jnp.abs(jnp.diagonal(pruned["noise"])).max())),
     steps=steps,
     record_every=4,
@@ -174,6 +175,7 @@ starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
 figure, ax = plt.subplots(figsize=(11, 4), layout="constrained")
 courses = dict(zip(("original", "pruned"), ran.states, strict=True))
 plot.plot_time_course(ran.times, courses, ax, neurons=sorted([*starts, *(starts + 1)]))
+ax.set_title("With a fifth of the synapses, each neuron does nearly the same", loc="left")
 plt.show()
 
 # %% [markdown]

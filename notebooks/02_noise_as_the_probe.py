@@ -158,7 +158,7 @@ for ax, (measure, title) in zip(
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept", title=title)
     ax.set_xticks(fractions, [f"{value:.2g}" for value in fractions])
     ax.minorticks_off()
-axes[0].set_ylabel("relative error")
+axes[0].set_ylabel("relative error (lower is better)")
 handles, labels = axes[0].get_legend_handles_labels()
 figure.legend(handles, labels, loc="outside lower center", ncols=3)
 plt.show()
@@ -212,7 +212,12 @@ sets.grid(False)
 for name, S in pruned.items():
     distance = jnp.linalg.norm(run(S) - whole, axis=1) / jnp.linalg.norm(whole, axis=1)
     strayed.plot(times, distance, label=name, **{**plot.rule_style(name), "marker": ""})
-strayed.set(xlabel="time", yscale="log", ylabel="distance / size of the state", title="30 % kept, same input and noise")
+strayed.set(
+    xlabel="time",
+    yscale="log",
+    ylabel="distance / size of the state\n(lower is better)",
+    title="30 % kept, same input and noise",
+)
 strayed.legend()
 plt.show()
 

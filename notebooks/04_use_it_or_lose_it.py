@@ -79,14 +79,17 @@ for name, rule in rules.items():
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.3), layout="constrained")
 plot.plot_accuracy(curves, axes[0])
-axes[0].set(ylim=(90, 100), title="accuracy")
-plot.plot_density(densities, axes[1])
+axes[0].set(ylim=(90, 100), title="accuracy on new digits")
+for name, density in densities.items():
+    axes[1].plot(range(1, epochs + 1), 100 * np.array(density), color=plot.colour(name), label=name)
+axes[1].set(xlabel="epoch", ylabel="synapses kept, %", ylim=(0, 105))
+plot.label_lines(axes[1])
 axes[1].set_title("synapses of the whole network")
 plot.plot_density(
     dict(zip(("64 pixels to 100", "100 to 100", "100 to 10"), zip(*layers["counter"], strict=True), strict=True)),
     axes[2],
 )
-axes[2].set_title("use it or lose it, layer by layer")
+axes[2].set(yscale="linear", ylim=(0, 105), title="counter, layer by layer")
 plt.show()
 
 # %% [markdown]
@@ -102,7 +105,7 @@ axes[0].imshow(np.asarray(x).mean(axis=0).reshape(8, 8), cmap="gray")
 axes[0].set(title="mean image", xticks=[], yticks=[])
 axes[0].grid(False)
 for ax, epoch in zip(axes[1:], when, strict=True):
-    plot.plot_inputs(masks["counter"][epoch - 1], (8, 8), ax)
+    plot.plot_inputs(masks["counter"][epoch - 1], (8, 8), ax).images[0].set_clim(0, 100)
     ax.grid(False)
     ax.set_title(f"synapses of each pixel, epoch {epoch}")
 plt.show()
@@ -158,7 +161,12 @@ for name, (rule, loop, shade) in ways.items():
         label=name,
     )
 ax.axhline(100 * curves["dense"][-1], color="black", ls=":", label="before")
-ax.set(xscale="log", xlabel="synapses kept in every row, %", ylabel="accuracy, %")
+ax.set(
+    xscale="log",
+    xlabel="synapses kept in every row, %",
+    ylabel="accuracy, %",
+    title="Fits keep more than the choice of synapses",
+)
 ax.set_xticks([100 * f for f in fractions], [f"{100 * f:g}" for f in fractions])
 ax.minorticks_off()
 ax.invert_xaxis()

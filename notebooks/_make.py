@@ -4,7 +4,9 @@ The .py is the source. Whatever depends on when and where a notebook ran is left
 only what came out differently.
 """
 
+import base64
 import hashlib
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import jupytext
 import nbclient
 import nbformat
+import PIL.Image
 
 FOLDER = Path(__file__).parent
 SECONDS = 1800
@@ -47,10 +50,34 @@ def lasting(notebook: Any) -> Any:
         cell.metadata = nbformat.from_dict({})
         if cell.cell_type == "code":
             cell.execution_count = None
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output.execution_count = None
+            cell.outputs = [_lasting_output(output) for output in _joined(cell.outputs)]
     return notebook
+
+
+def _joined(outputs):
+    """What was printed piece by piece as one piece."""
+    found: list[Any] = []
+    for output in outputs:
+        if found and output.output_type == "stream" == found[-1].output_type and output.name == found[-1].name:
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
+
+
+def _lasting_output(output):
+    if "execution_count" in output:
+        output.execution_count = None
+    if "image/png" in output.get("data", {}):
+        output.data["image/png"] = _smaller(output.data["image/png"])
+    return output
+
+
+def _smaller(png):
+    """A figure with a palette of 256 colours, which takes half of the space or less."""
+    content = io.BytesIO()
+    PIL.Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(256).save(content, "png", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
 
 
 if __name__ == "__main__":
