@@ -118,26 +118,29 @@ for place in (a, b):
 # step that needs nothing but its own synapses.
 
 # %%
-criteria = ("weight", "information", "residual-information", "variance", "uniform")
-losses = {}
+criteria = {
+    "weight": "weight",
+    "information": "information lost",
+    "residual-information": "residual information",
+    "variance": "Fisher information",
+    "uniform": "random",
+}
+plain, stepped = [], []
 for name in criteria:
     masks = boltzmann.choose(choose_key, model, boltzmann.CRITERIA[name](choose_key, model, exact.moments), remove=0.5)
-    losses[name] = lost(boltzmann.remove(model, masks)), lost(boltzmann.remove(model, masks, exact.moments))
+    plain.append(lost(boltzmann.remove(model, masks)))
+    stepped.append(lost(boltzmann.remove(model, masks, exact.moments)))
 
-figure, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
+figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 place = np.arange(len(criteria))
-steps = {"as they are": "grey", "biases take over the mean": "blue"}
-for number, (label, shade) in enumerate(steps.items()):
-    lengths = [losses[name][number] for name in criteria]
-    ax.barh(place + 0.4 * number - 0.2, lengths, height=0.36, color=plot.PALETTE[shade], label=label)
-ax.set(
-    xscale="log",
-    xlabel="divergence with half of the synapses, nats (lower is better)",
-    yticks=place,
-    yticklabels=criteria,
-)
+ax.hlines(place, stepped, plain, color=plot.PALETTE["grey"], linewidth=0.8)
+ax.plot(plain, place, "o", color=plot.PALETTE["grey"], label="as they are")
+ax.plot(stepped, place, "o", color=plot.PALETTE["blue"], label="biases take over the mean")
+ax.set(xscale="log", xlabel="divergence with half of the synapses, nats (lower is better)")
+ax.set_title("The step of the biases matters most")
+ax.set_yticks(place, list(criteria.values()))
 ax.invert_yaxis()
-ax.legend()
+ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]

@@ -83,9 +83,9 @@ seen = {
     "task": doing_the_task.activity(task_key, model),
 }
 colours = {
-    "noise in every neuron": plot.PALETTE["vermilion"],
-    "noise at the inputs": plot.PALETTE["blue"],
-    "task": "black",
+    "noise in every neuron": plot.colour("neuron-noise"),
+    "noise at the inputs": plot.colour("input-noise"),
+    "task": plot.colour("task"),
 }
 wanted = seen["task"].second_moment
 figure, (spectra, missed) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
@@ -119,15 +119,15 @@ plt.show()
 #   an input are correlated. All of it is local.
 
 # %%
-shown = {
-    ("weight+radius", None): (plot.PALETTE["orange"], "-"),
-    ("weight", None): (plot.PALETTE["grey"], "-"),
-    ("noise", "noise in every neuron"): (plot.PALETTE["green"], "-"),
-    ("activity+compensation", "noise in every neuron"): (plot.PALETTE["vermilion"], "--"),
-    ("activity+compensation", "noise at the inputs"): (plot.PALETTE["blue"], "--"),
-    ("activity+regrow", "noise at the inputs"): (plot.PALETTE["blue"], "-"),
-    ("activity+regrow", "task"): ("black", "-"),
-}
+shown = [
+    ("weight+radius", None),
+    ("weight", None),
+    ("noise", "noise in every neuron"),
+    ("activity+compensation", "noise in every neuron"),
+    ("activity+compensation", "noise at the inputs"),
+    ("activity+regrow", "noise at the inputs"),
+    ("activity+regrow", "task"),
+]
 fractions = (0.5, 0.7, 0.8, 0.9)
 
 
@@ -135,18 +135,21 @@ def retention(network):
     return float(rnn.accuracy(network, *test)) / whole
 
 
-figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-for (name, source), (colour, dashes) in shown.items():
+figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
+for name, source in shown:
     kept = [
         retention(rnn.prune_recurrent(prune_key, model, name, keep=1 - fraction, activity=seen.get(source or "")).model)
         for fraction in fractions
     ]
     label = f"{name}, {source}" if source else name
-    ax.plot(fractions, kept, dashes, marker="o", color=colour, label=label)
+    shade = {"color": colours[source]} if source and name.startswith("activity") else {}
+    ax.plot(fractions, kept, **plot.rule_style(name) | shade, label=label)
     print(f"{label:45s}", *(f"{value:6.3f}" for value in kept))
 ax.axhline(1, color="black", linewidth=0.5)
 ax.set(xlabel="fraction pruned", ylabel="accuracy, relative to the whole network", ylim=(0, 1.08))
-ax.legend(fontsize=8)
+ax.set_title("What is kept when survivors refit (dashes), and by what they watch (colours)")
+ax.set_xticks(fractions)
+plot.label_lines(ax)
 plt.show()
 
 # %% [markdown]
@@ -182,7 +185,9 @@ for loops, colour in zip(
     distance = jnp.linalg.norm(rates(pruned) - whole_rates, axis=(1, 2)) / jnp.linalg.norm(whole_rates, axis=(1, 2))
     ax.plot(distance, color=colour, label=f"{loops} loops: retention {retention(pruned):.3f}")
     print(f"{loops:3d} loops: retention {retention(pruned):.3f}, mean distance {float(distance.mean()):.3f}")
-ax.set(xlabel="time step", ylabel="distance, relative", title="rates of the pruned network, 10 % kept")
+ax.set(
+    xlabel="time step", ylabel="distance, relative (lower is better)", title="rates of the pruned network, 10 % kept"
+)
 ax.legend()
 plt.show()
 
