@@ -16,11 +16,11 @@
 # Such a network has $10^{12}$ possible synapses. Nothing of that size is ever made here: the network is a list of its synapses,
 # its activity is sampled, and everything that is said of the pruned network comes with an error.
 #
-# With a million neurons it takes some minutes and several GB. Take fewer to look around.
+# With a million neurons it takes some minutes and 6 GB of memory. Take fewer to look around. How long each step takes is in the
+# table of the study `scaling`: about a minute from the network to the certificate, on two idle cores.
 
 # %%
 import os
-import time
 
 import jax
 
@@ -36,13 +36,6 @@ plt.rcParams.update(plot.figure_settings())
 neurons = 6_000 if os.environ.get("JAXPRUNE_FAST") else 1_000_000
 
 
-def timed(what, function):
-    started = time.perf_counter()
-    result = jax.block_until_ready(function())
-    print(f"{what}: {time.perf_counter() - started:.1f} s")
-    return result
-
-
 # %% [markdown]
 # ## The network
 #
@@ -51,14 +44,9 @@ def timed(what, function):
 
 # %%
 sizes = networks.power_law_sizes(jax.random.key(0), neurons, neurons // 1000 + 300, neurons // 10)
-
-
-def make():
-    W = networks.sparse_clustered(jax.random.key(1), sizes, degree=59, bridges=neurons)
-    return networks.dominant_leak(W, 1e-3 * float(jnp.abs(W.data).sum()) / neurons)
-
-
-A = timed("generation", make)
+W = networks.sparse_clustered(jax.random.key(1), sizes, degree=59, bridges=neurons)
+A = networks.dominant_leak(W, 1e-3 * float(jnp.abs(W.data).sum()) / neurons)
+del W
 print(f"{A.shape[0]:,} neurons in {len(sizes)} clusters, {A.data.size - A.shape[0]:,} synapses")
 
 # %% [markdown]
@@ -69,9 +57,9 @@ print(f"{A.shape[0]:,} neurons in {len(sizes)} clusters, {A.data.size - A.shape[
 # neuron does alone is known, and taken out of the samples. So few samples say much.
 
 # %%
-samples = timed("samples", lambda: linalg.sampled_covariance(jax.random.key(2), A))
+samples = linalg.sampled_covariance(jax.random.key(2), A)
 print(samples.words)
-importance = timed("importance of all synapses", lambda: pruning.noise_importance(A, samples))
+importance = pruning.noise_importance(A, samples)
 
 # %% [markdown]
 # The error is not a guess: here are the same synapses from four times as many samples.
@@ -92,9 +80,7 @@ plt.show()
 # ## Prune
 
 # %%
-pruned = timed(
-    "noise", lambda: prune(jax.random.key(4), A, "noise", keep=0.1, activity=samples, importance=importance, warn=False)
-)
+pruned = prune(jax.random.key(4), A, "noise", keep=0.1, activity=samples, importance=importance, warn=False)
 kept = pruned.matrix.data.size - neurons
 print(f"{kept:,} synapses stay, {networks.count_components(pruned.mask):,} connected components")
 
