@@ -107,7 +107,7 @@ axes[0].grid(False)
 for ax, epoch in zip(axes[1:], when, strict=True):
     plot.plot_inputs(masks["counter"][epoch - 1], (8, 8), ax).images[0].set_clim(0, 100)
     ax.grid(False)
-    ax.set_title(f"synapses of each pixel, epoch {epoch}")
+    ax.set_title(f"epoch {epoch}: {ax.get_title()}", fontsize=9)
 plt.show()
 
 # %% [markdown]
