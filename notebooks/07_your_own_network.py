@@ -139,8 +139,8 @@ print(f"{len(A)} neurons, {int((W != 0).sum())} synapses")
 found = tried(keys[2], A, ("noise", "noise+compensation", "weight+compensation", "weight+keep"), keep=0.3)
 
 # %% [markdown]
-# Wiring that is far from symmetric has no epsilon, as a neuron may send much more than it gets. Then less can be promised. We take
-# `noise+compensation`, for the response to noise.
+# Wiring that is far from symmetric has no epsilon, as a neuron may send much more than it gets. Then less can be promised. We
+# take `noise+compensation`, for the response to noise.
 
 # %%
 pruned, seen = found["noise+compensation"]
