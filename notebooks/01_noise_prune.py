@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: py:percent
+#     formats: ipynb,py:percent
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -11,10 +11,13 @@
 # %% [markdown]
 # # Noise tells a network which synapses it can lose
 #
-# Ten minutes, for a neuroscientist. A recurrent network is full of synapses that do the same work twice. Which ones can go
-# without changing what the network does? The answer of Moore and Chaudhuri (NeurIPS 2020): *let the network run on noise and
-# watch pairs of neurons*. If two neurons already move together without help, the synapse between them is not what holds them
-# together. Every synapse can see that for itself, from the activity of its two neurons.
+# **Which synapses can a recurrent network lose without changing what it does?** Those between neurons that move together anyway;
+# noise shows which these are.
+#
+# Ten minutes, for a neuroscientist. A recurrent network is full of synapses that do the same work twice. Moore and Chaudhuri
+# (NeurIPS 2020) *let the network run on noise and watch pairs of neurons*. If two neurons already move together without help,
+# the synapse between them is not what holds them together. Every synapse can see that for itself, from the activity of its two
+# neurons.
 #
 # We build such a network, look at what the noise says, prune it, and look at the spectrum (the time scales of the network)
 # before and after.
@@ -31,10 +34,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxprune
-from jaxprune import linalg, networks, pruning
-from jaxprune.plot import figure_settings, rule_style
+from jaxprune import dynamics, linalg, networks, plot, pruning
 
-plt.rcParams.update(figure_settings())
+plt.rcParams.update(plot.figure_settings())
 scale = 1 if os.environ.get("JAXPRUNE_FAST") else 4  # a small network when only checking that the notebook runs
 
 # %% [markdown]
@@ -44,7 +46,7 @@ scale = 1 if os.environ.get("JAXPRUNE_FAST") else 4  # a small network when only
 # $\dot x = A x + \sigma \xi(t)$, with $A = W - \mathrm{leak}$; each neuron's leak just outweighs its incoming synapses.
 
 # %%
-network_key, prune_key = jax.random.split(jax.random.key(0))
+network_key, prune_key, noise_key = jax.random.split(jax.random.key(0), 3)
 sizes = (50 * scale, 10 * scale, 40 * scale)
 W = networks.clustered(network_key, sizes, bridges=250 * scale)
 A = networks.dominant_leak(W)
@@ -71,21 +73,19 @@ importance = pruning.noise_importance(A, C)
 probability = pruning.keep_probabilities(importance, keep=keep)
 
 panels = {
-    "weights": (W, "RdBu_r"),
     "covariance under noise": (C * (1 - jnp.eye(n)), "viridis"),
     "difference covariance, where\nthere is a synapse": (jnp.where(W != 0, difference, jnp.nan), "viridis"),
     f"probability to stay ({keep:.0%} kept)": (jnp.where(W != 0, probability, jnp.nan), "magma"),
 }
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), layout="constrained")
-for ax, (title, (matrix, colours)) in zip(axes, panels.items(), strict=True):
+figure, axes = plt.subplots(1, 4, figsize=(12, 3.2), layout="constrained")
+plot.plot_weights(W, axes[0]).set_title("weights: red excites, blue inhibits")
+for ax, (title, (matrix, colours)) in zip(axes[1:], panels.items(), strict=True):
     values = np.asarray(matrix)
-    top = np.nanpercentile(np.abs(values[np.isfinite(values) & (values != 0)]), 98)
-    low = -top if colours == "RdBu_r" else 0
-    image = ax.imshow(values, cmap=colours, vmin=low, vmax=top, interpolation="nearest")
+    top = np.nanpercentile(values[np.isfinite(values) & (values != 0)], 98)
+    image = ax.imshow(values, cmap=colours, vmin=0, vmax=top, interpolation="nearest")
     ax.set(title=title, xlabel="from neuron")
     ax.grid(False)
     figure.colorbar(image, ax=ax, shrink=0.8)
-axes[0].set_ylabel("to neuron")
 plt.show()
 
 # %% [markdown]
@@ -108,10 +108,10 @@ for name, place in where.items():
 # %% [markdown]
 # ## Prune
 #
-# Each synapse stays with its probability, and those that stay grow by one over it. The leak follows the weights. Other rules keep
-# the most important synapses and adjust them: `+compensation` until each neuron's total drive under noise is what it was,
-# `+abscissa` by one factor for all, which restores the slowest decay, and `+keep` not at all. The last row is the network without
-# any synapse: a measure on which it does well says little.
+# Each synapse stays with its probability, and those that stay grow by one over it. The leak follows the weights. Other rules
+# keep the most important synapses and adjust them: `+compensation` until each neuron's total drive under noise is what it was,
+# `+abscissa` by one factor for all, which restores the slowest decay, and `+keep` not at all. The last row is the network
+# without any synapse: a measure on which it does well says little.
 #
 # - **H2 error**: how far the activity is from the original's under the same noise, relative to its size.
 # - **slow modes**: error of the decay along the original's ten slowest modes, and the worst of them.
@@ -134,27 +134,48 @@ for name, S in pruned.items():
 # %% [markdown]
 # ## Before and after
 #
-# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error of each, along
-# the original's own modes.
+# Left: the rates at which the network's modes decay, slowest first; these are its time scales. Right: the error along the
+# original's own slow modes.
 
 # %%
 figure, (spectrum, errors) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-rank = np.arange(1, n + 1)
+rank, slow = np.arange(1, n + 1), 40
 spectrum.plot(rank, -original.modes.eigenvalues, color="black", linewidth=3, alpha=0.3, label="original")
 for name in ("noise", "weight", "noise+compensation", "empty"):
-    style = {**rule_style(name), "marker": ""}
+    style = {**plot.rule_style(name), "marker": ""}
     S = pruned[name]
     spectrum.plot(rank, -linalg.eigenvalues(S, symmetric=True), label=name, **style)
-    errors.plot(rank, linalg.spectral_errors(original, S).quadratic, **style)
+    errors.plot(rank[:slow], linalg.spectral_errors(original, S).quadratic[:slow], **style, label=name)
 spectrum.set(xscale="log", yscale="log", xlabel="mode, slowest first", ylabel="decay rate", title="spectrum")
 errors.set(
     xscale="log",
     yscale="log",
     xlabel="mode of the original, slowest first",
-    ylabel=r"$|v^T S v/\lambda - 1|$",
-    title="error along each mode",
+    ylabel=r"error $|v^T S v/\lambda - 1|$ (lower is better)",
+    title=f"error along the {slow} slowest modes",
 )
 spectrum.legend()
+plot.label_lines(errors)
+plt.show()
+
+# %% [markdown]
+# The same noise, through the original and through a network with a fifth of its synapses. Two neurons of each cluster:
+
+# %%
+lasting = -10 / float(original.modes.eigenvalues[0])  # ten of the slowest time constants
+steps = 2000 if scale > 1 else 500
+ran = dynamics.same_noise(
+    noise_key,
+    [A, pruned["noise"]],
+    dt=min(lasting / steps, 0.5 / float(jnp.abs(jnp.diagonal(pruned["noise"])).max())),
+    steps=steps,
+    record_every=4,
+)
+starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+figure, ax = plt.subplots(figsize=(11, 4), layout="constrained")
+courses = dict(zip(("original", "pruned"), ran.states, strict=True))
+plot.plot_time_course(ran.times, courses, ax, neurons=sorted([*starts, *(starts + 1)]))
+ax.set_title("With a fifth of the synapses, each neuron does nearly the same", loc="left")
 plt.show()
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: py:percent
+#     formats: ipynb,py:percent
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -10,6 +10,9 @@
 
 # %% [markdown]
 # # Noise as the probe
+#
+# **Can a synapse find out for itself whether it matters?** Yes: it watches its two neurons while noise drives the network, for
+# some ten of the network's slowest time constants.
 #
 # Notebook 01 took the covariance of the activity from an equation. A synapse cannot solve equations. Here the network *runs*,
 # noise drives it, and every synapse measures, learns and disappears by what it sees while that happens. Then the neurons get a
@@ -28,10 +31,9 @@ import numpy as np
 import scipy.stats
 
 import jaxprune
-from jaxprune import dynamics, linalg, networks, pruning
-from jaxprune.plot import figure_settings, rule_style
+from jaxprune import dynamics, linalg, networks, plot, pruning
 
-plt.rcParams.update(figure_settings())
+plt.rcParams.update(plot.figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
 scale = 1 if fast else 4
 
@@ -59,8 +61,8 @@ times = dt * 5 * np.arange(1, len(ran.trajectory) + 1)
 starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
 figure, axes = plt.subplots(3, 1, figsize=(10, 4.5), sharex=True, layout="constrained")
 for ax, first, size in zip(axes, starts, sizes, strict=True):
-    ax.plot(times, ran.trajectory[:, first], color="#0072b2", linewidth=0.8)
-    ax.plot(times, ran.trajectory[:, first + 1], color="#d55e00", linewidth=0.8)
+    ax.plot(times, ran.trajectory[:, first], color=plot.PALETTE["blue"], linewidth=0.8)
+    ax.plot(times, ran.trajectory[:, first + 1], color=plot.PALETTE["vermilion"], linewidth=0.8)
     ax.set_title(f"two neurons of the cluster of {size}", fontsize=9)
 axes[-1].set_xlabel("time")
 plt.show()
@@ -98,7 +100,7 @@ for ax, multiple in zip(axes, multiples, strict=True):
     value, low, high = (np.asarray(part)[i, j] for part in measured)
     rank = scipy.stats.spearmanr(truth, value).statistic
     inside = float(np.mean((low <= truth) & (truth <= high)))
-    ax.plot(truth, value, ".", markersize=2, alpha=0.4, color="#0072b2")
+    ax.plot(truth, value, ".", markersize=2, alpha=0.4, color=plot.PALETTE["blue"])
     ax.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color="black", linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="exact importance")
     ax.set_title(
@@ -115,8 +117,8 @@ plt.show()
 #
 # ## Measure, remove, learn, again
 #
-# `OnlinePrune` does all of it on the running network, in rounds: measure importance, remove the least important synapses, let the
-# survivors learn by a delta rule to give each neuron the drive that it had. A pair of pure functions, `init` and `step`.
+# `OnlinePrune` does all of it on the running network, in rounds: measure importance, remove the least important synapses, let
+# the survivors learn by a delta rule to give each neuron the drive that it had. A pair of pure functions, `init` and `step`.
 
 # %%
 rounds, keep = 4, 0.1
@@ -149,24 +151,24 @@ for ax, (measure, title) in zip(
     axes, {"h2": "response to noise (H2 error)", "slow_modes": "ten slowest modes"}.items(), strict=True
 ):
     for name, found in measures.items():
-        style = {"color": "black", "marker": "o", "linewidth": 2} if name == "online" else rule_style(name)
+        style = {"color": "black", "marker": "o", "linewidth": 2} if name == "online" else plot.rule_style(name)
         label = "online, from noise alone" if name == "online" else f"{name}, exact covariance"
         ax.plot(fractions, [float(getattr(one, measure)) for one in found], label=label, **style)
     ax.axhline(float(getattr(empty, measure)), color="black", linestyle=":", label="no synapse")
     ax.set(xscale="log", yscale="log", xlabel="fraction of synapses kept", title=title)
     ax.set_xticks(fractions, [f"{value:.2g}" for value in fractions])
     ax.minorticks_off()
-axes[0].set_ylabel("relative error")
+axes[0].set_ylabel("relative error (lower is better)")
 handles, labels = axes[0].get_legend_handles_labels()
 figure.legend(handles, labels, loc="outside lower center", ncols=3)
 plt.show()
 
 # %% [markdown]
 # With nothing but its own noise, the network prunes itself. It ends between compensation with the exact covariance and the same
-# masks without any refit, and the fewer synapses stay, the nearer to the latter: learning gives back little of the drive that was
-# lost, most of which is each neuron's private noise. At one synapse in ten nothing is left to gain over one factor. Coins
-# (`noise`) keep the slow modes far better and respond to noise worse; where they have no point, the network no longer returns to
-# rest.
+# masks without any refit, and the fewer synapses stay, the nearer to the latter: learning gives back little of the drive that
+# was lost, most of which is each neuron's private noise. At one synapse in ten nothing is left to gain over one factor. Coins
+# (`noise`) keep the slow modes far better and respond to noise worse; where they have no point, the network no longer returns
+# to rest.
 #
 # ## Neurons with a threshold
 #
@@ -209,8 +211,13 @@ sets.set(ylabel="neuron", title="active set (black: above threshold)")
 sets.grid(False)
 for name, S in pruned.items():
     distance = jnp.linalg.norm(run(S) - whole, axis=1) / jnp.linalg.norm(whole, axis=1)
-    strayed.plot(times, distance, label=name, **{**rule_style(name), "marker": ""})
-strayed.set(xlabel="time", yscale="log", ylabel="distance / size of the state", title="30 % kept, same input and noise")
+    strayed.plot(times, distance, label=name, **{**plot.rule_style(name), "marker": ""})
+strayed.set(
+    xlabel="time",
+    yscale="log",
+    ylabel="distance / size of the state\n(lower is better)",
+    title="30 % kept, same input and noise",
+)
 strayed.legend()
 plt.show()
 

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: py:percent
+#     formats: ipynb,py:percent
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -11,10 +11,12 @@
 # %% [markdown]
 # # Why weight is not importance
 #
-# A synapse between two neurons that are never active together does nothing, however strong it is. What does its removal
-# change? In a small network of binary neurons, a Boltzmann machine, this can be computed exactly: the network is a
-# probability distribution, and the answer is how far the distribution moves, in nats. Here every candidate for "importance"
-# is held against that.
+# **Is a strong synapse an important one?** Not always: between two neurons that are never active together it does nothing.
+# Weight and activity together tell what a removal changes.
+#
+# In a small network of binary neurons, a Boltzmann machine, this can be computed exactly: the network is a probability
+# distribution, and what a removal changes is how far the distribution moves, in nats. Here every candidate for "importance" is
+# held against that.
 
 # %%
 import os
@@ -30,12 +32,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import scipy.stats
 
-from jaxprune import boltzmann
+from jaxprune import boltzmann, plot
 from jaxprune.boltzmann import Learning, Sessions
 from jaxprune.data import binarise, digits
-from jaxprune.plot import figure_settings
 
-plt.rcParams.update(figure_settings())
+plt.rcParams.update(plot.figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a short training when only checking that the notebook runs
 epochs, hidden, sessions = (20, 20, 2) if fast else (300, 100, 5)
 temperatures, samples, burn_in = (50, 1000, 20) if fast else (500, 10_000, 200)
@@ -78,14 +79,14 @@ single = np.array(
 
 # %%
 candidates = {
-    "weight": boltzmann.weight_size(model),
-    "Fisher information": boltzmann.variance_information(model, exact.moments),
-    "information lost": boltzmann.information(model, exact.moments),
+    "weight": ("weight", boltzmann.weight_size(model)),
+    "Fisher information": ("variance", boltzmann.variance_information(model, exact.moments)),
+    "information lost": ("information", boltzmann.information(model, exact.moments)),
 }
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), sharey=True, layout="constrained")
-for ax, (name, score) in zip(axes, candidates.items(), strict=True):
+for ax, (name, (criterion, score)) in zip(axes, candidates.items(), strict=True):
     rank = scipy.stats.spearmanr(np.ravel(score[0]), single)[0]
-    ax.loglog(np.ravel(score[0]), single, "o", ms=4)
+    ax.loglog(np.ravel(score[0]), single, "o", ms=4, color=plot.colour(criterion))
     ax.set(xlabel=name, title=f"rank correlation {rank:.2f}")
     if name == "Fisher information":
         ax.set_xticks([0.05, 0.1, 0.2], ["0.05", "0.1", "0.2"], minor=False)
@@ -117,19 +118,29 @@ for place in (a, b):
 # step that needs nothing but its own synapses.
 
 # %%
-names = ("weight", "information", "residual-information", "variance", "uniform")
-losses = {}
-for name in names:
+criteria = {
+    "weight": "weight",
+    "information": "information lost",
+    "residual-information": "residual information",
+    "variance": "Fisher information",
+    "uniform": "random",
+}
+plain, stepped = [], []
+for name in criteria:
     masks = boltzmann.choose(choose_key, model, boltzmann.CRITERIA[name](choose_key, model, exact.moments), remove=0.5)
-    losses[name] = lost(boltzmann.remove(model, masks)), lost(boltzmann.remove(model, masks, exact.moments))
+    plain.append(lost(boltzmann.remove(model, masks)))
+    stepped.append(lost(boltzmann.remove(model, masks, exact.moments)))
 
-figure, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
-place = np.arange(len(names))
-for number, label in enumerate(("as they are", "biases take over the mean")):
-    ax.barh(place + 0.4 * number - 0.2, [losses[name][number] for name in names], height=0.36, label=label)
-ax.set(xscale="log", xlabel="divergence with half of the synapses, nats", yticks=place, yticklabels=names)
+figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+place = np.arange(len(criteria))
+ax.hlines(place, stepped, plain, color=plot.PALETTE["grey"], linewidth=0.8)
+ax.plot(plain, place, "o", color=plot.PALETTE["grey"], label="as they are")
+ax.plot(stepped, place, "o", color=plot.PALETTE["blue"], label="biases take over the mean")
+ax.set(xscale="log", xlabel="divergence with half of the synapses, nats (lower is better)")
+ax.set_title("The step of the biases matters most")
+ax.set_yticks(place, list(criteria.values()))
 ax.invert_yaxis()
-ax.legend()
+ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
@@ -159,20 +170,21 @@ def likelihood(machine):
     return float(boltzmann.log_likelihood(machine, test, log_partition).mean())
 
 
-curves = {}
-for criterion in ("weight", "variance"):
+names = {"weight": "weight", "variance": "Fisher information"}
+curves, left = {}, {"before": large}
+for criterion in names:
     settings = Sessions(criterion, 0.5, retrain=Learning(5, (0.02, 0.02), batch=20), samples=samples, burn_in=burn_in)
     state = boltzmann.init_sessions(session_key, large, settings)
     rows = [(int(large.masks[0].sum()), hidden, likelihood(large))]
     for _ in range(sessions):
         state, info = boltzmann.prune_session(session_key, state, train, settings)
         rows.append((info.weights[0], info.units[1], likelihood(state.model)))
-    curves[criterion] = np.array(rows)
+    curves[criterion], left[names[criterion]] = np.array(rows), state.model
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 for criterion, rows in curves.items():
-    axes[0].semilogx(rows[:, 0], rows[:, 1], "o-", label=criterion)
-    axes[1].semilogx(rows[:, 0], rows[:, 2], "o-", label=criterion)
+    axes[0].semilogx(rows[:, 0], rows[:, 1], "o-", color=plot.colour(criterion), label=names[criterion])
+    axes[1].semilogx(rows[:, 0], rows[:, 2], "o-", color=plot.colour(criterion), label=names[criterion])
 axes[0].set(xlabel="synapses left", ylabel="hidden neurons left")
 axes[1].set(xlabel="synapses left", ylabel="log likelihood of new digits, nats")
 for ax in axes:
@@ -180,6 +192,21 @@ for ax in axes:
     ax.minorticks_off()
     ax.invert_xaxis()
 axes[0].legend(title="criterion")
+plt.show()
+
+# %% [markdown]
+# The hidden neurons with most synapses, before and after: what each of them sees of the 8 x 8 pixels. Red excites, blue inhibits,
+# white is no synapse.
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+for ax, (name, machine) in zip(axes, left.items(), strict=True):
+    order = np.argsort(-np.asarray(machine.masks[0]).sum(axis=1), kind="stable")[:24]
+    fields = boltzmann.tile(np.asarray(machine.weights[0])[order], (8, 8), columns=8)
+    limit = np.nanpercentile(np.abs(fields), 99)
+    ax.imshow(fields, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set_title(f"{name}: {int(machine.masks[0].sum())} synapses, {machine.sizes[1]} neurons")
+    ax.axis("off")
 plt.show()
 
 # %% [markdown]

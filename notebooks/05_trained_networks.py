@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     formats: py:percent
+#     formats: ipynb,py:percent
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -11,8 +11,11 @@
 # %% [markdown]
 # # Pruning a network that has learnt something
 #
-# Random networks have no task to lose. Here a recurrent network learns one, and then loses most of its synapses, without any
-# training afterwards: by published rules, and by local ones that watch its task, or only noise that enters *where signals enter*.
+# **Can a trained network lose most of its synapses and keep its task, without training again?** Yes, if the survivors refit,
+# and if what they watch is the task, or at least noise that enters *where signals enter*.
+#
+# Random networks have no task to lose. Here a recurrent network learns one, and then loses most of its synapses: by published
+# rules, and by local ones.
 
 # %%
 import os
@@ -28,10 +31,9 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-from jaxprune import pruning, rnn
-from jaxprune.plot import figure_settings
+from jaxprune import plot, pruning, rnn
 
-plt.rcParams.update(figure_settings())
+plt.rcParams.update(plot.figure_settings())
 fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a small network when only checking that the notebook runs
 neurons, hidden, steps, tests = (32, 32, 150, 200) if fast else (128, 64, 1500, 400)
 keys = iter(jax.random.split(jax.random.key(0), 9))
@@ -53,12 +55,14 @@ synapses = int((W != 0).sum())
 print(f"{neurons} neurons, {synapses} recurrent synapses, accuracy {whole:.3f}")
 
 figure, (learning, trial) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-learning.plot(losses)
+learning.plot(losses, color=plot.PALETTE["blue"])
 learning.set(xlabel="update", ylabel="cross-entropy", yscale="log", title="learning")
 outputs = jax.nn.softmax(rnn.run(model, test.inputs[:, :1])[:, 0])
 trial.imshow(np.asarray(outputs).T, aspect="auto", cmap="viridis", interpolation="nearest")
 scored = np.flatnonzero(np.asarray(test.labels[:, 0]) >= 0)
-trial.plot(scored, np.asarray(test.labels)[scored, 0], "r.", markersize=4, label="right answer")
+trial.plot(
+    scored, np.asarray(test.labels)[scored, 0], ".", color=plot.PALETTE["vermilion"], markersize=4, label="right answer"
+)
 trial.set(xlabel="time step", ylabel="output", title="one trial")
 trial.grid(False)
 trial.legend(labelcolor="white")
@@ -78,7 +82,11 @@ seen = {
     "noise at the inputs": rnn.InputNoise(1.0).activity(input_key, model),
     "task": doing_the_task.activity(task_key, model),
 }
-colours = {"noise in every neuron": "#d55e00", "noise at the inputs": "#0072b2", "task": "black"}
+colours = {
+    "noise in every neuron": plot.colour("neuron-noise"),
+    "noise at the inputs": plot.colour("input-noise"),
+    "task": plot.colour("task"),
+}
 wanted = seen["task"].second_moment
 figure, (spectra, missed) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
 for name, activity in seen.items():
@@ -111,15 +119,15 @@ plt.show()
 #   an input are correlated. All of it is local.
 
 # %%
-shown = {
-    ("weight+radius", None): ("#e69f00", "-"),
-    ("weight", None): ("#999999", "-"),
-    ("noise", "noise in every neuron"): ("#009e73", "-"),
-    ("activity+compensation", "noise in every neuron"): ("#d55e00", "--"),
-    ("activity+compensation", "noise at the inputs"): ("#0072b2", "--"),
-    ("activity+regrow", "noise at the inputs"): ("#0072b2", "-"),
-    ("activity+regrow", "task"): ("black", "-"),
-}
+shown = [
+    ("weight+radius", None),
+    ("weight", None),
+    ("noise", "noise in every neuron"),
+    ("activity+compensation", "noise in every neuron"),
+    ("activity+compensation", "noise at the inputs"),
+    ("activity+regrow", "noise at the inputs"),
+    ("activity+regrow", "task"),
+]
 fractions = (0.5, 0.7, 0.8, 0.9)
 
 
@@ -127,18 +135,21 @@ def retention(network):
     return float(rnn.accuracy(network, *test)) / whole
 
 
-figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-for (name, source), (colour, dashes) in shown.items():
+figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
+for name, source in shown:
     kept = [
         retention(rnn.prune_recurrent(prune_key, model, name, keep=1 - fraction, activity=seen.get(source or "")).model)
         for fraction in fractions
     ]
     label = f"{name}, {source}" if source else name
-    ax.plot(fractions, kept, dashes, marker="o", color=colour, label=label)
+    shade = {"color": colours[source]} if source and name.startswith("activity") else {}
+    ax.plot(fractions, kept, **plot.rule_style(name) | shade, label=label)
     print(f"{label:45s}", *(f"{value:6.3f}" for value in kept))
 ax.axhline(1, color="black", linewidth=0.5)
 ax.set(xlabel="fraction pruned", ylabel="accuracy, relative to the whole network", ylim=(0, 1.08))
-ax.legend(fontsize=8)
+ax.set_title("What is kept when survivors refit (dashes), and by what they watch (colours)")
+ax.set_xticks(fractions)
+plot.label_lines(ax)
 plt.show()
 
 # %% [markdown]
@@ -165,14 +176,18 @@ def rates(network):
 
 whole_rates = rates(model)
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
-for loops, colour in zip((0, 1, 4, 16), ("#999999", "#e69f00", "#0072b2", "black"), strict=True):
+for loops, colour in zip(
+    (0, 1, 4, 16), (plot.PALETTE["grey"], plot.PALETTE["orange"], plot.PALETTE["blue"], "black"), strict=True
+):
     pruned = rnn.prune_recurrent(
         prune_key, model, "activity+regrow", keep=0.1, source=doing_the_task, loops=loops
     ).model
     distance = jnp.linalg.norm(rates(pruned) - whole_rates, axis=(1, 2)) / jnp.linalg.norm(whole_rates, axis=(1, 2))
     ax.plot(distance, color=colour, label=f"{loops} loops: retention {retention(pruned):.3f}")
     print(f"{loops:3d} loops: retention {retention(pruned):.3f}, mean distance {float(distance.mean()):.3f}")
-ax.set(xlabel="time step", ylabel="distance, relative", title="rates of the pruned network, 10 % kept")
+ax.set(
+    xlabel="time step", ylabel="distance, relative (lower is better)", title="rates of the pruned network, 10 % kept"
+)
 ax.legend()
 plt.show()
 
