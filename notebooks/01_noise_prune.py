@@ -174,7 +174,7 @@ ran = dynamics.same_noise(
 starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
 figure, ax = plt.subplots(figsize=(11, 4), layout="constrained")
 courses = dict(zip(("original", "pruned"), ran.states, strict=True))
-plot.plot_time_course(ran.times, courses, ax, neurons=sorted([*starts, *(starts + 1)]))
+plot.plot_time_course(ran.times, courses, ax, neurons=sorted([*starts.tolist(), *(starts + 1).tolist()]))
 ax.set_title("With a fifth of the synapses, each neuron does nearly the same", loc="left")
 plt.show()
 

@@ -37,7 +37,8 @@ from jaxprune import deep, plot
 from jaxprune.data import digits, inputs
 
 plt.rcParams.update(plot.figure_settings())
-epochs = 6 if os.environ.get("JAXPRUNE_FAST") else 60  # a short training when only checking that the notebook runs
+fast = bool(os.environ.get("JAXPRUNE_FAST"))  # a short training when only checking that the notebook runs
+epochs = 6 if fast else 60
 
 train, test = digits()
 x, test_x = (jnp.asarray(inputs(part.images, 16)).reshape(len(part.images), -1) for part in (train, test))
@@ -141,7 +142,7 @@ ways = {
     "... in the closed loop": ("activity+compensation", True, "blue"),
     "... and synapses are exchanged": ("activity+regrow", True, "green"),
 }
-fractions = (0.5, 0.3, 0.2, 0.1, 0.05)
+fractions = (0.2, 0.1) if fast else (0.5, 0.3, 0.2, 0.1, 0.05)
 figure, ax = plt.subplots(figsize=(7.5, 3.8), layout="constrained")
 for name, (rule, loop, shade) in ways.items():
     found = [
