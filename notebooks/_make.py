@@ -7,7 +7,9 @@ only what came out differently.
 import base64
 import hashlib
 import io
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,21 @@ def _smaller(png):
     return base64.b64encode(content.getvalue()).decode()
 
 
+def chosen(numbers: Sequence[str]) -> list[Path]:
+    """The notebooks with these numbers; all, if there are none.
+
+    Raises:
+      SystemExit: a number that no notebook has.
+    """
+    known = {path.name[:2]: path for path in sources()}
+    unknown = [number for number in numbers if number not in known]
+    if unknown:
+        sys.exit(f"there is no notebook {unknown[0]}: the numbers are {', '.join(known)}.")
+    return [known[number] for number in numbers] or list(known.values())
+
+
 if __name__ == "__main__":
-    for path in sources():
-        if not sys.argv[1:] or path.name[:2] in sys.argv[1:]:
-            print(path.stem, flush=True)
-            nbformat.write(made(path), path.with_suffix(".ipynb"))
+    os.environ.pop("JAXPRUNE_FAST", None)  # the short setting is for tests
+    for path in chosen(sys.argv[1:]):
+        print(path.stem, flush=True)
+        nbformat.write(made(path), path.with_suffix(".ipynb"))

@@ -277,6 +277,7 @@ def test_rules_adjustments_and_families_are_all_there():
     others = {
         "Ensemble",
         "NamedNetwork",
+        "celegans",
         "count_components",
         "dominant_leak",
         "perron_bound",

@@ -58,16 +58,15 @@ def _solve(support, W, target, padded, hold, width):
     def held_more(arguments):
         there, own, wanted, found = arguments
 
-        def failed(state):
-            solution, _, tries = state
-            return ~jnp.all(jnp.isfinite(solution)) & (tries < TRIES)
+        def again(state, _):
+            solution, held = state
+            fine = jnp.all(jnp.isfinite(solution))
+            held = jnp.where(fine, held, 10 * held)
+            solution = lax.cond(fine, lambda: solution, lambda: row(there, wanted + (held - hold) * own, held))
+            return (solution, held), None
 
-        def again(state):
-            _, held, tries = state
-            held = 10 * held
-            return row(there, wanted + (held - hold) * own, held), held, tries + 1
-
-        return lax.while_loop(failed, again, (found, jnp.asarray(hold, found.dtype), 0))[0]
+        # Of known length, so that it has a derivative.
+        return lax.scan(again, (found, jnp.asarray(hold, found.dtype)), length=TRIES)[0][0]
 
     # Row after row: jaxlib's batched factorisations must not meet on a CPU (see linalg/lapack.py).
     found = lax.map(lambda arguments: row(*arguments, hold), (support, target))

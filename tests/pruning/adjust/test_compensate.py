@@ -281,6 +281,17 @@ def test_two_patterns_of_activity_have_a_fit_in_single_precision():
     assert float(drive_error(W, W * mask, H)) > 0.1
 
 
+def test_fits_by_rows_have_a_derivative():
+    A = dominant("clustered")
+    C, mask = -jnp.linalg.inv(A) / 2, random_mask(A, symmetric=True)
+
+    def total(scale):
+        S = compensate(scale * A, mask, C, leak=True, ridge=1e-6, solver="cholesky", symmetric=False)
+        return jnp.sum(S**2)
+
+    assert float(jax.grad(total)(1.5)) == pytest.approx(3 * float(total(1.0)), rel=1e-9)
+
+
 def test_fit_never_loses_more_than_leaving_survivors_alone():
     assert float(drive_error(W, fit(W, MASK, H), H)) < float(drive_error(W, W * MASK, H))
 
