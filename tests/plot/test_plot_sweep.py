@@ -56,6 +56,11 @@ def test_where_the_median_network_is_unstable_there_is_a_mark(results):
     assert not [text for ax in plot.plot_sweep(results).axes for text in ax.texts if text.get_text() == "unstable"]
 
 
+def test_names_of_rules_are_shown_as_they_are(results):
+    strange = results.assign_coords(rule=[rf"$\bad{{$ {number}" for number in range(results.sizes["rule"])])
+    assert plot.figure_bytes(plot.plot_sweep(strange))[1:4] == b"PNG"
+
+
 def test_png(results, tmp_path):
     plot.save_figure(plot.plot_sweep(results), tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
