@@ -7,11 +7,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.experimental.sparse import BCSR
 from jaxtyping import Float, Int
 
 from jaxprune._checks import InputError, check_key, check_positive, check_whole
 from jaxprune._types import Matrix, PRNGKey, Real
-from jaxprune.linalg.sparse import SparseMatrix
+from jaxprune.linalg.sparse import SparseMatrix, is_sparse
 
 
 class Courses(NamedTuple):
@@ -44,7 +45,7 @@ def same_noise(
 
     Args:
       key: random key of the noise.
-      networks: dynamics matrices in 1/time, dense or sparse by rows.
+      networks: dynamics matrices in 1/time, dense or sparse by rows; all are taken in the widest of their precisions.
       dt: step, in units of time, the same for all; it must be below `largest_step` of each.
       steps: number of steps; static.
       sigma: intensity of the noise, per square root of time.
@@ -74,9 +75,16 @@ def same_noise(
     check_whole("record_every", record_every, least=1)
     check_whole("steps", steps, least=record_every)
     shown = jnp.arange(sizes[0]) if neurons is None else neurons
-    dt = jnp.asarray(dt, networks[0].dtype)
-    states = _follow(key, tuple(networks), shown, dt, jnp.asarray(sigma, dt.dtype), steps, record_every)
+    dtype = jnp.result_type(*(A.dtype for A in networks), float)
+    dt, sigma = jnp.asarray(dt, dtype), jnp.asarray(sigma, dtype)
+    states = _follow(key, tuple(_cast(A, dtype) for A in networks), shown, dt, sigma, steps, record_every)
     return Courses(record_every * dt * jnp.arange(1, steps // record_every + 1), states)
+
+
+def _cast(A, dtype):
+    if A.dtype == dtype:
+        return A
+    return BCSR((A.data.astype(dtype), A.indices, A.indptr), shape=A.shape) if is_sparse(A) else A.astype(dtype)
 
 
 @partial(jax.jit, static_argnames=("steps", "record_every"))

@@ -14,7 +14,7 @@ from jaxprune.plot import NetworkView
 
 WIDTH = 12.5
 """Inches of a picture, the width of the page."""
-LEFT, ABOVE, BELOW = 0.75, 0.35, 0.55
+LEFT, ABOVE, BELOW = 0.95, 0.35, 0.55
 """Inches beside, above and below the panels."""
 
 
@@ -36,7 +36,7 @@ def network_activity(view: NetworkView) -> bytes:
     def draw(axes):
         plot.plot_mode_errors(view.errors, axes[0]).set_title("error along each mode")
         plot.plot_time_course(view.times, view.courses, axes[1])
-        axes[1].set_title(f"same noise: correlation {view.agreement:.2f}", loc="left")
+        axes[1].set_title(view.course_title, loc="left")
 
     return _drawn(3.7, (1, 1.5), draw, gap=1.5)
 
@@ -48,7 +48,7 @@ def store_curves(opened: Opened, measure: str, title: str, mode: int) -> bytes:
         plot.plot_statistic(opened.summary, measure, axes[0]).set(title=title, ylabel="lower is better")
         for rule, intervals in mode_intervals(opened, mode).groupby("rule"):
             line = intervals.squeeze("rule").sortby("keep")
-            plot.plot_median(axes[1], line.keep.values, line, label=str(rule), **plot.rule_style(str(rule)))
+            plot.plot_median(axes[1], line.keep.values, line, label=plot.plain(rule), **plot.rule_style(str(rule)))
         axes[1].set(xscale="log", yscale="log", xlabel="fraction of synapses kept", ylabel="lower is better")
         axes[1].set_title(f"error along mode {mode} (1 is the slowest)")
         axes[1].set_xticks(axes[0].get_xticks(), [label.get_text() for label in axes[0].get_xticklabels()])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxprune.plot._machine import machine_figure, plot_pictures, plot_sessions
     from jaxprune.plot._modes import plot_mode_errors
     from jaxprune.plot._network import NetworkView, network_figure, network_view
+    from jaxprune.plot._plain import plain
     from jaxprune.plot._rnn import RNNView, rnn_figure, rnn_view
     from jaxprune.plot._save import figure_bytes, save_figure
     from jaxprune.plot._scores import plot_scores
@@ -38,6 +39,7 @@ __all__ = [
     "machine_figure",
     "network_figure",
     "network_view",
+    "plain",
     "plot_accuracy",
     "plot_bound",
     "plot_degrees",
@@ -73,6 +75,7 @@ _PLACES = {
     "_machine": ("machine_figure", "plot_pictures", "plot_sessions"),
     "_modes": ("plot_mode_errors",),
     "_network": ("NetworkView", "network_figure", "network_view"),
+    "_plain": ("plain",),
     "_rnn": ("RNNView", "rnn_figure", "rnn_view"),
     "_save": ("figure_bytes", "save_figure"),
     "_scores": ("plot_scores",),

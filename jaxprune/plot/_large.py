@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxprune.linalg import SpectralDensity
+from jaxprune.plot._axes import label_decades
 from jaxprune.plot._colours import colour
+from jaxprune.plot._plain import plain
 
 
 def plot_spectral_density(densities: Mapping[str, SpectralDensity], ax: Axes) -> Axes:
@@ -30,7 +32,7 @@ def plot_spectral_density(densities: Mapping[str, SpectralDensity], ax: Axes) ->
     for number, (label, found) in enumerate(densities.items()):
         x, y, error = (np.asarray(part) for part in (found.points, found.density, found.error))
         ax.fill_between(x, y - error, y + error, color=colour(label), alpha=0.25, linewidth=0)
-        ax.plot(x, y, color=colour(label), linewidth=2.2 if number == 0 else 1.2, label=label)
+        ax.plot(x, y, color=colour(label), linewidth=2.2 if number == 0 else 1.2, label=plain(label))
     ax.set(xlabel="eigenvalue (growth rate, 1/time)", ylabel="share of modes per rate")
     ax.set_ylim(bottom=0)
     ax.legend(fontsize=8)
@@ -56,7 +58,11 @@ def plot_degrees(degrees: Mapping[str, Any], ax: Axes) -> Axes:
         counts = np.sort(np.asarray(counts))
         places = np.unique(counts[counts > 0])
         share = 1 - np.searchsorted(counts, places, side="left") / len(counts)
-        ax.step(places, share, where="post", color=colour(label), linewidth=2.2 if number == 0 else 1.2, label=label)
+        width = 2.2 if number == 0 else 1.2
+        # Between two degrees, as many neurons have at least so many as at the next.
+        ax.step(places, share, where="pre", color=colour(label), linewidth=width, label=plain(label))
     ax.set(xscale="log", yscale="log", xlabel="synapses onto a neuron", ylabel="share of neurons with at least so many")
+    label_decades(ax.xaxis)
+    label_decades(ax.yaxis, percent=True)
     ax.legend(fontsize=8)
     return ax

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from jaxprune.plot._axes import label_decades
 from jaxprune.plot._colours import colour
 from jaxprune.plot._labels import label_lines
+from jaxprune.plot._plain import plain
 
 MANY = 40
 """Modes from which dots are small, their median is drawn as a line, and the axis of modes is logarithmic."""
@@ -38,9 +40,9 @@ def plot_mode_errors(modes: Mapping[str, Any], ax: Axes, *, slow: int = 10) -> A
     """
     count = max(len(np.atleast_1d(errors)) for errors in modes.values())
     ax.set(yscale="log", xscale="log" if count > MANY else "linear")
-    for label, errors in modes.items():
+    for name, errors in modes.items():
         drawn = np.maximum(np.asarray(errors, float), FINEST)
-        place, shade = 1 + np.arange(len(drawn)), colour(label)
+        place, shade, label = 1 + np.arange(len(drawn)), colour(name), plain(name)
         if count > MANY:
             ax.plot(place, drawn, ".", color=shade, markersize=2, alpha=0.35)
             ax.plot(*_running_median(place, drawn), color=shade, label=label)
@@ -51,6 +53,8 @@ def plot_mode_errors(modes: Mapping[str, Any], ax: Axes, *, slow: int = 10) -> A
     ax.set(xlim=(0.9 if count > MANY else 0.5, count + 0.5))
     ax.set(xlabel=f"mode, slowest first (shaded: the {slow} slowest)" if count > slow else "mode, slowest first")
     ax.set(ylabel="error along the mode (lower is better)")
+    if count <= MANY:
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.xaxis.set_major_formatter("{x:.0f}")
     label_decades(ax.yaxis, percent=True)
     return label_lines(ax)

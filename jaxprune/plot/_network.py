@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from jaxprune import dynamics, linalg
 from jaxprune._types import Matrix, PRNGKey
+from jaxprune.linalg import Stability
 from jaxprune.plot import _words
 from jaxprune.plot._modes import plot_mode_errors
 from jaxprune.plot._spectrum import plot_spectrum
@@ -38,6 +39,7 @@ class NetworkView(NamedTuple):
       weights: dynamics matrices by label.
       times: of the time courses, in units of time.
       courses: activity under the same noise by label, (time, neuron).
+      stability: of the pruned network.
       names: of the neurons; empty where they have none but their numbers.
     """
 
@@ -46,6 +48,7 @@ class NetworkView(NamedTuple):
     weights: dict[str, np.ndarray]
     times: np.ndarray
     courses: dict[str, np.ndarray]
+    stability: Stability
     names: tuple[str, ...] = ()
 
     @property
@@ -56,8 +59,13 @@ class NetworkView(NamedTuple):
 
     @property
     def stable(self) -> bool:
-        """Whether the pruned network comes to rest."""
-        return _words.abscissa(list(self.spectra.values())[1]) < 0
+        """Whether the pruned network is known to come to rest."""
+        return self.stability.stable
+
+    @property
+    def course_title(self) -> str:
+        """How well the two time courses agree, in words; of a pruned network not known to be stable, why that says nothing."""
+        return _words.course_title(self.courses, self.stability)
 
     @property
     def agreement(self) -> float:
@@ -73,6 +81,7 @@ def network_view(
     labels: tuple[str, str] = ("original", "pruned"),
     names: Sequence[str] = (),
     sigma: float = 1.0,
+    stability: Stability | None = None,
 ) -> NetworkView:
     """Look at a pruned network and its original: spectra, errors along modes, activity under the same noise.
 
@@ -86,6 +95,7 @@ def network_view(
       labels: what figures call them.
       names: of the neurons.
       sigma: intensity of the noise, per square root of time.
+      stability: of B, if it is known already.
 
     Raises:
       InputError: matrices that are not square, not finite, or of two sizes.
@@ -105,13 +115,15 @@ def network_view(
     errors = {name: np.asarray(linalg.mode_errors(found, network)[0]) for name, network in networks.items()}
     if np.allclose(errors["mask only"], errors[labels[1]], equal_nan=True):
         del errors["mask only"]
-    courses = _courses(key, A, B, (np.asarray(found.eigenvalues), np.asarray(values)), sigma)
+    stability = linalg.stability(B) if stability is None else stability
+    courses = _courses(key, A, B, (np.asarray(found.eigenvalues), np.asarray(values)), stability, sigma)
     return NetworkView(
         spectra=dict(zip(labels, (np.asarray(found.eigenvalues), np.asarray(values)), strict=True)),
         errors=errors,
         weights=dict(zip(labels, (np.asarray(A), np.asarray(B)), strict=True)),
         times=np.asarray(courses.times),
         courses=dict(zip(labels, np.asarray(courses.states), strict=True)),
+        stability=stability,
         names=tuple(names),
     )
 
@@ -140,8 +152,8 @@ def network_figure(view: NetworkView, *, title: str | None = None) -> Figure:
         plot_spectrum(view.spectra, axes["spectrum"]).set_title(_words.slowest(view.spectra))
         plot_mode_errors(view.errors, axes["errors"]).set_title(_words.worst_mode(view.errors))
         plot_time_course(view.times, view.courses, axes["course"], names=view.names)
-        axes["course"].set_title(_words.course_title(view.courses), loc="left")
-        figure.suptitle(title or _words.headline(view.kept, view.stable, view.errors), fontsize=11)
+        axes["course"].set_title(view.course_title, loc="left")
+        figure.suptitle(title or _words.headline(view.kept, view.stability, view.errors), fontsize=11)
     return figure
 
 
@@ -149,10 +161,11 @@ def _synapses(W):
     return int(np.count_nonzero(W) - np.count_nonzero(np.diagonal(W)))
 
 
-def _courses(key, A, B, spectra, sigma):
+def _courses(key, A, B, spectra, stability, sigma):
     """Time courses with a step that the fastest mode of both allows."""
     small = len(A) <= ALL
-    stable = [values for values in spectra if values.real.max() < 0]
+    settling = spectra if stability.stable else spectra[:1]
+    stable = [values for values in settling if values.real.max() < 0]
     slow = min((float(-values.real.max()) for values in stable), default=1.0)
     if small:
         fast = max(float(np.abs(values).max()) for values in spectra)

@@ -111,9 +111,10 @@ def rnn_figure(view: RNNView, *, title: str | None = None) -> Figure:
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(12, 7.2), layout="constrained")
         axes = figure.subplot_mosaic(panels)
-        limit = weight_limit(*view.weights.values())
+        limit = weight_limit(*view.weights.values(), diagonal=True)
         for place, (label, W) in zip(("first", "second"), view.weights.items(), strict=True):
-            plot_weights(W, axes[place], limit=limit).set_title(f"{label}: {_synapses(W):,} recurrent synapses")
+            counted = f"{label}: {_synapses(W):,} recurrent synapses"
+            plot_weights(W, axes[place], limit=limit, diagonal=True).set_title(counted)
         plot_spectrum(view.spectra, axes["spectrum"], edge=REST).set_title(_radius_title(view))
         if view.scores:
             plot_scores(view.scores, axes["scores"], chance=view.chance).set_title(_score_title(view))
@@ -127,7 +128,7 @@ def _draw_outputs(view, ax):
     steps, count = next(iter(view.outputs.values())).shape
     shown = min(count, OUTPUTS)
     plot_time_course(np.arange(steps), view.outputs, ax, neurons=range(shown))
-    ax.set(xlabel="step", ylabel="output")
+    ax.set(xlabel="step", ylabel="output, around its mean")
     ax.set_title(f"{'outputs' if shown == count else f'{shown} of {count} outputs'}, shown {view.trial}", loc="left")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from jaxprune.plot._colours import colour
+from jaxprune.plot._plain import plain
 
 
 def plot_scores(scores: Mapping[str, float], ax: Axes, *, chance: float | None = None) -> Axes:
@@ -23,7 +24,8 @@ def plot_scores(scores: Mapping[str, float], ax: Axes, *, chance: float | None =
       >>> plot_scores({"original": 0.9, "pruned": 0.8}, Figure().subplots(), chance=0.5).get_ylabel()
       'accuracy, % (higher is better)'
     """
-    bars = ax.bar(list(scores), [100 * score for score in scores.values()], color=[colour(label) for label in scores])
+    heights = [100 * score for score in scores.values()]
+    bars = ax.bar([plain(label) for label in scores], heights, color=[colour(label) for label in scores])
     ax.bar_label(bars, fmt="{:.1f}", padding=2)
     if chance is not None:
         bar = ax.bar(["one constant\nanswer"], [100 * chance], color="none", edgecolor="black")

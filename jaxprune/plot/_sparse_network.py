@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from jaxprune import dynamics, linalg
 from jaxprune._checks import InputError
 from jaxprune._types import PRNGKey
-from jaxprune.linalg import SpectralDensity
+from jaxprune.linalg import SpectralDensity, Stability
 from jaxprune.linalg.sparse import SparseMatrix, diagonal_of, from_entries, input_of, to_scipy
 from jaxprune.plot import _words
 from jaxprune.plot._large import plot_degrees, plot_spectral_density
@@ -41,6 +41,7 @@ class SparseNetworkView(NamedTuple):
       degrees: synapses that each neuron receives, by label.
       times: of the time courses, in units of time.
       courses: activity of some neurons under the same noise by label, (time, neuron).
+      stability: of the pruned network.
       names: of these neurons.
     """
 
@@ -50,6 +51,7 @@ class SparseNetworkView(NamedTuple):
     degrees: dict[str, np.ndarray]
     times: np.ndarray
     courses: dict[str, np.ndarray]
+    stability: Stability
     names: tuple[str, ...]
 
     @property
@@ -60,8 +62,13 @@ class SparseNetworkView(NamedTuple):
 
     @property
     def stable(self) -> bool:
-        """Whether no mode of the pruned network was found that grows."""
-        return not _words.abscissa(list(self.spectra.values())[1]) >= 0
+        """Whether the pruned network is known to come to rest."""
+        return self.stability.stable
+
+    @property
+    def course_title(self) -> str:
+        """How well the two time courses agree, in words; of a pruned network not known to be stable, why that says nothing."""
+        return _words.course_title(self.courses, self.stability)
 
 
 def sparse_network_view(
@@ -72,6 +79,7 @@ def sparse_network_view(
     labels: tuple[str, str] = ("original", "pruned"),
     names: Sequence[str] = (),
     sigma: float = 1.0,
+    stability: Stability | None = None,
 ) -> SparseNetworkView:
     """Look at a large pruned network and its original: slowest modes, density of the spectrum, degrees, activity of some neurons.
 
@@ -82,6 +90,7 @@ def sparse_network_view(
       labels: what figures call them.
       names: of all neurons.
       sigma: intensity of the noise, per square root of time.
+      stability: of B, if it is known already.
 
     Raises:
       InputError: networks of two sizes, or one whose modes cannot be looked for.
@@ -108,6 +117,7 @@ def sparse_network_view(
         degrees=dict(zip(labels, (_degrees(A), _degrees(B)), strict=True)),
         times=np.asarray(courses.times),
         courses=dict(zip(labels, np.asarray(courses.states), strict=True)),
+        stability=linalg.stability(B) if stability is None else stability,
         names=tuple(str(names[place]) if len(names) else str(place) for place in shown),
     )
 
@@ -139,8 +149,8 @@ def sparse_network_figure(view: SparseNetworkView, *, title: str | None = None) 
             plot_spectral_density(view.densities, axes["density"]).set_title("density of all modes")
         plot_degrees(view.degrees, axes["degrees"]).set_title(_silenced(view.degrees))
         plot_time_course(view.times, view.courses, axes["course"], names=view.names)
-        axes["course"].set_title(_words.course_title(view.courses), loc="left")
-        figure.suptitle(title or _words.headline(view.kept, view.stable, view.errors), fontsize=11)
+        axes["course"].set_title(view.course_title, loc="left")
+        figure.suptitle(title or _words.headline(view.kept, view.stability, view.errors), fontsize=11)
     return figure
 
 

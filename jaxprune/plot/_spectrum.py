@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from jaxprune.plot._colours import PALETTE, colour
+from jaxprune.plot._plain import plain
 
 ROOM = 0.15
 """Above the spectrum, for its legend, as a share of its height."""
@@ -38,10 +40,11 @@ def plot_spectrum(spectra: Mapping[str, Any], ax: Axes, *, edge: float = 0.0) ->
         x, y = (places, np.sort(np.real(found))[::-1]) if real else (np.real(found), np.imag(found))
         rings = {"facecolors": "none", "edgecolors": colour(label), "s": 26}
         style = {"color": colour(label), "s": 7} if number else rings
-        ax.scatter(x, y, label=label, linewidths=0.8, zorder=2 + 0.1 * number, **style)
+        ax.scatter(x, y, label=plain(label), linewidths=0.8, zorder=2 + 0.1 * number, **style)
     _shade(ax, edge, across=real)
     unit = ", 1/time" if edge == 0 else ""
     if real:
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.set(xlabel="mode, slowest first", ylabel=f"eigenvalue{unit}")
         ax.legend(loc="best", fontsize=8)
     else:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from jaxprune.plot._plain import plain
 from jaxprune.plot._style import figure_settings, rule_style
 from jaxprune.sweep import summarise
 
@@ -33,7 +34,7 @@ def plot_statistic(summary: xr.Dataset, name: str, ax: Axes) -> Axes:
     """
     for rule in summary.rule.values:
         line = summary[name].sel(rule=rule).sortby("keep")
-        plot_median(ax, line.keep.values, line, label=str(rule), **rule_style(str(rule)))
+        plot_median(ax, line.keep.values, line, label=plain(rule), **rule_style(str(rule)))
     medians = summary[name].sel(statistic="median")
     drawn = bool(((medians > 0) & np.isfinite(medians)).any())
     ax.set(xscale="log", yscale="log" if drawn else "linear", xlabel="fraction of synapses kept")
@@ -184,7 +185,7 @@ def _finding(summary):
     if not h2.sizes["keep"]:
         return ""
     best, counts = np.unique(h2.rule.values[h2.fillna(np.inf).argmin("rule").values], return_counts=True)
-    rule, count = str(best[counts.argmax()]), int(counts.max())
+    rule, count = plain(best[counts.argmax()]), int(counts.max())
     where = (
         "at every fraction kept" if count == h2.sizes["keep"] else f"at {count} of {h2.sizes['keep']} fractions kept"
     )

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxprune.plot._colours import colour
+from jaxprune.plot._plain import plain
 
 SHOWN = 5
 """Neurons that are drawn."""
@@ -19,6 +20,7 @@ def plot_time_course(
 ) -> Axes:
     """Draw the activity of some neurons over time, one above the other, in each network; the first network is a broad line.
 
+    A neuron is drawn around its mean in the first network, so that one that rests far from zero is seen as well as any.
     The course of a neuron ends where it leaves the axes for good, as in a network that is not stable.
 
     Args:
@@ -44,15 +46,15 @@ def plot_time_course(
         np.unique(np.linspace(0, size - 1, min(SHOWN, size)).astype(int)) if neurons is None else np.asarray(neurons)
     )
     room = ROOM * float(np.nanmax(np.nanstd(first[:, chosen], axis=0))) or 1.0
-    offsets = room * np.arange(len(chosen))[::-1]
+    offsets, rest = room * np.arange(len(chosen))[::-1], np.nanmean(first[:, chosen], axis=0)
     for number, (label, course) in enumerate(courses.items()):
-        drawn = _until_gone(np.asarray(course)[:, chosen], room * len(chosen)) + offsets
+        drawn = _until_gone(np.asarray(course)[:, chosen] - rest, room * len(chosen)) + offsets
         width = 2.6 if number == 0 else 0.9
         lines = ax.plot(times, drawn, color=colour(label), linewidth=width, zorder=2 + number)
-        lines[0].set_label(label)
-    ax.set(xlabel="time", ylabel="activity of neuron", xlim=(times[0], times[-1]))
+        lines[0].set_label(plain(label))
+    ax.set(xlabel="time", ylabel="activity of neuron, around its mean", xlim=(times[0], times[-1]))
     ax.set(ylim=(-room, offsets[0] + room))
-    ax.set_yticks(offsets, [str(names[place]) if names else str(place) for place in chosen])
+    ax.set_yticks(offsets, [plain(names[place] if names else place) for place in chosen])
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(courses), fontsize=8, borderaxespad=0.2)
     return ax
 

@@ -11,6 +11,7 @@ from jaxprune._checks import InputError
 from jaxprune.plot._axes import label_decades
 from jaxprune.plot._colours import colour
 from jaxprune.plot._labels import label_lines
+from jaxprune.plot._plain import plain
 from jaxprune.plot._style import figure_settings
 
 NAMED = 8
@@ -32,7 +33,7 @@ def plot_accuracy(curves: Mapping[str, Sequence[float]], ax: Any) -> Any:
       'accuracy, % (higher is better)'
     """
     for label, curve in curves.items():
-        ax.plot(range(1, len(curve) + 1), 100 * np.asarray(curve), color=colour(label), label=label)
+        ax.plot(range(1, len(curve) + 1), 100 * np.asarray(curve), color=colour(label), label=plain(label))
     ax.set(xlabel="epoch", ylabel="accuracy, % (higher is better)")
     return label_lines(ax)
 
@@ -53,7 +54,7 @@ def plot_density(layers: Mapping[str, Sequence[float]], ax: Any) -> Any:
     """
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(layers)))
     for shade, (label, curve) in zip(shades, layers.items(), strict=True):
-        ax.plot(range(1, len(curve) + 1), 100 * np.asarray(curve), color=shade, label=label)
+        ax.plot(range(1, len(curve) + 1), 100 * np.asarray(curve), color=shade, label=plain(label))
     ax.set(xlabel="epoch", ylabel="synapses kept, %", yscale="log")
     label_decades(ax.yaxis)
     return label_lines(ax) if len(layers) <= NAMED else ax

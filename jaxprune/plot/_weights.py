@@ -12,15 +12,16 @@ TYPICAL = 0.98
 """Share of synapses below the weight with the deepest colour, so that one large weight does not make the others pale."""
 
 
-def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
+def plot_weights(W: Any, ax: Axes, *, limit: float | None = None, diagonal: bool = False) -> Axes:
     """Draw the weights between neurons as a map: red excites, blue inhibits, white is no synapse.
 
-    The diagonal, which is the leak, is grey.
+    The diagonal, which is the leak of a dynamics matrix, is grey.
 
     Args:
       W: weights or dynamics matrix, [post, pre].
       ax: axes of matplotlib.
       limit: weight of the deepest colour; by default nearly the largest. `weight_limit` gives one to share.
+      diagonal: whether the diagonal holds synapses, of a neuron onto itself, that are drawn like others.
 
     Returns:
       The axes.
@@ -31,12 +32,13 @@ def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
       'from neuron (red excites, blue inhibits)'
     """
     W = np.array(W, float)
-    limit = weight_limit(W) if limit is None else limit
+    limit = weight_limit(W, diagonal=diagonal) if limit is None else limit
     size = len(W)
-    np.fill_diagonal(W, 0)
+    if not diagonal:
+        np.fill_diagonal(W, 0)
     block = -(-size // CELLS)
     shown = _blocks(W, block)
-    if block == 1:
+    if block == 1 and not diagonal:
         np.fill_diagonal(shown, np.nan)
     extent = (-0.5, block * shown.shape[1] - 0.5, block * shown.shape[0] - 0.5, -0.5)
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad="#CCCCCC")
@@ -48,17 +50,18 @@ def plot_weights(W: Any, ax: Axes, *, limit: float | None = None) -> Axes:
     return ax
 
 
-def weight_limit(*weights: Any) -> float:
+def weight_limit(*weights: Any, diagonal: bool = False) -> float:
     """A weight that nearly all synapses of some networks are below, in size; for colours that their maps share.
 
     Args:
-      weights: matrices; their diagonals do not count.
+      weights: matrices.
+      diagonal: whether their diagonals count.
 
     Example:
       >>> weight_limit(np.array([[-9.0, 2.0], [2.0, -9.0]]))
       2.0
     """
-    found = [np.abs(W[~np.eye(len(W), dtype=bool)]) for W in map(np.asarray, weights)]
+    found = [np.abs(W if diagonal else W[~np.eye(len(W), dtype=bool)]) for W in map(np.asarray, weights)]
     sizes = np.concatenate([part[part > 0] for part in found])
     return float(np.quantile(sizes, TYPICAL)) if len(sizes) else 1.0
 

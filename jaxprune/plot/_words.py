@@ -4,26 +4,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxprune.linalg import SLOW
-
-GONE = 100
-"""Activity so much larger than that of the original is on its way to infinity."""
+from jaxprune.linalg import SLOW, Stability
 
 
-def headline(kept: float, stable: bool, errors: Mapping[str, np.ndarray]) -> str:
+def headline(kept: float, stability: Stability, errors: Mapping[str, np.ndarray]) -> str:
     """What became of the network, in one sentence.
 
     Args:
       kept: share of the synapses.
-      stable: whether the pruned network is.
+      stability: of the pruned network.
       errors: along the original's modes, slowest first; those of the pruned network come first.
 
     Example:
-      >>> headline(0.1, True, {"pruned": np.array([0.1, 0.3])})
+      >>> headline(0.1, Stability(-1.0, 1e-15, True), {"pruned": np.array([0.1, 0.3])})
       '10.0% of the synapses are kept, and the 2 slowest modes change by 20.0% on average'
     """
-    if not stable:
-        return f"with {kept:.1%} of its synapses the network is not stable"
+    if not stability.known:
+        return f"{kept:.1%} of the synapses are kept; whether the network is stable is {stability.words}"
+    if not stability.stable:
+        return f"with {kept:.1%} of its synapses the network is {stability.words}"
     known = _slow(errors)
     change = f", and the {len(known)} slowest modes change by {known.mean():.1%} on average" if len(known) else ""
     return f"{kept:.1%} of the synapses are kept{change}"
@@ -74,18 +73,25 @@ def correlation(courses: Mapping[str, np.ndarray]) -> float:
         return float(np.corrcoef(first, second)[0, 1])
 
 
-def course_title(courses: Mapping[str, np.ndarray]) -> str:
-    """How well activity agrees.
+def course_title(courses: Mapping[str, np.ndarray], stability: Stability) -> str:
+    """How well activity agrees: a correlation where both networks come to rest, else why there is none.
+
+    Args:
+      courses: of the original and of the pruned network.
+      stability: of the pruned network.
 
     Example:
-      >>> course_title({"original": np.array([[1.0], [2.0]]), "pruned": np.array([[2.0], [4.0]])})
+      >>> courses = {"original": np.array([[1.0], [2.0]]), "pruned": np.array([[2.0], [4.0]])}
+      >>> course_title(courses, Stability(-1.0, 1e-15, True))
       'activity under the same noise: correlation 1.000'
     """
-    value = correlation(courses)
-    before, after = (float(np.abs(course).max()) for course in courses.values())
-    if not after < GONE * before:
-        return "activity under the same noise: it grows without end"
-    return f"activity under the same noise: correlation {value:.3f}"
+    if not stability.known:
+        says = "whether it comes to rest is not known"
+    elif not stability.stable:
+        says = "it grows without end" if stability.words == "unstable" else "it never comes to rest"
+    else:
+        says = f"correlation {correlation(courses):.3f}"
+    return f"activity under the same noise: {says}"
 
 
 def _slow(errors):

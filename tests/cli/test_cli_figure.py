@@ -79,6 +79,14 @@ def test_without_matplotlib_it_says_so_before_anything_is_computed(run, matrix, 
     assert run("prune", matrix, "--keep", "0.5", "--rule", "noise", "--out", "B.npz")[0] == 0
 
 
+def test_names_are_not_mathematics(run, tmp_path):
+    (tmp_path / "A.csv").write_text("pre,post,weight\n" + "$\\bad{$,b,1\nb,$\\bad{$,0.5\nb,c,1\nc,b,1\n")
+    command = ("prune", "A.csv", "--leak", "scaled", "--rule", "noise", "--keep", "0.9", "--out", "B.npz", "--figure")
+    status, _, err = run(*command)
+    assert (status, err) == (0, "")
+    assert (tmp_path / "B.png").read_bytes()[:4] == PNG
+
+
 def test_recurrent_networks(run, tmp_path):
     model = rnn.ctrnn(jax.random.key(0), inputs=2, neurons=12, outputs=3)
     rnn.save_rnn(tmp_path / "model.npz", model)

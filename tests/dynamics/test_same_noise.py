@@ -36,6 +36,17 @@ def test_the_difference_of_two_courses_has_no_noise_in_it():
     np.testing.assert_allclose(float(jnp.std(kicks)), dt**0.5, rtol=5 / (2 * kicks.size) ** 0.5)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_networks_of_two_precisions_see_the_same_noise(sparse):
+    A = jnp.array([[-2.0, 1.0], [0.5, -2.0]])
+    networks = [as_sparse("A", one) if sparse else one for one in (A.astype(jnp.float32), A)]
+    for order in (networks, networks[::-1]):
+        found = same_noise(KEY, order, dt=0.1, steps=3)
+        assert found.states.dtype == found.times.dtype == jnp.float64
+        np.testing.assert_array_equal(found.states[0], found.states[1])
+    assert same_noise(KEY, networks[:1], dt=0.1, steps=3).states.dtype == jnp.float32
+
+
 def test_networks_of_two_sizes_are_refused():
     with pytest.raises(jaxprune.InputError, match="networks of 1 and 2 neurons"):
         same_noise(KEY, [-jnp.eye(1), -jnp.eye(2)], dt=0.1, steps=3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxprune import linalg, plot, pruning, rnn
+from jaxprune.explore import _pictures as explore_pictures
 from jaxprune.linalg.sparse import as_sparse
 from tests.helpers import dominant
 
@@ -47,8 +48,38 @@ def test_a_network_beside_itself_and_one_that_runs_away(pair):
     away = plot.network_view(KEY, A, A - 2 * jnp.diag(jnp.diagonal(A)))
     assert not away.stable
     figure = plot.network_figure(away)
-    assert "the network is not stable" in figure.get_suptitle()
+    assert "the network is unstable" in figure.get_suptitle()
+    assert any("grows without end" in title for title in titles(figure))
     plot.figure_bytes(figure)
+
+
+def test_the_verdict_is_that_of_the_command(monkeypatch, tmp_path):
+    """Also where activity has not grown yet, and where all that was found of the spectrum is nothing; the page says the same."""
+    saved = []
+    monkeypatch.setattr(plot, "figure_bytes", lambda figure: saved.append(figure) or b"")
+    A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
+    pairs = {
+        "is marginal": (jnp.array([[-1.0, 1.0], [1.0, -1.0]]), "it never comes to rest"),
+        "is unstable": (1e-3 * A.at[0, 0].set(1.0), "it grows without end"),
+    }
+    for verdict, (B, activity) in pairs.items():
+        view = plot.network_view(KEY, A, B)
+        assert not view.stable
+        figure = plot.network_figure(view)
+        assert verdict in figure.get_suptitle()
+        explore_pictures.network_activity(view)
+        page = saved.pop()
+        assert all(f"activity under the same noise: {activity}" in titles(drawn) for drawn in (figure, page))
+        assert not any("correlation" in title for title in titles(figure) | titles(page))
+    unknown = linalg.Stability(np.nan, 1e-15, False, known=False)
+    A = as_sparse("A", A)
+    view = plot.sparse_network_view(KEY, A, A, stability=unknown)
+    view = view._replace(spectra=view.spectra | {"pruned": np.zeros(0)})
+    assert not view.stable
+    figure = plot.sparse_network_figure(view)
+    assert "whether the network is stable is not known" in figure.get_suptitle()
+    assert "activity under the same noise: whether it comes to rest is not known" in titles(figure)
+    plot.save_figure(figure, tmp_path / "B.png")
 
 
 def test_sparse_views_agree_with_dense_ones(pair):
@@ -60,6 +91,7 @@ def test_sparse_views_agree_with_dense_ones(pair):
     assert bool(view.densities) == linalg.is_symmetric(A)
     off = np.asarray(B) * (1 - np.eye(len(B)))
     np.testing.assert_array_equal(view.degrees["pruned"], np.count_nonzero(off, axis=1))
+    assert view.stability.words == dense.stability.words == "stable"
     figure = plot.sparse_network_figure(view)
     assert len(figure.axes) == 4 + bool(view.densities)
     plot.figure_bytes(figure)
@@ -78,5 +110,7 @@ def test_recurrent_networks(trials):
     assert view.kept == 0.5
     figure = plot.rnn_figure(view)
     assert len(figure.axes) == 4 + trials
+    maps = [image.get_array() for ax in figure.axes for image in ax.images]
+    np.testing.assert_array_equal(np.ma.filled(maps[0], np.nan), view.weights["original"])
     assert ("75% of the accuracy is kept" in titles(figure)) == trials
     plot.figure_bytes(figure)

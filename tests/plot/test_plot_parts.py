@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cbook import STEP_LOOKUP_MAP
 from matplotlib.figure import Figure
 
 from jaxprune import boltzmann, deep, plot
@@ -79,6 +80,13 @@ def test_spectra():
     assert ax.get_xlim()[1] > 1
 
 
+@pytest.mark.parametrize("width", [2.0, 4.4, 8.0])
+def test_modes_are_counted_in_whole_numbers(width):
+    for draw, values in ((plot.plot_mode_errors, np.full(16, 0.2)), (plot.plot_spectrum, -np.arange(1.0, 17))):
+        ax = draw({"pruned": values}, Figure(figsize=(width, 3)).subplots())
+        assert all(place == round(place) for place in ax.get_xticks())
+
+
 def test_errors_of_few_and_of_many_modes():
     few = plot.plot_mode_errors({"pruned": np.array([0.1, np.nan, 0.3])}, Figure().subplots())
     np.testing.assert_array_equal(few.lines[0].get_ydata(), [0.1, np.nan, 0.3])
@@ -94,7 +102,58 @@ def test_time_courses_are_of_the_neurons_named():
     ax = plot.plot_time_course(np.arange(4), courses, Figure().subplots(), neurons=[2, 0], names=("a", "b", "c"))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["c", "a"]
     above, below = ax.lines[0].get_ydata(), ax.lines[1].get_ydata()
-    np.testing.assert_allclose(above - below, 2 + above[0] - below[0] - 2)
+    apart = float(np.subtract(*ax.get_yticks()))
+    # Each around its own mean.
+    np.testing.assert_allclose(above - below, apart, atol=1e-12)
+    np.testing.assert_allclose(above, np.arange(4) * 3 - 4.5 + ax.get_yticks()[0], atol=1e-12)
+
+
+def test_a_course_far_from_zero_is_seen():
+    times = np.arange(40.0)
+    courses = {"original": np.stack([10 + np.sin(times / 3), -200 + np.cos(times)], axis=1)}
+    courses["pruned"] = courses["original"] + 0.1
+    ax = plot.plot_time_course(times, courses, Figure().subplots())
+    low, high = ax.get_ylim()
+    for line in ax.lines:
+        assert np.isfinite(line.get_ydata()).all()
+        assert low < line.get_ydata().min() < line.get_ydata().max() < high
+    assert "around its mean" in ax.get_ylabel()
+
+
+def test_degrees_are_the_share_of_neurons_with_at_least_so_many():
+    counts = np.array([0, 1, 3, 3, 10])
+    line = plot.plot_degrees({"original": counts}, Figure().subplots()).lines[0]
+    x, y = STEP_LOOKUP_MAP[line.get_drawstyle()](*line.get_data())
+    for degree in (1, 2, 2.9, 3, 5, 9.9):
+        assert np.interp(degree + 0.01, x, y) == pytest.approx(np.mean(counts >= degree + 0.01))
+
+
+def test_the_diagonal_is_a_leak_or_synapses():
+    W = np.array([[5.0, 1.0], [-1.0, 0.0]])
+    drawn = [plot.plot_weights(W, Figure().subplots(), diagonal=diagonal).images[0] for diagonal in (False, True)]
+    np.testing.assert_array_equal(drawn[0].get_array().mask, np.eye(2, dtype=bool))
+    np.testing.assert_array_equal(drawn[1].get_array(), W)
+    assert plot.weight_limit(W) == 1 < plot.weight_limit(W, diagonal=True)
+    large = np.diag(np.arange(1.0, 301))
+    shown = plot.plot_weights(large, Figure().subplots(), diagonal=True).images[0].get_array()
+    np.testing.assert_array_equal(np.diagonal(shown), np.arange(2, 301, 2))
+
+
+def test_names_are_shown_as_they_are():
+    """Mathematics that cannot be read ends the drawing of all of the figure."""
+    bad = r"$\bad{$"
+    figure = Figure()
+    axes = figure.subplots(2, 4).flat
+    course = np.arange(12.0).reshape(4, 3)
+    plot.plot_time_course(np.arange(4), {bad: course}, axes[0], names=("a", bad, r"\$c"))
+    plot.plot_mode_errors({bad: np.array([0.1, 0.2])}, axes[1])
+    plot.plot_spectrum({bad: np.array([-1.0, -2.0])}, axes[2])
+    plot.plot_degrees({bad: np.array([1, 2])}, axes[3])
+    plot.plot_scores({bad: 0.5}, axes[4])
+    plot.plot_accuracy({bad: [0.1, 0.2]}, axes[5])
+    plot.plot_density({bad: [0.1, 0.2]}, axes[6])
+    assert plot.figure_bytes(figure)[1:4] == b"PNG"
+    assert axes[1].lines[0].get_color() == plot.colour(bad)
 
 
 def test_pixels_that_go_dark_are_counted():

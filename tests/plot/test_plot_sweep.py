@@ -6,6 +6,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from jaxprune import networks, plot, sweep
+from jaxprune.explore import _pictures as explore_pictures
+from jaxprune.explore._store import Opened
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,17 @@ def test_where_the_median_network_is_unstable_there_is_a_mark(results):
         assert "lower is better" in ax.get_ylabel()
     assert "Response to noise nearest" in figure.get_suptitle()
     assert not [text for ax in plot.plot_sweep(results).axes for text in ax.texts if text.get_text() == "unstable"]
+
+
+def test_names_of_rules_are_shown_as_they_are(results):
+    strange = results.assign_coords(rule=[rf"$\bad{{$ {number}" for number in range(results.sizes["rule"])])
+    opened = Opened(strange, sweep.summarise(strange), ())
+    for drawn in (
+        plot.figure_bytes(plot.plot_sweep(strange)),
+        explore_pictures.store_curves(opened, "h2", "H2 error", 1),
+        explore_pictures.store_network(opened, 0, 0.6, list(strange.rule.values)),
+    ):
+        assert drawn[1:4] == b"PNG"
 
 
 def test_png(results, tmp_path):
