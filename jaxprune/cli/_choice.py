@@ -53,10 +53,25 @@ def try_rules(
     return parts.try_rules(key, A, activity, keep, symmetric=bool(symmetric), criterion=criterion, score=judged)
 
 
+def options(name: str) -> dict[str, str]:
+    """The options that stand for a rule that was tried.
+
+    Args:
+      name: as `pruning.parts.AUTO` has it.
+    """
+    rule, _, original = name.partition(", ")
+    return {"--rule": rule} | ({"--diagonal": "original"} if original else {})
+
+
+def said(name: str) -> str:
+    """The same as they are typed."""
+    return " ".join(f"{option} {value}" for option, value in options(name).items())
+
+
 def facts(tried: Tried) -> dict[str, Any]:
     """A rule that was tried, as it is recorded."""
     return {
-        "options": tried.options,
+        "options": said(tried.name),
         tried.criterion.lower().replace(" ", "_"): recorded(tried.score),
         "abscissa": tried.stability.abscissa,
         "stability": tried.stability.words,
@@ -73,7 +88,7 @@ def show(tried: list[Tried]) -> None:
             if number == 0 and one.stability.stable
             else one.stability.words
         )
-        view.add_row(one.options, f"{one.score:.4g}", f"{one.stability.abscissa:.4g}", taken)
+        view.add_row(said(one.name), f"{one.score:.4g}", f"{one.stability.abscissa:.4g}", taken)
     print_table(view)
 
 

@@ -34,14 +34,12 @@ def check_outputs(out: Path, *beside: Path, suffixes: Iterable[str], overwrite: 
         raise InputError(f"--out is {out}, but its suffix must be one of {', '.join(suffixes)}.")
     if not out.parent.is_dir():
         raise InputError(f"--out is {out}, but there is no directory {out.parent}: make it first.")
-    for folder in {path.parent for path in (out, *beside)}:
+    for path in (out, *beside):
         try:
-            with tempfile.TemporaryFile(dir=folder):
+            with tempfile.TemporaryFile(dir=path.parent):
                 pass
         except OSError as error:
-            raise InputError(
-                f"{folder} cannot be written ({error.strerror}): choose another place for --out."
-            ) from error
+            raise InputError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
 WIDTH = 110

@@ -10,19 +10,11 @@ from jaxprune import linalg
 from jaxprune._types import Matrix
 from jaxprune.cli._common import certificate_facts, print_table, recorded
 from jaxprune.linalg import Measures
-from jaxprune.linalg.parts import Probes, probe
+from jaxprune.linalg.parts import Probes, measure_names, probe
 from jaxprune.pruning import adjust
 
 LARGE = 1000
 """Neurons from which measures that take minutes are estimated or left out."""
-MEASURES = {
-    "h2": ("h2_error", "H2 error (response to noise)"),
-    "slow_modes": ("slow_modes_mean_error", "error along the {slow} slowest modes"),
-    "worst_mode": ("slow_modes_worst_error", "the worst of them"),
-    "stationary": ("information_lost_nats_per_neuron", "information lost, nats per neuron"),
-    "path": ("information_lost_of_trajectories", "the same, of trajectories, per time"),
-    "sorted_median": ("sorted_eigenvalues_median_error", "median error of sorted eigenvalues"),
-}
 LEFT_OUT = (
     f"above {LARGE} neurons the H2 error is estimated from random probes, and what takes minutes is left out: the error of "
     "sorted eigenvalues, the control with one factor, and the information lost of controls"
@@ -56,12 +48,12 @@ class Comparison(NamedTuple):
         """Print the measures."""
         certificate = self.measures.certificate
         view = rich.table.Table("", "pruned", *self.controls, box=None)
-        for name, (_, title) in MEASURES.items():
+        for name, called in measure_names(self.slow).items():
             cells = [_shown(getattr(m, name)) for m in (self.measures, *self.controls.values())]
             if name == "h2" and self.h2_error is not None and jnp.isfinite(self.measures.h2):
                 cells[0] += f" ± {self.h2_error:.2g}"
             if any(cells):
-                view.add_row(title.format(slow=self.slow), *cells)
+                view.add_row(called.below or called.title, *cells)
         print_table(view)
         epsilon = _shown(certificate.epsilon) or "none: the original's symmetric part is not negative definite"
         show_certificate(certificate, epsilon, self.original, self.pruned)
@@ -142,7 +134,7 @@ def compare(
 
 
 def _recorded(measures):
-    return {title: recorded(getattr(measures, name)) for name, (title, _) in MEASURES.items()}
+    return {called.recorded: recorded(getattr(measures, name)) for name, called in measure_names().items()}
 
 
 def _shown(value):

@@ -10,7 +10,8 @@ import rich.table
 from jaxprune import linalg
 from jaxprune._memory import check_memory
 from jaxprune.cli._common import print_table, recorded
-from jaxprune.cli._comparison import MEASURES, show_certificate
+from jaxprune.cli._comparison import show_certificate
+from jaxprune.linalg.parts import measure_names
 from jaxprune.linalg.sparse import Estimate, SampledCovariance, SparseMatrix, sparse_response, times, with_data
 
 BYTES = 100
@@ -19,9 +20,8 @@ TRIED = 4
 """Patterns from which the H2 error of a rule that is tried is estimated."""
 CONTROLS = 200_000
 """Neurons up to which controls are measured, too."""
-TITLES = {
-    name: (fact, title.format(slow=linalg.SLOW)) for name, (fact, title) in MEASURES.items() if name != "sorted_median"
-}
+NAMES = {name: called for name, called in measure_names().items() if name != "sorted_median"}
+"""Of the measures that are estimated."""
 LEFT_OUT = (
     f"above {linalg.sparse.LARGE} neurons everything is estimated, with standard errors over random patterns; the error of "
     "sorted eigenvalues and the control with one factor are left out"
@@ -76,10 +76,10 @@ class LargeComparison(NamedTuple):
         """Print the measures."""
         print(f"activity: {self.samples.words}")
         view = rich.table.Table("", "pruned", *self.controls, box=None)
-        for name, (_, title) in TITLES.items():
+        for name, called in NAMES.items():
             cells = [_shown(getattr(found, name)) for found in (self.estimates, *self.controls.values())]
             if any(cells):
-                view.add_row(title, *cells)
+                view.add_row(called.below or called.title, *cells)
         print_table(view)
         certificate = self.estimates.certificate
         show_certificate(certificate, certificate.words.removeprefix("epsilon "), self.original, self.pruned)
@@ -124,11 +124,11 @@ def _bare(A):
 
 def _recorded(found):
     values: dict = {}
-    for name, (title, _) in TITLES.items():
+    for name, called in NAMES.items():
         estimate: Estimate = getattr(found, name)
-        values[title] = recorded(estimate.value)
-        values[f"{title}_standard_error"] = recorded(estimate.error)
-        values[f"{title}_estimator"] = estimate.estimator
+        values[called.recorded] = recorded(estimate.value)
+        values[f"{called.recorded}_standard_error"] = recorded(estimate.error)
+        values[f"{called.recorded}_estimator"] = estimate.estimator
     return values
 
 

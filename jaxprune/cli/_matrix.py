@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from jaxprune import linalg, networks, pruning
-from jaxprune._checks import InputError, check_leak, check_seed, quoted
+from jaxprune._checks import InputError, check_positive, check_seed, quoted
 from jaxprune._memory import check_memory
 from jaxprune.cli import _choice
 from jaxprune.cli._common import check_outputs, refuse_unused, report_bytes, rule_facts, write_together
@@ -19,14 +19,8 @@ from jaxprune.cli._figure import Figure, figure_path, network_picture, said
 from jaxprune.cli._large import check_room, compare_large
 from jaxprune.cli._packaged import is_packaged, recorded_source
 from jaxprune.dynamics import activity_of
-from jaxprune.linalg.sparse import (
-    as_sparse,
-    check_sparse_leak,
-    is_sparse,
-    rows_of,
-    to_scipy,
-)
-from jaxprune.networks.parts import add_leak, leaks_of
+from jaxprune.linalg.sparse import as_sparse, is_sparse, to_scipy
+from jaxprune.networks.parts import WithLeak, choose_leak, count_synapses, with_leak
 from jaxprune.pruning import Strengthen
 from jaxprune.pruning.parts import Tried, stable_ones
 from jaxprune.pruning.sparse import samples_for_fit
@@ -34,6 +28,8 @@ from jaxprune.pruning.sparse import samples_for_fit
 Leak = Literal["auto", "none", "scaled", "dominant", "stable"]
 MATRICES = 24
 """Arrays of the size of the network's matrix that `prune` and `certify` hold at once."""
+LEAKS = {"none": (), "scaled": ("--gain",), "dominant": ("--margin",), "stable": ("--margin",)}
+"""Options that have an effect with each leak."""
 WORM = "celegans"
 """The network that comes with the package."""
 UNSTABLE = 3
@@ -94,7 +90,7 @@ def prune(
     check_seed("seed", seed)
     chosen = _rule(rule, method, diagonal, cap)
     original = _dynamics(matrix, neurons, leak, gain, margin)
-    A, key = original.matrix, jax.random.key(seed)
+    A, key = original.given.matrix, jax.random.key(seed)
     large = is_sparse(A)
     symmetric = None if large else linalg.is_symmetric(A)
     before = linalg.stability(A)
@@ -113,7 +109,7 @@ def prune(
     probes = None if large else prepare(A)
     if chosen is None:
         tried = _choice.try_rules(key, A, activity, keep, probes)
-        chosen, pruned, name = tried[0].rule, tried[0].pruned, tried[0].options.split()[1]
+        chosen, pruned, name = tried[0].rule, tried[0].pruned, _choice.options(tried[0].name)["--rule"]
     else:
         pruned, name = (
             pruning.prune(key, A, chosen, keep=keep, symmetric=symmetric, activity=activity, warn=False),
@@ -129,13 +125,13 @@ def prune(
     facts = {
         "matrix": original.source,
         "neurons": A.shape[0],
-        "synapses": _synapses(A),
-        "self_synapses_left_out": original.left_out,
+        "synapses": count_synapses(A),
+        "self_synapses_left_out": original.given.left_out,
         "components": networks.count_components(pruned.mask),
         "rule": rule_facts(name, chosen),
         "tried": [_choice.facts(one) for one in tried],
         "keep": keep,
-        "leak": original.leak,
+        "leak": original.leak_facts(),
         "seed": seed,
         **compared.facts(),
     }
@@ -183,14 +179,14 @@ def certify(
     if picture is not None:
         check_outputs(picture, suffixes=(".png",), overwrite=overwrite)
     original = _dynamics(a, neurons, leak, gain, margin)
-    pruned = networks.read_matrix(b, sparse=is_sparse(original.matrix))
+    A = original.given.matrix
+    pruned = networks.read_matrix(b, sparse=is_sparse(A))
     B = _in_order(original.names, pruned, a, b)
-    activity = _activity(original.matrix)
-    compared = _compared(original.matrix, B, activity, None if is_sparse(B) else prepare(original.matrix))
-    facts = {"original": original.source, "pruned": str(b), "leak": original.leak, **compared.facts()}
+    compared = _compared(A, B, _activity(A), None if is_sparse(B) else prepare(A))
+    facts = {"original": original.source, "pruned": str(b), "leak": original.leak_facts(), **compared.facts()}
     content = {} if out is None else {out: report_bytes(facts)}
     if picture is not None:
-        content[picture] = network_picture(original.matrix, B, original.names)
+        content[picture] = network_picture(A, B, original.names)
     write_together(content)
     original.show()
     compared.show()
@@ -222,13 +218,6 @@ def _compared(A, B, activity, probes, stability=None):
     return compare(A, B, C=activity.covariance, probes=probes, stability=stability)
 
 
-def _synapses(A):
-    """Entries off the diagonal."""
-    if is_sparse(A):
-        return int(jnp.sum(rows_of(A) != A.indices))
-    return int(jnp.sum((A != 0) & ~jnp.eye(len(A), dtype=bool)))
-
-
 def _rule(name, method, diagonal, cap):
     """The rule of that name with the options given; None for auto."""
     options = {"--method": method, "--diagonal": diagonal, "--cap": cap}
@@ -246,19 +235,19 @@ class _Original(NamedTuple):
 
     source: str
     packaged: bool
-    matrix: Any
     names: tuple[str, ...]
-    left_out: int
-    leak: dict[str, Any]
-    words: str
+    given: WithLeak
+
+    def leak_facts(self):
+        """The leak as it is recorded."""
+        return {"kind": self.given.leak} | self.given.settings | self.given.facts
 
     def show(self):
         """Print where the network is from, if it is from no file; what was left out; and what was added."""
         if self.packaged:
             print(f"network: the {WORM} that comes with jaxprune, {len(self.names)} neurons (Varshney et al. 2011)")
-        if self.left_out:
-            print(f"{self.left_out} synapses of a neuron onto itself are left out")
-        print(self.words)
+        settings = (f"--{name} {value:g}" for name, value in self.given.settings.items())
+        print("\n".join(self.given.lines(" ".join((f"--leak {self.given.leak}", *settings)))))
 
 
 def _dynamics(path, neurons, leak, gain, margin) -> _Original:
@@ -277,31 +266,18 @@ def _dynamics(path, neurons, leak, gain, margin) -> _Original:
     else:
         dense = MATRICES * W.dtype.itemsize * size**2
         check_memory(f"a network of {size} neurons, as a dense matrix,", dense, "prune a part of it.")
-    own = leaks_of(W)
-    given = int(jnp.sum(own != 0))
-    if leak == "auto":
-        leak = "none" if given else "scaled" if packaged or path.suffix == ".csv" else "dominant"
-    used = {"none": (), "scaled": ("--gain",), "dominant": ("--margin",), "stable": ("--margin",)}
-    refuse_unused(f"the leak {leak!r}", {"--gain": gain, "--margin": margin}, used=used[leak])
-    if size == 1 or not _synapses(W):
-        raise InputError(f"{path} has no synapse: there is nothing to prune.")
-    if leak == "none":
-        remedy = "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place."
-        if is_sparse(W):
-            check_sparse_leak(str(path), own, remedy)
-        else:
-            check_leak(str(path), W, remedy)
-        words = "leak: as in the file"
-        return _Original(source, packaged, W, network.names, network.left_out, {"kind": "none"}, words)
-    A, facts, words = add_leak(W, leak, gain=gain, margin=margin)
-    if given:
-        words += f"; the diagonal of the file ({given} entries) is not used"
-    return _Original(source, packaged, A, network.names, network.left_out, {"kind": leak} | facts, words)
+    leak = choose_leak(W, leak, counts=packaged or path.suffix == ".csv")
+    refuse_unused(f"the leak {leak!r}", {"--gain": gain, "--margin": margin}, used=LEAKS[leak])
+    if margin is not None:
+        check_positive("--margin", margin, zero=leak == "dominant")
+    remedy = "mend it, or pass --leak scaled, dominant or stable, which put a leak in its place."
+    given = with_leak(network, leak, name=str(path), gain=gain, margin=margin, remedy=remedy)
+    return _Original(source, packaged, network.names, given)
 
 
 def _unstable(found, original, tried):
     """One line: what is wrong, and which rules were measured to be stable here."""
-    stable = stable_ones(tried)
+    stable = stable_ones(tried, _choice.said)
     remedy = f"stable here: {stable}" if stable else "of the rules of --rule auto none is stable here: keep more"
     return (
         f"{found.words.upper()}: spectral abscissa {found.abscissa:.4g} (original {original.abscissa:.4g}). Nothing was written; "

@@ -29,8 +29,8 @@ def is_packaged(path: Path, name: str, suffixes: Collection[str]) -> bool:
         return False
     if str(path) == name:
         return True
-    if path.suffix in suffixes:
-        return False  # the reader says that it is not there
+    if path.suffix and (path.suffix in suffixes or not suffixes):
+        return False  # a file that is not there, which the reader says, or that is yet to be written
     if difflib.get_close_matches(str(path).lower(), [name]):
         raise InputError(f"there is no file {quoted(str(path))}: did you mean {name}, which comes with jaxprune?")
     if suffixes and not path.suffix:

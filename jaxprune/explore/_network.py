@@ -12,6 +12,7 @@ from jaxprune._checks import InputError, check_choice
 from jaxprune._types import Matrix
 from jaxprune.dynamics import Activity, activity_of
 from jaxprune.linalg import Measures, Reference, Stability
+from jaxprune.linalg.parts import measure_names
 from jaxprune.pruning import Pruned, adjust
 
 FAMILIES = {
@@ -197,20 +198,18 @@ def certificate(original: Original, outcome: Outcome) -> tuple[str, ...]:
 
 ROUNDING = 1e-9
 """Measures below this are shown as zero."""
-MEASURES = {
-    "response to noise, H2 error": "h2",
-    f"{linalg.SLOW} slowest modes, mean error": "slow_modes",
-    f"{linalg.SLOW} slowest modes, worst": "worst_mode",
-    "information lost, nats per neuron": "stationary",
-}
+LEADING = ("h2", "slow_modes", "worst_mode", "stationary")
+"""Measures of the table, a row each."""
 
 
 def table(original: Original, outcome: Outcome) -> list[dict[str, str]]:
     """The leading measures of the pruned network beside the controls, a row each; lower is better."""
     columns = {"pruned": outcome.measures, "mask alone": outcome.mask_only, "no synapse": original.empty}
+    names = measure_names()
     return [
-        {"lower is better": title} | {name: _shown(getattr(found, measure)) for name, found in columns.items()}
-        for title, measure in MEASURES.items()
+        {"lower is better": names[measure].title}
+        | {name: _shown(getattr(found, measure)) for name, found in columns.items()}
+        for measure in LEADING
     ]
 
 

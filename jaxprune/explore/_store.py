@@ -11,15 +11,9 @@ from jaxprune import sweep
 from jaxprune._checks import InputError
 from jaxprune._provenance import versions
 from jaxprune.linalg import SLOW
+from jaxprune.linalg.parts import measure_names
 
-MEASURES = {
-    "response to noise, H2 error": "h2",
-    f"{SLOW} slowest modes, mean error": "slow_modes",
-    f"{SLOW} slowest modes, worst": "worst_mode",
-    "information lost, nats per neuron": "stationary",
-    "certificate, epsilon": "epsilon",
-    "median error of sorted eigenvalues": "sorted_median",
-}
+MEASURES = {called.title: name for name, called in measure_names().items()} | {"certificate, epsilon": "epsilon"}
 """What curves are drawn of, by what the page calls it."""
 
 

@@ -1,17 +1,17 @@
 """A user's own network: read from an uploaded file, given a leak, pruned, and offered for download."""
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from jaxprune import linalg, networks
-from jaxprune._checks import InputError, check_leak, quoted
+from jaxprune._checks import InputError, quoted
 from jaxprune.explore._network import Original, Outcome, look_at, outcome_of, prune
 from jaxprune.linalg.sparse import is_sparse
-from jaxprune.networks.parts import add_leak, leaks_of
+from jaxprune.networks.parts import choose_leak, with_leak
 from jaxprune.pruning.parts import Tried, stable_ones, try_rules
 
 LIMIT = 500
@@ -59,7 +59,7 @@ def read_upload(name: str, content: bytes, leak: str) -> Upload:
     """
     if len(content) > BYTES:
         raise InputError(
-            f"{quoted(name)} has {len(content) / 1e6:.0f} MB, but at most {BYTES / 1e6:.0f} are taken here."
+            f"{quoted(name)} has {math.ceil(len(content) / 1e5) / 10:.1f} MB, but at most {BYTES / 1e6:.0f} are taken here."
         )
     return _with_leak(quoted(name), _read(name, content), leak, counts=Path(name).suffix.lower() == ".csv")
 
@@ -93,14 +93,14 @@ def prune_upload(upload: Upload, rule: str, keep: float, seed: int) -> Result:
         return Result(rule, found, () if found.stability.stable else _try(upload, keep, seed))
     tried = _try(upload, keep, seed)
     best: Any = tried[0].pruned
-    return Result(_name(tried[0]), outcome_of(upload.original, best), tried)
+    return Result(tried[0].name, outcome_of(upload.original, best), tried)
 
 
 def remedy(result: Result) -> str:
     """What to do about a pruned network that is not stable, in one line; nothing about one that is."""
     if result.outcome.stability.stable:
         return ""
-    stable = stable_ones(one._replace(options=_name(one)) for one in result.tried)
+    stable = stable_ones(result.tried)
     return (
         f"Stable here: {stable}."
         if stable
@@ -121,21 +121,12 @@ def _with_leak(what, network, leak, *, counts):
         raise InputError(
             f"{what} has {size:,} neurons, but at most {LIMIT} are taken here: `jaxprune prune` takes larger ones."
         )
-    W = W.todense() if is_sparse(W) else W
-    own = leaks_of(W)
-    if not bool(jnp.any(jnp.diag(own) != W)):
-        raise InputError(f"{what} has no synapse: there is nothing to prune.")
-    given = int(jnp.sum(own != 0))
-    if leak == "auto":
-        leak = "none" if given else "scaled" if counts else "dominant"
-    notes = [f"{network.left_out} synapses of a neuron onto itself are left out"] if network.left_out else []
-    if leak == "none":
-        check_leak(what, W, "mend it, or choose a leak to be put in its place.")
-        A, words = W, "leak: as in the file"
-    else:
-        A, _, words = add_leak(W, leak)
-        words += f"; the diagonal of the file ({given} entries) is not used" if given else ""
-    return Upload(look_at(A), network.names, (f"{size} neurons", *notes, words))
+    network = network._replace(matrix=W.todense() if is_sparse(W) else W)
+    leak = choose_leak(W, leak, counts=counts)
+    remedy = "mend it, or choose a leak to be put in its place."
+    given = with_leak(network, leak, name=what, remedy=remedy)
+    how = ", ".join((leak, *(f"{name} {value:g}" for name, value in given.settings.items())))
+    return Upload(look_at(given.matrix), network.names, (f"{size} neurons", *given.lines(how)))
 
 
 def _read(name, content):
@@ -169,8 +160,3 @@ def _try(upload, keep, seed):
             score=score,
         )
     )
-
-
-def _name(tried):
-    """A rule that was tried, without the command line's words."""
-    return tried.options.removeprefix("--rule ").replace(" --diagonal original", ", leak as it was")

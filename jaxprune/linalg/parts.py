@@ -14,11 +14,13 @@ from jaxprune.linalg._information import (
     realised_divergence,
     stationary_divergence,
 )
+from jaxprune.linalg._names import MeasureName, measure_names
 from jaxprune.linalg._probes import Probes, h2_of_probes, probe
 from jaxprune.linalg._proven import proven_epsilon
 from jaxprune.linalg._reduced import Reduced, divergence_of_spectra, reduce_symmetric
 
 __all__ = [
+    "MeasureName",
     "PairCovariances",
     "Probes",
     "Reduced",
@@ -29,6 +31,7 @@ __all__ = [
     "h2_of_pair",
     "h2_of_probes",
     "information_of_pair",
+    "measure_names",
     "path_divergence",
     "probe",
     "proven_epsilon",

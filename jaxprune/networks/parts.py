@@ -1,5 +1,5 @@
-"""Parts of networks for programs that read a user's: the leak that it is given, and how, in words."""
+"""Parts of networks for programs that read a user's: the leak that it has or is given, and how, in words."""
 
-from jaxprune.networks._added_leak import AddedLeak, add_leak, leaks_of
+from jaxprune.networks._added_leak import WithLeak, choose_leak, count_synapses, with_leak
 
-__all__ = ["AddedLeak", "add_leak", "leaks_of"]
+__all__ = ["WithLeak", "choose_leak", "count_synapses", "with_leak"]

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
+from jaxprune.linalg.parts import measure_names
 from jaxprune.plot._plain import plain
 from jaxprune.plot._style import figure_settings, rule_style
 from jaxprune.sweep import summarise
@@ -136,29 +137,31 @@ def plot_sweep(results: xr.Dataset) -> Figure:
     """H2 error, slow modes and information lost above; worst slow mode, certificate and the literature's median below."""
     summary = summarise(results)
     n, slow, networks = results.sizes["mode"], summary.attrs["slow"], summary.attrs["networks"]
-    titles = {
-        "h2": ("relative H2 error", "response to noise"),
-        "slow_modes": (r"$|u^* S v / \lambda - 1|$", f"mean along the {slow} slowest modes"),
-        "stationary": ("nats per neuron", "information lost"),
-        "worst_mode": (r"$|u^* S v / \lambda - 1|$", f"worst of the {slow} slowest modes"),
-        "epsilon": (r"$\epsilon$", "certificate (shaded: no guarantee)"),
-        "sorted_median": (r"$|\mu / \lambda - 1|$", "median of sorted eigenvalues"),
+    labels = {
+        "h2": "relative H2 error",
+        "slow_modes": r"$|u^* S v / \lambda - 1|$",
+        "stationary": "nats per neuron",
+        "worst_mode": r"$|u^* S v / \lambda - 1|$",
+        "epsilon": r"$\epsilon$",
+        "sorted_median": r"$|\mu / \lambda - 1|$",
     }
+    titles = {name: called.quantity for name, called in measure_names(slow).items()}
+    titles["epsilon"] = "certificate (shaded: no guarantee)"
     unstable = {str(rule): _unstable(summary.sel(rule=rule)) for rule in summary.rule.values}
     with mpl.rc_context(figure_settings()):
         figure = Figure(figsize=(10.5, 5.6), layout="constrained")
         grid = figure.subplots(2, 3, sharex=True)
-        axes = dict(zip(titles, grid.flat, strict=True))
-        for name, (label, title) in titles.items():
+        axes = dict(zip(labels, grid.flat, strict=True))
+        for name, label in labels.items():
             plot_statistic(summary, name, axes[name]).set(ylabel=f"{label} (lower is better)")
-            axes[name].set_title(title, fontsize=10)
+            axes[name].set_title(titles[name], fontsize=10)
             plot_unstable(unstable, axes[name])
         for ax in grid[0]:
             ax.set_xlabel("")
         plot_bound(summary, axes["epsilon"])
         _shade_above_one(axes["epsilon"])
-        handles, labels = axes["epsilon"].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+        handles, rules = axes["epsilon"].get_legend_handles_labels()
+        figure.legend(handles, rules, loc="outside lower center", ncols=min(len(rules), 5))
         size = f"{networks} networks of {n} neurons: medians (bars: 68 %, arrows: without end); infinite ones left out"
         figure.suptitle("\n".join(line for line in (_finding(summary), size) if line), fontsize=10)
     return figure

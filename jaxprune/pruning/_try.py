@@ -13,19 +13,19 @@ from jaxprune.pruning.adjust import Strengthen
 from jaxprune.pruning.sparse import SparsePruned
 
 AUTO: dict[str, Rule] = {
-    "--rule noise": NoisePrune(),
-    "--rule noise --diagonal original": NoisePrune(adjust=Strengthen(diagonal="original")),
-    "--rule noise+keep": named_rule("noise+keep"),
-    "--rule noise+compensation": named_rule("noise+compensation"),
-    "--rule weight+compensation": named_rule("weight+compensation"),
+    "noise": NoisePrune(),
+    "noise, leak as it was": NoisePrune(adjust=Strengthen(diagonal="original")),
+    "noise+keep": named_rule("noise+keep"),
+    "noise+compensation": named_rule("noise+compensation"),
+    "weight+compensation": named_rule("weight+compensation"),
 }
-"""What is tried, by the options of the command line that name it."""
+"""What is tried, by the name of the rule and, after a comma, what is not as its name says."""
 
 
 class Tried(NamedTuple):
-    """A rule that was tried: its options, what it made of the network, how well by which criterion, and whether it is stable."""
+    """A rule that was tried: its name, what it made of the network, how well by which criterion, and whether it is stable."""
 
-    options: str
+    name: str
     rule: Rule
     pruned: Pruned | SparsePruned
     criterion: str
@@ -59,17 +59,22 @@ def try_rules(
       >>> found = try_rules(
       ...     jax.random.key(0), A, None, 1.0, symmetric=True, criterion="difference", score=lambda B: float(jnp.abs(B - A).max())
       ... )
-      >>> found[0].options, found[0].score
-      ('--rule noise', 0.0)
+      >>> found[0].name, found[0].score
+      ('noise', 0.0)
     """
     found = []
-    for options, rule in AUTO.items():
+    for name, rule in AUTO.items():
         pruned: Any = prune(key, A, rule, keep=keep, symmetric=symmetric, activity=activity, warn=False)
         value = score(pruned.matrix)
-        found.append(Tried(options, rule, pruned, criterion, value, stability(pruned.matrix)))
+        found.append(Tried(name, rule, pruned, criterion, value, stability(pruned.matrix)))
     return sorted(found, key=lambda tried: (not tried.stability.stable, tried.score, tried.stability.abscissa))
 
 
-def stable_ones(tried: Iterable[Tried]) -> str:
-    """Which of the rules that were tried are stable, in words, with their scores; nothing if none is."""
-    return ", ".join(f"{one.options} ({one.criterion} {one.score:.3g})" for one in tried if one.stability.stable)
+def stable_ones(tried: Iterable[Tried], said: Callable[[str], str] = str) -> str:
+    """Which of the rules that were tried are stable, in words, with their scores; nothing if none is.
+
+    Args:
+      tried: from `try_rules`.
+      said: how a name is said.
+    """
+    return ", ".join(f"{said(one.name)} ({one.criterion} {one.score:.3g})" for one in tried if one.stability.stable)

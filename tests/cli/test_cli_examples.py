@@ -1,11 +1,13 @@
 """Commands on what comes with the package: it needs no file, a file of the same name comes first, other names are refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxprune import boltzmann, networks, rnn
+from jaxprune.cli._packaged import EXAMPLE, is_packaged
 
 
 def test_the_worm(run, tmp_path):
@@ -94,6 +96,11 @@ def test_names_that_are_not_known_are_refused(run, tmp_path, arguments, message)
     assert message in err
     assert len(err) < 300
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["example.eqx", "examples.eqx", "my_example.eqx", "exampel.model"])
+def test_a_machine_that_is_yet_to_be_written_may_have_any_name(name):
+    assert not is_packaged(Path(name), EXAMPLE, ())
 
 
 @pytest.mark.parametrize(("command", "name"), [("prune", "celegans"), ("prune-rnn", "example")])

@@ -62,6 +62,7 @@ def test_prune_and_certify_draw_where_they_are_asked_to(run, matrix, tmp_path):
         (("a.png", "b.png"), "--figure takes one path, but 2 were given"),
         (("nowhere/a.png",), "there is no directory nowhere"),
         ((".",), "must name a file"),
+        (("/proc/a.png",), "error: /proc/a.png cannot be written (No such file or directory): choose another place.\n"),
     ],
 )
 def test_places_that_cannot_be(run, matrix, tmp_path, figure, message):

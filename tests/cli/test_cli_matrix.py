@@ -15,6 +15,7 @@ import scipy.sparse
 from jaxprune import _memory, linalg, networks
 from jaxprune.cli import _choice, _comparison, _matrix
 from jaxprune.dynamics import activity_of
+from jaxprune.pruning.parts import AUTO
 from tests.helpers import dominant
 
 
@@ -193,7 +194,7 @@ def test_bad_matrices(run, tmp_path, case):
         (("--keep", "0.5", "--rule", "nowhere:Rule", "--out", "B.npy"), "module 'nowhere' cannot be imported"),
         (("--keep", "0.5", "--out", "B.doc"), "suffix must be one of"),
         (("--keep", "0.5", "--out", "nowhere/B.npy"), "no directory nowhere"),
-        (("--keep", "0.5", "--out", "/proc/B.npy"), "/proc cannot be written"),
+        (("--keep", "0.5", "--out", "/proc/B.npy"), "/proc/B.npy cannot be written"),
         (("--keep", "0.5", "--out", "A.npy"), "A.npy exists"),
     ],
 )
@@ -290,7 +291,14 @@ def test_stable_rules_come_before_others_whatever_their_error(tmp_path, monkeypa
     tried = _choice.try_rules(jax.random.key(0), A, activity, 0.2, None)
     stable = [one.stability.stable for one in tried]
     assert stable == sorted(stable, reverse=True)
-    assert (tried[-1].options, tried[-1].score, stable[-1]) == ("--rule noise", 0.0, False)
+    assert (tried[-1].name, tried[-1].score, stable[-1]) == ("noise", 0.0, False)
+
+
+@pytest.mark.parametrize("name", AUTO)
+def test_options_name_the_rules_that_are_tried(name):
+    given = _choice.options(name)
+    assert _matrix._rule(given["--rule"], None, given.get("--diagonal"), None) == AUTO[name]
+    assert set(given) <= {"--rule", "--diagonal"}
 
 
 def edges(path, neurons=15, seed=0):
@@ -301,21 +309,21 @@ def edges(path, neurons=15, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("options", "kind"),
+    ("options", "kind", "number"),
     [
-        ((), "scaled"),
-        (("--leak", "scaled", "--gain", "0.5"), "scaled"),
-        (("--leak", "dominant"), "dominant"),
-        (("--leak", "stable", "--margin", "0.3"), "stable"),
+        ((), "scaled", "--gain 0.9"),
+        (("--leak", "scaled", "--gain", "0.5"), "scaled", "--gain 0.5"),
+        (("--leak", "dominant"), "dominant", "--margin 0.1"),
+        (("--leak", "stable", "--margin", "0.3"), "stable", "--margin 0.3"),
     ],
 )
-def test_the_leak_is_said(run, tmp_path, options, kind):
+def test_the_leak_is_said(run, tmp_path, options, kind, number):
     own = edges(tmp_path / "edges.csv")
     status, out, _ = run("prune", "edges.csv", "--rule", "noise+keep", "--keep", "0.6", "--out", "B.csv", *options)
     assert status == 0
     assert own > 0
     assert out.startswith(f"{own} synapses of a neuron onto itself are left out\nleak: ")
-    assert f"--leak {kind} " in out
+    assert f" (--leak {kind} {number})\n" in out
     facts = json.loads((tmp_path / "B.csv.certificate.json").read_text())
     assert (facts["leak"]["kind"], facts["self_synapses_left_out"]) == (kind, own)
     if kind == "scaled":

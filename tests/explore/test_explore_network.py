@@ -20,7 +20,8 @@ def test_what_is_shown_is_what_the_library_measures(original):
     measures = linalg.measure(original.matrix, found.matrix)
     assert outcome.measures.h2 == pytest.approx(float(measures.h2))
     rows = {row["lower is better"]: row for row in page.table(original, outcome)}
-    assert float(rows["response to noise, H2 error"]["pruned"]) == pytest.approx(float(measures.h2), rel=0.01)
+    assert float(rows["H2 error (response to noise)"]["pruned"]) == pytest.approx(float(measures.h2), rel=0.01)
+    assert list(rows) == [linalg.parts.measure_names()[name].title for name in page.LEADING]
     # The controls: the original's own weights under the mask, and no synapse at all.
     alone = jnp.where((found.mask + jnp.eye(50)) > 0, original.matrix, 0)
     assert outcome.mask_only.h2 == pytest.approx(float(linalg.measure(original.matrix, alone).h2))

@@ -39,7 +39,8 @@ def test_an_edge_list_is_pruned_and_what_comes_back_is_read_again(upload, run, t
     (tmp_path / "edges.csv").write_bytes(EDGES + b"n0,n0,2\n")
     status, printed, _ = run("prune", "edges.csv", "--keep", 0.5, "--out", "theirs.npz")
     assert status == 0
-    assert upload.notes[2] in printed
+    assert upload.notes[2].endswith("(scaled, gain 0.9)")
+    assert upload.notes[2].replace("scaled, gain", "--leak scaled --gain") in printed
     assert jnp.array_equal(networks.read_matrix(tmp_path / "theirs.npz").matrix, back.matrix)
 
 
@@ -70,7 +71,7 @@ def test_the_diagonal_of_a_file_is_its_leak_or_is_put_aside():
         .notes[-1]
         .endswith("the diagonal of the file (2 entries) is not used")
     )
-    assert "--leak dominant" in page.read_upload("A.NPY", npy(A - np.diag(np.diag(A))), "auto").notes[-1]
+    assert "(dominant, margin 0.1)" in page.read_upload("A.NPY", npy(A - np.diag(np.diag(A))), "auto").notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_the_diagonal_of_a_file_is_its_leak_or_is_put_aside():
         ("A.npy", npy(np.array([[-1.0, 2.0], [2.0, -1.0]])), "unstable"),
         ("A.npy", npy(np.array([[1.0, 2.0], [2.0, -1.0]])), "must not be positive"),
         ("A.npy", npy(np.zeros((page.LIMIT + 1, page.LIMIT + 1))), "at most 500 are taken here"),
-        ("A.npy", bytes(page.BYTES + 1), "has 20 MB, but at most 20"),
+        ("A.npy", bytes(page.BYTES + 1), "has 20.1 MB, but at most 20"),
     ],
 )
 def test_a_bad_upload_is_one_line_without_a_path_of_ours(name, content, said):

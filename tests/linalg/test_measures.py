@@ -8,10 +8,18 @@ from helpers import SYMMETRIC, dominant, quick_jit
 
 from jaxprune import linalg, networks, pruning
 from jaxprune.dynamics import activity_of
+from jaxprune.linalg.parts import measure_names
 
 
 def flat(found):
     return [float(value) for value in (*found[:-1], *found.certificate)]
+
+
+def test_every_measure_that_is_named_is_measured_and_no_two_share_a_name():
+    names = measure_names(4)
+    assert set(names) <= set(linalg.Measures._fields)
+    for column in ("recorded", "title", "quantity"):
+        assert len({getattr(called, column) for called in names.values()}) == len(names)
 
 
 @pytest.mark.parametrize("family", ["clustered", "dale"])
