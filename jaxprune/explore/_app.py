@@ -7,7 +7,7 @@ app = marimo.App(width="medium", app_title="jaxprune")
 
 
 @app.cell
-def _():
+def setting():
     import jax
     import marimo as mo
 
@@ -19,6 +19,10 @@ def _():
     from jaxprune.explore import _store as stores
     from jaxprune.explore import _systems as systems
     from jaxprune.explore import _upload as uploads
+    from jaxprune.explore._process import prepare
+
+    # Here, because a configuration of marimo may give the page a process of its own.
+    prepare()
 
     def said(words):
         """Words on a line."""
@@ -221,14 +225,18 @@ def _(SYSTEMS, criterion, learn, mo, page, systems):
 
 
 @app.cell
-def _(mo, pictured, pictures, row, session, sessions):
+def machine_seen(mo, pictured, pictures, row, session, sessions):
     _now, _start = sessions[session.value], sessions[0]
     mo.vstack(
         [
             row(
                 mo.stat(f"{_now.weights:,}", "synapses", f"{_now.weights / _start.weights:.0%} of those at first"),
                 mo.stat(f"{_now.units}", "hidden units with synapses", f"{_start.units} at first"),
-                mo.stat(f"{_now.error:.1%}", "pixels wrong", f"{_start.error:.1%} at first; lower is better"),
+                mo.stat(
+                    f"{_now.error:.3f}",
+                    "mean error of a pixel, reconstructed",
+                    f"{_start.error:.3f} at first; lower is better",
+                ),
             ),
             pictured(pictures.machine(_now), "receptive fields, information of pixels, and samples"),
         ]
@@ -403,8 +411,10 @@ def _(all_the_same, became, mo, upload, uploads):
 
 
 @app.cell
-def _(ACTIVITY, WEIGHTS, became, jax, mo, pictured, pictures, plot, upload):
-    its_view = plot.network_view(jax.random.key(0), upload.original.matrix, became.outcome.pruned.matrix)
+def upload_seen(ACTIVITY, WEIGHTS, became, jax, mo, pictured, pictures, plot, upload):
+    its_view = plot.network_view(
+        jax.random.key(0), upload.original.matrix, became.outcome.pruned.matrix, names=upload.names
+    )
     mo.vstack(
         [pictured(pictures.network_weights(its_view), WEIGHTS), pictured(pictures.network_activity(its_view), ACTIVITY)]
     )

@@ -3,6 +3,7 @@
 import secrets
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from jaxprune._checks import InputError, quoted
+from jaxprune.explore._origin import own_page_only
+from jaxprune.explore._process import one_thread
 
 HOST = "127.0.0.1"
 """Nobody reaches it from another machine."""
@@ -30,6 +33,8 @@ def serve(
 ) -> None:
     """Serve the page until the process is stopped, and open a browser on it.
 
+    It computes in double precision, which is on in this process from then on.
+
     Args:
       port: of this machine; by default any that is free.
       store: a sweep's store, a path or URL, that the page of sweeps opens first.
@@ -47,23 +52,24 @@ def serve(
     """
     uvicorn, marimo = _packages()
     listener, token = _listen(port), secrets.token_urlsafe(16)
-    app = marimo.create_asgi_app(quiet=True, token=token).with_app(path="/", root=str(PAGE)).build()
+    port = listener.getsockname()[1]
+    app = _page(marimo, port, token)
     settings = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=WAIT)
-    address = _address(listener.getsockname()[1], token, store)
-    # Whoever connects before the server runs waits: the port is listened to already.
-    line = address if _opened(browser, address) else f"open {address} in a browser"
+    address, window = _address(port, token, store), _window() if browser else None
     tell = say or partial(print, flush=True)
-    tell(f"{line} (Ctrl-C stops it)")
-    with _one_thread():
+    tell(f"{address if window else f'open {address} in a browser'} (Ctrl-C stops it)")
+    if window:
+        # Some return only when they are closed. One that connects before the server runs waits: the port is listened to already.
+        threading.Thread(target=window.open, args=(address,), daemon=True).start()
+    with one_thread():
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _one_thread():
-    """One thread for linear algebra: at these sizes two wait for each other, and for those of JAX, longer than they compute."""
-    import scipy.linalg  # noqa: F401 - what is not loaded yet cannot be limited
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)
+def _page(marimo, port, token):
+    """The page as an application, for its own visitors alone."""
+    builder = marimo.create_asgi_app(quiet=True, token=token)
+    # By itself marimo answers to pages of any origin.
+    return builder.with_app(path="/", root=str(PAGE), middleware=[partial(own_page_only, port=port)]).build()
 
 
 def _packages():
@@ -99,12 +105,10 @@ def _address(port, token, store):
     return f"http://{HOST}:{port}/?{urlencode(parts)}"
 
 
-def _opened(wanted, address):
-    """Whether a browser was asked for and opened; those of a terminal do not count."""
-    if not wanted:
-        return False
+def _window():
+    """A browser with a window of its own, if there is one."""
     try:
         found = webbrowser.get()
     except webbrowser.Error:
-        return False
-    return Path(getattr(found, "name", "")).name not in IN_TERMINAL and found.open(address)
+        return None
+    return None if Path(getattr(found, "name", "")).name in IN_TERMINAL else found

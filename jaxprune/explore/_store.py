@@ -1,7 +1,6 @@
 """A stored sweep: what is there of it, and what a page draws of it."""
 
 import json
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -36,18 +35,12 @@ def open_store(place: str) -> Opened:
     """
     if not place.strip():
         raise InputError("give the path or URL of a sweep's store, such as sweep.zarr: `jaxprune sweep` makes one.")
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        results = sweep.load(place.strip())
+    # Not from the warning of `load`: warnings are of the whole process, and each visitor has a thread.
+    found, results = sweep.check(place.strip()), sweep.load(place.strip())
     if not bool(results.finished.any()):
         raise InputError(f"{place} holds no finished network yet: run the sweep first.")
-    said = [str(warning.message) for warning in found if issubclass(warning.category, sweep.DamagedStoreWarning)]
-    missing = int((~results.finished).sum())
-    if missing:
-        said.append(f"unfinished: {missing} of {results.finished.size} results are not computed yet, and left out.")
-    if line := other_versions(results):
-        said.append(line)
-    return Opened(results, sweep.summarise(results), tuple(said))
+    said = (*_lacks(found), other_versions(results))
+    return Opened(results, sweep.summarise(results), tuple(line for line in said if line))
 
 
 def about(opened: Opened) -> str:
@@ -104,3 +97,14 @@ def network_rows(opened: Opened, network: int, keep: float) -> list[dict[str, st
             }
         )
     return rows
+
+
+def _lacks(found):
+    """What a store lacks, one line for each kind."""
+    size, damaged, originals = found.damaged.size, int(found.damaged.sum()), int(found.original_damaged.sum())
+    if damaged:
+        yield f"damaged: {damaged} of {size} results, and left out: run the sweep again, which computes them again."
+    if originals:
+        yield f"damaged: {originals} of the original networks: run the sweep again, which computes them again."
+    if missing := int(found.missing.sum()):
+        yield f"unfinished: {missing} of {size} results are not computed yet, and left out."

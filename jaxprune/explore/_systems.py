@@ -43,7 +43,8 @@ class Session(NamedTuple):
 
     Attributes:
       weights, units: synapses left, and hidden units that have some.
-      error: share of pixels that it gets wrong, given the others' hidden causes (`reconstruction_error`).
+      error: mean error of a pixel, reconstructed: absolute difference of test digits and what the machine makes of their hidden
+        probabilities (`reconstruction_error`).
       pictures: receptive fields, information of pixels, samples.
     """
 

@@ -1,13 +1,7 @@
 """The page in a browser: the system's Chromium, headless. Skipped where there is none."""
 
-import contextlib
-import os
 import re
 import shutil
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,37 +10,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("marimo")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ROOT = Path(__file__).parents[2]
 PATIENCE = 90_000
 """Milliseconds: programs are compiled meanwhile."""
-
-
-@contextlib.contextmanager
-def served(folder, *options):
-    """The address that `jaxprune explore` prints, while it runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jaxprune.cli", "explore", "--no-browser", *options],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/\?\S+", line)
-        assert found, line + process.stdout.read()
-        yield found.group()
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("served")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +30,6 @@ def page(address):
 
 def choose(page, tab):
     page.get_by_role("tab", name=tab).click()
-
-
-def test_the_token_is_asked_for(address):
-    """Whoever does not have it gets a form for it, and nothing of the page."""
-
-    def got(url):
-        # With cookies, as browsers have them.
-        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        with browser.open(url, timeout=30) as answer:
-            return answer.url
-
-    base = address.partition("?")[0]
-    for url in (base, f"{base}?access_token=wrong"):
-        assert "/auth/login" in got(url)
-    assert "/auth/login" not in got(address)
 
 
 def test_the_slider_moves_the_kept_fraction_and_the_numbers_follow(page):

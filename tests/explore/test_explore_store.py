@@ -1,6 +1,8 @@
 """The page of a sweep: any store is opened, and what is wrong with one is said in one line."""
 
 import json
+import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -52,6 +54,31 @@ def test_what_is_unfinished_or_of_other_versions_is_one_line(store, tmp_path):
     assert page.network_rows(opened, 2, 0.5)[0] == {"rule": "noise", "H2 error": "not computed yet"}
     results = opened.results.assign_attrs(versions=json.dumps({"jax": "0.1"}))
     assert page.other_versions(results).startswith("computed with other versions: jax 0.1 (here ")
+
+
+@pytest.mark.filterwarnings("ignore::jaxprune.sweep.DamagedStoreWarning")
+def test_what_is_damaged_is_said_and_the_warnings_of_other_visitors_are_left_alone(store, tmp_path, monkeypatch):
+    place = shutil.copytree(store, tmp_path / "damaged.zarr")
+    for name in ("h2_error/0.0.0", "eigenvalue_real/1.0"):
+        content = bytearray((place / name).read_bytes())
+        content[-1] ^= 1
+        (place / name).write_bytes(content)
+    load, own, seen = sweep.load, warnings.filters, []
+
+    def watched(path):
+        seen.append(warnings.filters)
+        return load(path)
+
+    monkeypatch.setattr(sweep, "load", watched)
+    opened = page.open_store(str(place))
+    # They are of the whole process: whoever changes them while another thread does leaves them changed.
+    assert [filters is own for filters in seen] == [True]
+    damaged = int((~opened.results.finished).sum())
+    assert damaged > 0
+    assert opened.notes == (
+        f"damaged: {damaged} of 12 results, and left out: run the sweep again, which computes them again.",
+        "damaged: 1 of the original networks: run the sweep again, which computes them again.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ def short(monkeypatch):
     monkeypatch.setattr(page, "EPOCHS", 6)
     monkeypatch.setattr(page, "LEARNING", 3)
     monkeypatch.setattr(page, "_told", {})
+    page._machine.cache_clear()
+    yield
+    page._machine.cache_clear()
 
 
 def test_a_machine_loses_synapses_in_sessions_and_is_computed_once():
