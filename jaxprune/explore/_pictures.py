@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxprune import plot
-from jaxprune.explore._store import Opened, mode_intervals, network_errors
+from jaxprune.explore._store import Opened, mode_intervals, network_errors, unstable_at
 from jaxprune.explore._systems import SHAPE, Epoch, Session
 from jaxprune.plot import NetworkView
 
@@ -16,6 +16,8 @@ WIDTH = 12.5
 """Inches of a picture, the width of the page."""
 LEFT, ABOVE, BELOW = 0.95, 0.35, 0.55
 """Inches beside, above and below the panels."""
+MARKS = 0.1
+"""Inches of a row of marks above the panels."""
 
 
 def network_weights(view: NetworkView) -> bytes:
@@ -42,7 +44,8 @@ def network_activity(view: NetworkView) -> bytes:
 
 
 def store_curves(opened: Opened, measure: str, title: str, mode: int) -> bytes:
-    """A measure against the fraction kept, and the error along one mode, for each rule."""
+    """A measure against the fraction kept, and the error along one mode, for each rule; marks where medians are unstable."""
+    unstable = unstable_at(opened)
 
     def draw(axes):
         plot.plot_statistic(opened.summary, measure, axes[0]).set(title=title, ylabel="lower is better")
@@ -55,9 +58,11 @@ def store_curves(opened: Opened, measure: str, title: str, mode: int) -> bytes:
         axes[1].tick_params(axis="x", rotation=45)
         axes[1].minorticks_off()
         for ax in axes:
+            plot.plot_unstable(unstable, ax)
             plot.label_lines(ax)
 
-    return _drawn(4.4, (1, 1), draw, gap=1.9, right=1.4)
+    marks = MARKS * sum(len(places) > 0 for places in unstable.values())
+    return _drawn(4.4 + marks, (1, 1), draw, gap=1.9, above=ABOVE + marks, right=1.4)
 
 
 def store_network(opened: Opened, network: int, keep: float, rules: Sequence[str]) -> bytes:
@@ -106,6 +111,7 @@ def _drawn(
     draw: Callable[[Any], object],
     *,
     gap: float = 0.75,
+    above: float = ABOVE,
     right: float = 0.15,
 ) -> bytes:
     """A row of panels of these relative widths, as PNG.
@@ -116,11 +122,11 @@ def _drawn(
       height: of the picture, in inches.
       widths: of the panels.
       draw: what is drawn, given the axes.
-      gap, right: inches between two panels, and beside the last one; labels of lines need more.
+      gap, above, right: inches between two panels, above them, and beside the last one; marks and labels of lines need more.
     """
     panel = (WIDTH - LEFT - gap * (len(widths) - 1) - right) / len(widths)
     with mpl.rc_context(plot.figure_settings()):
         figure = Figure(figsize=(WIDTH, height))
-        figure.subplots_adjust(LEFT / WIDTH, BELOW / height, 1 - right / WIDTH, 1 - ABOVE / height, gap / panel)
+        figure.subplots_adjust(LEFT / WIDTH, BELOW / height, 1 - right / WIDTH, 1 - above / height, gap / panel)
         draw(np.atleast_1d(figure.subplots(1, len(widths), width_ratios=widths)))
         return plot.figure_bytes(figure)

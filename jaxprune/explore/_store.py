@@ -71,6 +71,12 @@ def mode_intervals(opened: Opened, mode: int) -> xr.DataArray:
     return sweep.median_interval(errors.where(opened.results.finished))
 
 
+def unstable_at(opened: Opened) -> dict[str, np.ndarray]:
+    """Fractions kept at which half of the networks, or more, are not stable, so that a median has no end; by rule."""
+    stable = opened.summary.stable
+    return {str(rule): stable.keep.values[(stable.sel(rule=rule) <= 0.5).values] for rule in stable.rule.values}
+
+
 def network_errors(opened: Opened, network: int, keep: float) -> dict[str, np.ndarray]:
     """Errors of one network along each mode, slowest first, by rule; rules that are not finished there are left out."""
     at = opened.results.sel(network=network, keep=keep)

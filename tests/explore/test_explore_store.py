@@ -56,6 +56,20 @@ def test_what_is_unfinished_or_of_other_versions_is_one_line(store, tmp_path):
     assert page.other_versions(results).startswith("computed with other versions: jax 0.1 (here ")
 
 
+def test_where_the_median_network_is_unstable_marks_stand_above_its_curves(store, monkeypatch):
+    opened = page.open_store(str(store))
+    assert {rule: list(places) for rule, places in page.unstable_at(opened).items()} == {"noise": [], "weight+keep": []}
+    abscissa = opened.results.abscissa.copy()
+    abscissa.loc[{"network": [0, 1], "rule": "noise", "keep": 0.5}] = 1.0
+    results = opened.results.assign(abscissa=abscissa)
+    runaway = page.Opened(results, sweep.summarise(results), ())
+    marked = []
+    monkeypatch.setattr(pictures.plot, "plot_unstable", lambda places, ax: marked.append(places["noise"].tolist()))
+    for one in (opened, runaway):
+        assert pictures.store_curves(one, "h2", "H2 error", 3).startswith(b"\x89PNG")
+    assert marked == [[], [], [0.5], [0.5]]
+
+
 @pytest.mark.filterwarnings("ignore::jaxprune.sweep.DamagedStoreWarning")
 def test_what_is_damaged_is_said_and_the_warnings_of_other_visitors_are_left_alone(store, tmp_path, monkeypatch):
     place = shutil.copytree(store, tmp_path / "damaged.zarr")
