@@ -69,6 +69,6 @@ def _solve(support, W, target, padded, hold, width):
         return lax.scan(again, (found, jnp.asarray(hold, found.dtype)), length=TRIES)[0][0]
 
     # Row after row: jaxlib's batched factorisations must not meet on a CPU (see linalg/lapack.py).
-    found = lax.map(lambda arguments: row(*arguments, hold), (support, target))
+    found = lax.map(lambda of: row(of[0], of[1], hold), (support, target))
     fine = jnp.all(jnp.isfinite(found)) | ~(hold > 0)
     return lax.cond(fine, lambda: found, lambda: lax.map(held_more, (support, W, target, found)))
