@@ -8,7 +8,7 @@ def plain(name: object) -> str:
       name: of a neuron, a rule or anything else that a file holds.
 
     Example:
-      >>> print(plain("cost in $"))
+      >>> print(plain("cost in " + chr(36)))
       cost in \\$
     """
     return str(name).replace("$", r"\$")
