@@ -129,7 +129,7 @@ def _draw_outputs(view, ax):
     shown = min(count, OUTPUTS)
     plot_time_course(np.arange(steps), view.outputs, ax, neurons=range(shown))
     ax.set(xlabel="step", ylabel="output, around its mean")
-    ax.set_title(f"{'outputs' if shown == count else f'{shown} of {count} outputs'}, shown {view.trial}", loc="left")
+    ax.set_title(f"{'outputs' if shown == count else f'{shown} of {count} outputs'}: {view.trial}", loc="left")
 
 
 def _pulses(inputs):
