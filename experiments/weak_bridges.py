@@ -139,7 +139,7 @@ def _residual(M, y, solved):
 
 def _pyamg(config, M, y, exact):
     """Column by column, to the largest residual, of a falling series, at which the energy error is small enough."""
-    import pyamg
+    import pyamg  # pyright: ignore[reportMissingImports]  # of no extra: only a peer
 
     rows = scipy.sparse.csr_matrix(M)
     started = time.perf_counter()
