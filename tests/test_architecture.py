@@ -37,19 +37,7 @@ KNOWS = {
     "sweep": {"networks", "linalg", "dynamics", "pruning"},
     "plot": {"networks", "linalg", "dynamics", "pruning", "rnn", "boltzmann", "deep", "sweep"},
     "explore": {"data", "networks", "linalg", "dynamics", "pruning", "boltzmann", "deep", "sweep", "plot"},
-    "cli": {
-        "data",
-        "networks",
-        "linalg",
-        "dynamics",
-        "pruning",
-        "rnn",
-        "boltzmann",
-        "deep",
-        "sweep",
-        "plot",
-        "explore",
-    },
+    "cli": set(FLOORS) - {"cli"},
 }
 MODULES = sorted((ROOT / "jaxprune").rglob("*.py"))
 OUTSIDE = [path for folder in ("experiments", "notebooks") for path in sorted((ROOT / folder).glob("*.py"))]

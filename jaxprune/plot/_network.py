@@ -58,11 +58,6 @@ class NetworkView(NamedTuple):
         return after / max(before, 1)
 
     @property
-    def stable(self) -> bool:
-        """Whether the pruned network is known to come to rest."""
-        return self.stability.stable
-
-    @property
     def course_title(self) -> str:
         """How well the two time courses agree, in words; of a pruned network not known to be stable, why that says nothing."""
         return _words.course_title(self.courses, self.stability)
@@ -103,7 +98,7 @@ def network_view(
     Example:
       >>> A = jnp.array([[-2.0, 1.0], [1.0, -2.0]])
       >>> view = network_view(jax.random.key(0), A, A)
-      >>> view.kept, view.stable, round(view.agreement, 3)
+      >>> view.kept, view.stability.stable, round(view.agreement, 3)
       (1.0, True, 1.0)
     """
     A, B = jnp.asarray(A), jnp.asarray(B)

@@ -61,11 +61,6 @@ class SparseNetworkView(NamedTuple):
         return after / max(before, 1)
 
     @property
-    def stable(self) -> bool:
-        """Whether the pruned network is known to come to rest."""
-        return self.stability.stable
-
-    @property
     def course_title(self) -> str:
         """How well the two time courses agree, in words; of a pruned network not known to be stable, why that says nothing."""
         return _words.course_title(self.courses, self.stability)

@@ -32,7 +32,7 @@ def test_view_is_what_the_library_computes(pair):
     np.testing.assert_allclose(view.errors["no synapse"], linalg.spectral_errors(A, own).quadratic)
     off = ~np.eye(len(A), dtype=bool)
     assert view.kept == np.count_nonzero(np.asarray(B)[off]) / np.count_nonzero(np.asarray(A)[off])
-    assert view.stable
+    assert view.stability.stable
     assert 0.3 < view.agreement < 1
     figure = plot.network_figure(view)
     assert any(f"correlation {view.agreement:.3f}" in title for title in titles(figure))
@@ -46,7 +46,7 @@ def test_a_network_beside_itself_and_one_that_runs_away(pair):
     np.testing.assert_array_equal(same.courses["original"], same.courses["pruned"])
     assert "mask only" not in same.errors
     away = plot.network_view(KEY, A, A - 2 * jnp.diag(jnp.diagonal(A)))
-    assert not away.stable
+    assert not away.stability.stable
     figure = plot.network_figure(away)
     assert "the network is unstable" in figure.get_suptitle()
     assert any("grows without end" in title for title in titles(figure))
@@ -64,7 +64,7 @@ def test_the_verdict_is_that_of_the_command(monkeypatch, tmp_path):
     }
     for verdict, (B, activity) in pairs.items():
         view = plot.network_view(KEY, A, B)
-        assert not view.stable
+        assert not view.stability.stable
         figure = plot.network_figure(view)
         assert verdict in figure.get_suptitle()
         explore_pictures.network_activity(view)
@@ -75,7 +75,7 @@ def test_the_verdict_is_that_of_the_command(monkeypatch, tmp_path):
     A = as_sparse("A", A)
     view = plot.sparse_network_view(KEY, A, A, stability=unknown)
     view = view._replace(spectra=view.spectra | {"pruned": np.zeros(0)})
-    assert not view.stable
+    assert not view.stability.stable
     figure = plot.sparse_network_figure(view)
     assert "whether the network is stable is not known" in figure.get_suptitle()
     assert "activity under the same noise: whether it comes to rest is not known" in titles(figure)
